@@ -1,0 +1,1 @@
+"""Cohortium: the same analysis at several teams, on data that never leave them."""

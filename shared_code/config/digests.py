@@ -1,0 +1,74 @@
+"""Digests that say what was run: plan, code, environment, data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from shared_code.config import codelists
+from shared_code.config.study import Study
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def of_json(content: Any) -> str:
+    """Digest any JSON content independently of the order of keys.
+
+    >>> of_json({"a": 1, "b": 2}) == of_json({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def of_file(path: Path) -> str:
+    """Digest the bytes of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _text(path: Path) -> str:
+    """Digest a text file the same on every system: line ends do not count."""
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def plan(study: Study, stem: str, root: Path = ROOT) -> str:
+    """Digest everything that defines one analysis: period, index date, entry, codelists, notebook.
+
+    Words of titles and captions and the way the report draws it do not count: they change no number.
+    """
+    entry = study.analysis(stem)
+    content = entry.model_dump(mode="json", exclude={"title", "question", "figures", "pooled"})
+    lists = {
+        value: codelists.load(value, root / codelists.FOLDER).digest
+        for value in entry.parameters.values()
+        if isinstance(value, str) and (root / codelists.FOLDER / f"{value}.csv").is_file()
+    }
+    notebook = root / "notebooks" / f"{stem}.ipynb"
+    return of_json({
+        "study": study.study, "index_date": study.index_date, "period": study.period.model_dump(mode="json"),
+        "entry": content, "codelists": lists, "notebook": _text(notebook) if notebook.is_file() else None,
+    })  # fmt: skip
+
+
+def protocol(study: Study, root: Path = ROOT) -> str:
+    """Digest a whole protocol: all its plans and its disclosure rules."""
+    plans = {stem: plan(study, stem, root) for stem in study.analyses}
+    return of_json({"plans": plans, "disclosure": study.disclosure.model_dump(mode="json")})
+
+
+def code_files(root: Path = ROOT) -> list[Path]:
+    """List the files of the shared code, in order."""
+    return sorted((root / "shared_code").rglob("*.py"))
+
+
+def code(root: Path = ROOT) -> str:
+    """Digest the shared code."""
+    return of_json({p.relative_to(root).as_posix(): _text(p) for p in code_files(root)})
+
+
+def environment(root: Path = ROOT) -> str:
+    """Digest the lock file: which version of every package was asked for."""
+    return _text(root / "requirements.lock")

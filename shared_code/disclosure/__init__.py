@@ -1,0 +1,5 @@
+"""Disclosure control: one engine behind one door."""
+
+from shared_code.disclosure.protect import protect, summary
+
+__all__ = ["protect", "summary"]

@@ -1,0 +1,46 @@
+"""The one door through which numbers leave: every results table of a release goes through `protect` together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from shared_code.config.study import Policy, ResultsTable
+from shared_code.disclosure.rules import GUARDS
+from shared_code.model import CELL_COLUMNS, LAYOUTS
+
+
+def protect(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], ledger: Sequence[pd.DataFrame], policy: Policy
+            ) -> dict[str, pd.DataFrame]:  # fmt: skip
+    """Turn unprotected results tables into the cells that may be released.
+
+    tables  name -> (declaration, wide table)
+    ledger  cells of the site's earlier releases. This first guard judges each cell by itself and rounds, so it has
+            no rule for earlier releases yet: it refuses to run when there are any, rather than ignore them.
+    policy  threshold and rounding
+    Returns name -> long table: dimensions, statistic, value, status, lower, upper; sorted, nothing left out. Withheld
+    values are empty and carry the range they are known to lie in.
+    Raises ValueError for a layout that has no rule: what cannot be judged does not leave.
+    """
+    if len(ledger):
+        raise ValueError("this site has released before: a second release needs the comparison with the ledger")
+    released = {}
+    for name, (declared, table) in tables.items():
+        if declared.layout not in GUARDS:
+            raise ValueError(f"{name}: the layout {declared.layout} has no disclosure rule")
+        guarded = GUARDS[declared.layout](table.reset_index(drop=True), declared, policy)
+        dimensions = list(declared.dimensions)
+        keys = table[dimensions].reset_index(drop=True).astype(str)
+        parts = [
+            keys.join(guarded[statistic]).assign(statistic=statistic) for statistic in LAYOUTS[declared.layout].statistics
+        ]
+        cells = pd.concat(parts, ignore_index=True)[[*dimensions, *CELL_COLUMNS]]
+        released[name] = cells.sort_values([*dimensions, "statistic"], ignore_index=True)
+    return released
+
+
+def summary(cells: pd.DataFrame) -> dict[str, int]:
+    """Count the cells of a released table by status."""
+    counts = cells["status"].value_counts()
+    return {"cells": len(cells), **{str(status): int(n) for status, n in sorted(counts.items())}}

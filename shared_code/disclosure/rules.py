@@ -1,0 +1,95 @@
+"""Rules for one cell: when it may be shown, and what may be said of it when it may not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from shared_code.config.study import Policy, ResultsTable
+from shared_code.methods.intervals import round_half_up
+
+DAYS_A_YEAR = 365.25
+
+
+def guard_counts(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> dict[str, pd.DataFrame]:
+    """Protect people and cases: small groups, small numbers of cases, and small numbers of non-cases."""
+    people, cases = table["people"].to_numpy(float), table["cases"].to_numpy(float)
+    t = policy.threshold
+    few_people = (people > 0) & (people < t)
+    few_cases = (cases > 0) & (cases < t)
+    few_others = (people > 0) & (people - cases < t) & (t > 1)  # none without the attribute discloses a whole group
+    shown = _rounded(people, few_people, policy)
+    shown.loc[few_people, ["lower", "upper"]] = [1, t - 1]
+    numerator = _rounded(cases, few_people | few_cases | few_others, policy)
+    numerator.loc[few_cases, ["lower", "upper"]] = [1, t - 1]
+    others = few_others & ~few_cases
+    numerator.loc[others, "lower"] = (shown["lower"] - (t - 1)).clip(lower=0)[others]
+    numerator.loc[others, "upper"] = shown["upper"][others]
+    numerator.loc[few_people, ["lower", "upper"]] = [0, t - 1]
+    numerator["upper"] = np.minimum(numerator["upper"], shown["upper"])
+    return {"people": shown, "cases": numerator}
+
+
+def guard_events(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> dict[str, pd.DataFrame]:
+    """Protect events by the number of distinct people who had one, and by the person-time behind them."""
+    people = table["people"].to_numpy(float)
+    t = policy.threshold
+    few_people = (people > 0) & (people < t)
+    little_time = table["person_days"].to_numpy(float) < t * DAYS_A_YEAR if t > 1 else np.zeros(len(table), bool)
+    hidden = few_people | little_time
+    guarded = {}
+    for name in ("people", "events", "events_squared"):
+        values = table[name].to_numpy(float)
+        shown = _rounded(values, hidden, policy)
+        most = t - 1 if declared.once or name == "people" else np.inf
+        shown.loc[hidden, ["lower", "upper"]] = [0, np.inf]
+        shown.loc[few_people, ["lower", "upper"]] = [1, most]
+        shown.loc[np.isnan(values), ["status"]] = "not_collected"
+        guarded[name] = shown
+    days = table["person_days"].to_numpy(float)
+    guarded["person_days"] = _exact(days, little_time)
+    guarded["person_days"].loc[little_time, ["lower", "upper"]] = [0, t * DAYS_A_YEAR]
+    return guarded
+
+
+def guard_estimates(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> dict[str, pd.DataFrame]:
+    """Protect estimates by the number of distinct people with the event behind them."""
+    people = table["people"].to_numpy(float)
+    few = (people < policy.threshold) & (policy.threshold > 1)
+    estimate = table["estimate"].to_numpy(float)
+    not_given = np.isnan(estimate)
+    guarded = {"people": _rounded(people, few, policy)}
+    guarded["people"].loc[few, ["lower", "upper"]] = [0, policy.threshold - 1]
+    for name, digits in (("estimate", 2), ("se", 3)):
+        shown = _exact(np.round(table[name].to_numpy(float), digits), few & ~not_given)
+        shown.loc[not_given, "status"] = "not_applicable"
+        guarded[name] = shown
+    guarded["person_days"] = _exact(table["person_days"].to_numpy(float), np.zeros(len(table), bool))
+    return guarded
+
+
+GUARDS = {"counts": guard_counts, "events": guard_events, "estimates": guard_estimates}
+
+
+def _exact(values: np.ndarray, hidden: np.ndarray) -> pd.DataFrame:
+    cells = pd.DataFrame({"value": values, "status": "ok", "lower": values, "upper": values})
+    cells.loc[hidden, "status"] = "withheld"
+    cells.loc[hidden, ["value", "lower", "upper"]] = np.nan
+    return cells
+
+
+def _rounded(values: np.ndarray, hidden: np.ndarray, policy: Policy) -> pd.DataFrame:
+    """Round half up and give the range of whole numbers that round to the value and pass the threshold."""
+    if policy.rounding == 1:
+        return _exact(values, hidden)
+    base = policy.rounding
+    shown = np.where(np.isnan(values), np.nan, round_half_up(np.nan_to_num(values), base))
+    lower = np.ceil(shown - base / 2)
+    cells = pd.DataFrame({
+        "value": shown, "status": np.where(values == 0, "ok", "rounded"),
+        "lower": np.where(values == 0, 0, np.maximum(lower, policy.threshold)),
+        "upper": np.where(values == 0, 0, np.ceil(shown + base / 2) - 1),
+    })  # fmt: skip
+    cells.loc[hidden, "status"] = "withheld"
+    cells.loc[hidden, ["value", "lower", "upper"]] = np.nan
+    return cells

@@ -1,0 +1,116 @@
+"""Who is in: people alive and registered on a date, with what they are grouped by."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import reduce
+
+import ibis
+import ibis.expr.types as ir
+
+from shared_code.config.codelists import Codelist
+from shared_code.measures.prepared import Prepared
+from shared_code.model import ETHNICITY5, UNKNOWN, band_labels
+
+DAY_OF_BIRTH = 15  # only the month of birth is kept; the day is assumed
+
+
+def completed_years(birth_month: ir.DateValue, on: dt.date | ir.DateValue) -> ir.IntegerValue:
+    """Compute age in completed years on a date, from the month of birth."""
+    if isinstance(on, dt.date):
+        months = ibis.literal(on.year * 12 + on.month - (on.day < DAY_OF_BIRTH))
+    else:
+        months = on.year() * 12 + on.month() - ibis.ifelse(on.day() < DAY_OF_BIRTH, 1, 0)
+    return (months - (birth_month.year() * 12 + birth_month.month())) // 12
+
+
+def band(value: ir.IntegerValue, edges: list[int]) -> ir.StringValue:
+    """Name the band a number falls in; below the first edge it has none (null)."""
+    labels = band_labels(edges)
+    above = list(zip(edges, labels))[::-1]
+    return ibis.cases(*[(value >= edge, label) for edge, label in above], else_=ibis.null("string"))
+
+
+def ethnicity5(letter: ir.StringValue) -> ir.StringValue:
+    """Group the 16+1 letters in five; not stated, not known and missing are a group of their own."""
+    groups = [(letter.isin(list(letters)), name) for name, letters in ETHNICITY5.items()]
+    return ibis.cases(*groups, else_=UNKNOWN)
+
+
+def alive_and_registered(prepared: Prepared, on: dt.date) -> ir.Table:
+    """List the people alive and permanently registered on a date (one row each: person_id, birth_month, sex, …).
+
+    A death closes a registration that was never closed. Source: methods specification 0.2.
+    """
+    day = ibis.literal(on.isoformat()).cast("date")
+    registrations = prepared.gp_registration
+    current = registrations.filter(
+        registrations.reg_type == "GMS",
+        registrations.reg_start <= day,
+        registrations.reg_end.isnull() | (registrations.reg_end > day),
+    )
+    people = prepared.person.semi_join(current, "person_id")
+    if prepared.has("death"):
+        died = prepared.death.filter(prepared.death.death_date <= day)
+        people = people.anti_join(died, "person_id")
+    return people
+
+
+def area_of_residence(prepared: Prepared, on: dt.date) -> ir.Table:
+    """Give each person's latest address on a date with its ward, locality and national deprivation decile."""
+    day = ibis.literal(on.isoformat()).cast("date")
+    address = prepared.person_address.filter(lambda t: t.start <= day)
+    latest = address.group_by("person_id").agg(lsoa21=address.lsoa21.argmax(address.start))
+    areas = prepared.area_lookup.select("lsoa21", "ward_cd", "locality", "imd10")
+    return latest.left_join(areas, "lsoa21").drop("lsoa21_right")
+
+
+def registered(prepared: Prepared, on: dt.date) -> ir.Table:
+    """List people of known sex alive and registered on a date, with age and what they are grouped by.
+
+    Columns: person_id, sex, age (years), ethnicity, and, where the site records addresses, deprivation (national
+    quintile, "1" = most deprived), decile, locality and ward. Where it does not, these four columns are absent.
+    """
+    people = alive_and_registered(prepared, on)
+    people = people.filter(people.sex.isin(["F", "M"])).select(
+        "person_id", "sex",
+        age=completed_years(people.birth_month, on), ethnicity=ethnicity5(people.ethnicity16),
+    )  # fmt: skip
+    people = people.filter(people.age >= 0)
+    if prepared.has("person_address") and prepared.has("area_lookup"):
+        area = area_of_residence(prepared, on)
+        decile = area.imd10.cast("string").fill_null(UNKNOWN)
+        quintile = ((area.imd10 + 1) // 2).cast("string").fill_null(UNKNOWN)
+        area = area.select("person_id", deprivation=quintile, decile=decile,
+                           locality=area.locality.fill_null(UNKNOWN), ward=area.ward_cd.fill_null(UNKNOWN))  # fmt: skip
+        people = people.left_join(area, "person_id").drop("person_id_right")
+        unknown = {name: people[name].fill_null(UNKNOWN) for name in ("deprivation", "decile", "locality", "ward")}
+        people = people.mutate(**unknown)
+    return people
+
+
+def conditions_present(prepared: Prepared, codelist: Codelist, on: dt.date) -> ir.Table:
+    """List (person_id, condition): a code of the condition dated on or before a day, family history left out.
+
+    Also gives the unions `two_or_more` and `four_or_more` of the list's conditions.
+    """
+    day = ibis.literal(on.isoformat()).cast("date")
+    events = prepared.condition_event
+    events = events.filter(events.event_date <= day, events.status.isnull() | (events.status != "family"))
+    recorded = events.select("code_system", "code").distinct().execute()
+    matches = codelist.matches(sorted(recorded.itertuples(index=False, name=None)))
+    if not matches:
+        return _no_conditions(events)
+    schema = {"code_system": "string", "code": "string", "condition": "string"}
+    meaning = ibis.memtable([dict(zip(schema, match)) for match in matches], schema=ibis.schema(schema))
+    found = events.inner_join(meaning, ["code_system", "code"]).select("person_id", "condition").distinct()
+    numbers = found.group_by("person_id").agg(conditions=found.count())
+    unions = [
+        numbers.filter(numbers.conditions >= least).select("person_id", condition=ibis.literal(name))
+        for name, least in (("two_or_more", 2), ("four_or_more", 4))
+    ]
+    return reduce(lambda a, b: a.union(b), unions, found)
+
+
+def _no_conditions(events: ir.Table) -> ir.Table:
+    return events.filter(ibis.literal(False)).select("person_id", condition=ibis.literal(""))

@@ -1,0 +1,74 @@
+"""Deaths and person-years by area, sex and age band."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from shared_code.config.study import Period
+from shared_code.measures.cohort import band, completed_years
+from shared_code.measures.prepared import Prepared
+from shared_code.model import band_labels
+
+DAYS_A_YEAR = 365.25
+MID_YEAR = (6, 30)
+
+
+def deaths_and_person_years(prepared: Prepared, period: Period, area: str, edges: list[int]) -> pd.DataFrame:
+    """Count deaths registered in a period and the person-years lived, per area, sex and age band.
+
+    area   column of area_lookup: ward_cd, locality or imd10
+    edges  lower edges of the age bands
+    Person-years are the sum of the mid-year populations that fall in the period; deaths count where the person
+    usually lived, by age at death. Returns area, sex, age, deaths, person_years: every combination, zeros included.
+    Source: methods specification, section 2.
+    """
+    areas = prepared.area_lookup.select("lsoa21", place=prepared.area_lookup[area].cast("string"))
+    died = _deaths(prepared, areas, period, edges).execute()
+    lived = _person_years(prepared, areas, period, edges).execute()
+    places = sorted(set(lived["place"]) | set(died["place"].dropna()))
+    grid = pd.MultiIndex.from_product([places, ["F", "M"], band_labels(edges)], names=["place", "sex", "age"])
+    table = pd.DataFrame({
+        "deaths": died.set_index(["place", "sex", "age"])["deaths"],
+        "person_years": lived.set_index(["place", "sex", "age"])["person_years"],
+    }).reindex(grid).fillna(0)  # fmt: skip
+    return table.astype({"deaths": "int64"}).reset_index().rename(columns={"place": area})
+
+
+def _deaths(prepared: Prepared, areas: ir.Table, period: Period, edges: list[int]) -> ir.Table:
+    start, end = (ibis.literal(day.isoformat()).cast("date") for day in (period.start, period.end))
+    deaths = prepared.death.filter(lambda t: (t.reg_date >= start) & (t.reg_date < end))
+    deaths = deaths.inner_join(prepared.person.select("person_id", "birth_month", "sex"), "person_id")
+    deaths = deaths.inner_join(areas, "lsoa21")
+    deaths = deaths.mutate(age=band(completed_years(deaths.birth_month, deaths.death_date), edges))
+    deaths = deaths.filter(deaths.sex.isin(["F", "M"]))
+    return deaths.group_by("place", "sex", "age").agg(deaths=deaths.count())
+
+
+def _person_years(prepared: Prepared, areas: ir.Table, period: Period, edges: list[int]) -> ir.Table:
+    years = [y for y in range(period.start.year, period.end.year + 1)
+             if period.start <= dt.date(y, *MID_YEAR) < period.end]  # fmt: skip
+    population = prepared.area_population
+    population = population.filter(population.year.isin(years)).inner_join(areas, population.area_cd == areas.lsoa21)
+    population = population.mutate(band=band(population.age, edges))
+    return population.group_by("place", "sex", age=population.band).agg(person_years=population.population.sum())
+
+
+def years_in(period: Period) -> int:
+    """Count the mid-years in a period.
+
+    >>> years_in(Period(start="2021-04-01", end="2026-04-01"))
+    5
+    """
+    return sum(period.start <= dt.date(y, *MID_YEAR) < period.end for y in range(period.start.year, period.end.year + 1))
+
+
+def as_events(table: pd.DataFrame) -> pd.DataFrame:
+    """Turn deaths and person-years into the `events` layout: a person dies once, so people, events and squares agree."""
+    deaths = table["deaths"]
+    rest = table.drop(columns=["deaths", "person_years"])
+    return rest.assign(people=deaths, events=deaths, person_days=table["person_years"] * DAYS_A_YEAR,
+                       events_squared=deaths)  # fmt: skip

@@ -1,0 +1,77 @@
+"""Saving results tables: checked against their declaration, into the private room."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from shared_code.config.plan import Plan
+from shared_code.model import ALL, LAYOUTS, Problem, Refused, few
+
+
+def check_results(plan: Plan, name: str, table: pd.DataFrame) -> list[Problem]:
+    """Compare a results table with its declared layout: columns, codes, sets, statistics, one row per cell."""
+    declared = plan.results(name)
+    layout = LAYOUTS[declared.layout]
+    where = f"{plan.stem}.{name}"
+    expected = [*declared.dimensions, *layout.statistics]
+    if sorted(table.columns) != sorted(expected):
+        missing = [c for c in expected if c not in table.columns]
+        extra = [c for c in table.columns if c not in expected]
+        wrong = f"missing columns: {few(missing) or 'none'}; columns nobody declared: {few(extra) or 'none'}"
+        return [Problem(where, wrong, few(expected, 12), "Make the notebook's table and study.yaml agree")]
+    problems = []
+    for dimension, spec in declared.dimensions.items():
+        levels = plan.levels(name, dimension)
+        if levels is not None:
+            allowed = {*levels, *([ALL] if spec.total else [])}
+            unknown = sorted(set(table[dimension].astype(str)) - allowed)
+            if unknown:
+                wrong = f"{dimension} holds {few(unknown)}"
+                problems.append(Problem(where, wrong, few(sorted(allowed), 12), "Correct the notebook, or study.yaml"))
+    totals = [d for d, spec in declared.dimensions.items() if spec.total]
+    found = {tuple(d for d in totals if row[d] != ALL) for _, row in table[totals].drop_duplicates().iterrows()}
+    for group in found - {tuple(d for d in totals if d in group) for group in declared.sets}:
+        wrong = f"rows are broken out by {few(group)} together, which sets does not declare"
+        problems.append(Problem(where, wrong, str(declared.sets), "Declare the set, or leave it out"))
+    repeated = int(table.duplicated(list(declared.dimensions)).sum())
+    if repeated:
+        problems.append(Problem(where, f"{repeated} cells occur twice", "", "One row per cell"))
+    for statistic in layout.statistics:
+        values = table[statistic]
+        if statistic in layout.whole and not (values.dropna() % 1 == 0).all():
+            problems.append(Problem(where, f"{statistic} holds fractions", layout.statistics[statistic]))
+        if statistic in (*layout.people, *layout.whole) and (values.dropna() < 0).any():
+            problems.append(Problem(where, f"{statistic} is negative", layout.statistics[statistic]))
+    for part, whole in layout.part_of.items():
+        if (table[part] > table[whole]).any():
+            problems.append(Problem(where, f"{part} exceeds {whole} in some cells", "", "Count the same people in both"))
+    return problems
+
+
+def save_results(plan: Plan, folder: str | Path, **tables: pd.DataFrame) -> None:
+    """Write every declared results table of an analysis as Parquet `<name>.parquet`, or none.
+
+    Raises model.Refused when a table is missing, was not declared, or does not fit its layout.
+    """
+    declared = plan.entry.results
+    problems = [
+        Problem(plan.stem, f"the results table {name} was not {'saved' if name in declared else 'declared'}")
+        for name in sorted(set(declared) ^ set(tables))
+    ]
+    for name in set(declared) & set(tables):
+        problems += check_results(plan, name, tables[name])
+    if problems:
+        raise Refused(f"Results of {plan.stem}", problems)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        ordered = table[[*declared[name].dimensions, *LAYOUTS[declared[name].layout].statistics]]
+        ordered = ordered.sort_values(list(declared[name].dimensions), ignore_index=True)
+        partial = folder / f"{name}.parquet.partial"
+        ordered.to_parquet(partial, index=False)
+        if os.name == "posix":
+            partial.chmod(0o600)
+        partial.replace(folder / f"{name}.parquet")

@@ -1,0 +1,155 @@
+"""The shapes that results take: frozen records with named fields.
+
+Fields are scalars for one result and arrays for many. A result that is not given is nan, and `reason` says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Interval:
+    """Hold an estimate between two limits, all in the unit of the estimate.
+
+    >>> Interval(estimate=0.5, lower=0.4, upper=0.6).upper
+    0.6
+    """
+
+    estimate: Any
+    lower: Any
+    upper: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate(Interval):
+    """Hold an interval with its standard error and, where it is not given, the reason.
+
+    >>> Estimate(estimate=0.5, lower=0.4, upper=0.6, se=0.05, reason="").se
+    0.05
+    """
+
+    se: Any
+    reason: Any
+
+    @property
+    def variance(self) -> Any:
+        """Square the standard error."""
+        return np.square(self.se)
+
+
+@dataclass(frozen=True, eq=False)
+class Ratio(Interval):
+    """Hold a ratio with the standard error of its logarithm.
+
+    >>> Ratio(estimate=2.0, lower=1.5, upper=2.7, se_log=0.15, reason="").se_log
+    0.15
+    """
+
+    se_log: Any
+    reason: Any
+
+
+@dataclass(frozen=True, eq=False)
+class LifeExpectancy(Estimate):
+    """Hold life expectancy in years at every band start; `reason` is per area, the rest per area and band.
+
+    `too_wide` marks an interval wider than 20 years: show the interval, not the estimate.
+    """
+
+    edges: Any
+    too_wide: Any
+
+
+@dataclass(frozen=True, eq=False)
+class SlopeIndex(Estimate):
+    """Hold a slope index (`estimate`, unit of the values) and the relative index `ratio` with its limits.
+
+    `first` and `last` are the fitted values at the two ends of the ranking.
+    """
+
+    first: Any
+    last: Any
+    ratio: Any
+    ratio_lower: Any
+    ratio_upper: Any
+    ratio_se_log: Any
+
+
+@dataclass(frozen=True, eq=False)
+class MetaAnalysis(Estimate):
+    """Hold a random-effects analysis of site estimates; `weights` follow the order of the input and sum to 1.
+
+    `prediction_lower/upper`: where the effect of another site would lie (t with k-1 degrees of freedom and the
+    standard error in `se`); `hts_lower/upper`: the Higgins-Thompson-Spiegelhalter version (t with k-2, plain standard
+    error), for sensitivity only. `i2_percent` runs from 0 to 100. `tau2_lower/upper`: Q-profile limits.
+    """
+
+    tau2: float
+    tau2_lower: float
+    tau2_upper: float
+    q: float
+    i2_percent: float
+    prediction_lower: float
+    prediction_upper: float
+    hts_lower: float
+    hts_upper: float
+    weights: Any
+    sites: int
+    method: str
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOneOut(Interval):
+    """Hold the analyses without each site in turn, in input order.
+
+    `sign_changes`, `significance_changes` and `moves` (by more than one standard error of the full analysis) are
+    boolean per site; `flagged` is any of the three.
+    """
+
+    se: Any
+    sign_changes: Any
+    significance_changes: Any
+    moves: Any
+
+    @property
+    def flagged(self) -> Any:
+        """Mark the sites on which the conclusion hangs."""
+        return self.sign_changes | self.significance_changes | self.moves
+
+
+@dataclass(frozen=True, eq=False)
+class CensoredFit(Interval):
+    """Hold a maximum-likelihood rate or proportion per cell, fitted to counts known to lie between limits.
+
+    `effective`: how many events (rate) or people (proportion), exactly known, carry the same information;
+    `sites`: how many sites are in the cell; `at_edge`: counts that are not known exactly left the estimate at 0 (or 1),
+    where the likelihood has no curvature: variance and effective are nan, and only the limits can be read.
+    """
+
+    variance: Any
+    effective: Any
+    at_edge: Any
+    sites: Any
+    iterations: Any
+    converged: Any
+
+    @property
+    def se(self) -> Any:
+        """Take the square root of the variance."""
+        return np.sqrt(self.variance)
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """Hold a pooled statistic at all-lower and all-upper counts.
+
+    `uncertain_share`: the most that counts not known exactly can contribute to the pooled count, from 0 to 1.
+    """
+
+    lower: Any
+    upper: Any
+    uncertain_share: Any

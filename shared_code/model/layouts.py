@@ -1,0 +1,77 @@
+"""Layouts of results tables: the closed list of shapes in which numbers may leave a site.
+
+A results table has its declared dimensions plus the statistics of its layout. Inside a site it is wide (one column
+per statistic). In a release it is long: one row per cell and statistic with `value`, `status`, `lower`, `upper`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+STATUSES = {
+    "ok": "the value as counted or computed",
+    "rounded": "the value rounded; the true one lies between lower and upper",
+    "withheld": "not released for disclosure reasons; the true value lies between lower and upper",
+    "not_collected": "the site does not collect it",
+    "not_applicable": "it cannot be given here, for a reason that is not disclosure",
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Declare one layout: its statistics and what each one is.
+
+    statistics    name -> meaning, in the order of the columns
+    people        statistics that count distinct people (thresholds apply to these)
+    part_of       numerator -> denominator; the complement is protected too
+    whole         statistics that are whole numbers
+    optional      statistics a site may lack (released as not_collected)
+    """
+
+    name: str
+    meaning: str
+    statistics: dict[str, str]
+    people: tuple[str, ...] = ()
+    part_of: dict[str, str] = field(default_factory=dict)
+    whole: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+
+COUNTS = Layout(
+    "counts", "people, and how many of them are cases",
+    {"people": "distinct people in the cell", "cases": "distinct people in the cell with the attribute"},
+    people=("people", "cases"), part_of={"cases": "people"}, whole=("people", "cases"),
+)  # fmt: skip
+EVENTS = Layout(
+    "events", "events over person-time",
+    {"people": "distinct people with at least one event", "events": "events",
+     "person_days": "days at risk, summed over everyone in the cell",
+     "events_squared": "sum over people of their events squared"},
+    people=("people",), whole=("people", "events", "events_squared"), optional=("events_squared",),
+)  # fmt: skip
+ESTIMATES = Layout(
+    "estimates", "an estimate computed inside the site, with its standard error",
+    {"estimate": "the estimate, in the unit of its term", "se": "its standard error",
+     "people": "distinct people with the event behind it", "person_days": "days at risk behind it"},
+    people=("people",), whole=("people",),
+)  # fmt: skip
+
+LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (COUNTS, EVENTS, ESTIMATES)}
+
+# Columns that every cell has in a release, after the dimensions.
+CELL_COLUMNS = ["statistic", "value", "status", "lower", "upper"]
+ALL = "all"  # the total of a dimension
+
+
+def band_labels(edges: list[int], kind: str = "exclusive") -> list[str]:
+    """Name the bands that begin at these ages (or other whole numbers).
+
+    >>> band_labels([0, 18, 65])
+    ['0-17', '18-64', '65+']
+    >>> band_labels([18, 65], kind="nested")
+    ['18+', '65+']
+    """
+    if kind == "nested":
+        return [f"{edge}+" for edge in edges]
+    upper = [str(following - 1) for following in edges[1:]]
+    return [f"{lo}-{hi}" if str(lo) != hi else hi for lo, hi in zip(edges, upper)] + [f"{edges[-1]}+"]

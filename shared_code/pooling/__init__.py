@@ -1,0 +1,1 @@
+"""Pooling: releases of several sites become one set of results."""

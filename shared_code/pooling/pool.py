@@ -1,0 +1,120 @@
+"""Pool: whatever releases are in the inbox become results, with who is in them and who is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from shared_code.config import digests
+from shared_code.config.study import Study
+from shared_code.model import Problem, Refused
+from shared_code.pooling.change import change
+from shared_code.pooling.gather import gather
+from shared_code.pooling.inbox import Inbox, receive
+from shared_code.pooling.life_tables import life_expectancy
+from shared_code.pooling.margins import incomplete_margins
+from shared_code.pooling.prevalence import prevalence
+from shared_code.pooling.results import COLUMNS, results_table
+
+METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
+    "prevalence": prevalence, "life_expectancy": life_expectancy, "gather": gather, "change": change,
+}  # fmt: skip
+POOLED = "pooled"
+
+
+def pool(study: Study, inbox: Path, target: Path, expected: dict[str, str]) -> dict[str, int]:
+    """Read the inbox, compute everything the study declares, and write it to a folder, whole or not at all.
+
+    inbox     inbox/<study>     target  public/<study>/pooled     expected  site -> title of who takes part
+    Writes results.csv (tidy, one row per estimate), sites.csv (who is in what, and why not), notes.csv, cells/*.csv
+    (the released cells of all sites) and pooled.json (digests). Raises model.Refused for a faulty inbox, or when fewer
+    sites have sent a release than the study asks for.
+    """
+    received = receive(study, inbox, expected)
+    if len(received.releases) < study.fewest_sites:
+        wrong = f"{len(received.releases)} site has sent a release"
+        problem = Problem(str(inbox), wrong, f"at least {study.fewest_sites}", "Wait for the others; nothing is pooled")
+        raise Refused(f"The inbox {inbox}", [problem])
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "cells").mkdir(parents=True)
+    rows: list[dict[str, Any]] = []
+    notes: list[dict[str, Any]] = []
+    for stem, entry in study.analyses.items():
+        for name, declared in entry.results.items():
+            if received.sites_with(stem, name):
+                cells = received.stacked(stem, name)
+                cells.to_csv(partial / "cells" / f"{stem}.{name}.csv", index=False, lineterminator="\n")
+                notes += [{"analysis": stem, "table": name, **n} for n in incomplete_margins(cells, declared)]
+        for step in entry.pooled:
+            sites = received.sites_with(stem, step.table)
+            if sites:
+                rows += _step(study, received, stem, step, sites, [*expected])
+    results = results_table(rows)
+    results.to_csv(partial / "results.csv", index=False, lineterminator="\n", float_format="%.10g")
+    who = availability(study, received, expected)
+    who.to_csv(partial / "sites.csv", index=False, lineterminator="\n")
+    columns = ["analysis", "table", "site", "dimension", "share_missing"]
+    pd.DataFrame(notes, columns=columns).to_csv(partial / "notes.csv", index=False, lineterminator="\n")
+    (partial / "pooled.json").write_text(json.dumps(_record(study, received), indent=2, sort_keys=True) + "\n", "utf-8")
+    shutil.rmtree(target, ignore_errors=True)
+    partial.replace(target)
+    return {"releases": len(received.releases), "results": len(results), "missing": len(received.missing)}
+
+
+def _step(study: Study, inbox: Inbox, stem: str, step: Any, sites: list[str], expected: list[str]
+          ) -> Iterator[dict[str, Any]]:  # fmt: skip
+    declared = study.analyses[stem].results[step.table]
+    scopes = {f"site:{site}": [site] for site in sites}
+    if len(sites) >= study.fewest_sites:
+        scopes = {POOLED: sites, **scopes}
+    for row in METHODS[step.method](inbox.stacked(stem, step.table), declared, step.settings, scopes):
+        inside = row["sites"]
+        if row["scope"] == POOLED and len(inside) < study.fewest_sites:
+            empty = {name: None for name in ("estimate", "lower", "upper", "se", "bound_lower", "bound_upper")}
+            row |= empty | {"reason": f"fewer than {study.fewest_sites} sites"}
+        without = [s for s in expected if s not in inside] if row["scope"] == POOLED else []
+        yield row | {
+            "analysis": stem, "sites": "; ".join(inside), "n_sites": len(inside), "sites_without": "; ".join(without),
+            "releases": "; ".join(inbox.releases[s].digest[:12] for s in inside),
+        }  # fmt: skip
+
+
+def availability(study: Study, inbox: Inbox, expected: dict[str, str]) -> pd.DataFrame:
+    """Say for every site and analysis whether it is in, and why not."""
+    rows = []
+    for site, title in expected.items():
+        received = inbox.releases.get(site)
+        for stem, entry in study.analyses.items():
+            if received is None:
+                state, reason, digest = "missing", "no release has arrived", ""
+            elif stem in received.manifest["plans"]:
+                collected = received.manifest.get("not_collected", {})
+                state, digest = "in", received.digest
+                reason = "; ".join(f"without {what}: {why}" for what, why in collected.items())
+            else:
+                state, digest = "not run", received.digest
+                reason = received.manifest["not_run"].get(stem, "")
+            rows.append({"site": site, "title": title, "analysis": stem, "analysis_title": entry.title,
+                         "state": state, "reason": reason,
+                         "extract_date": received.manifest["extract_date"] if received else "",
+                         "release": digest})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _record(study: Study, inbox: Inbox) -> dict[str, Any]:
+    return {
+        "study": study.study, "title": study.title, "protocol_digest": digests.protocol(study),
+        "code_digest": digests.code(), "environment_digest": digests.environment(),
+        "columns_of_results": COLUMNS, "missing": inbox.missing,
+        "releases": {site: {"package": r.digest, "extract_date": r.manifest["extract_date"], "kind": r.manifest["kind"],
+                            "made_up_data": r.manifest["made_up_data"], "title": r.manifest["site_title"],
+                            "code_version": r.manifest["code_version"], "code_digest": r.manifest["code_digest"],
+                            "disclosure": r.manifest["disclosure"]}
+                     for site, r in inbox.releases.items()},
+    }  # fmt: skip

@@ -1,0 +1,51 @@
+"""The tidy table of results: one row per estimate, with everything needed to judge and to trace it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+COLUMNS = {
+    "analysis": "stem of the analysis",
+    "measure": "what is estimated",
+    "item": "condition, service or term it is about",
+    "group": "dimension that is compared (everyone: none)",
+    "level": "level of that dimension",
+    "sex": "F, M or both",
+    "scope": "pooled, or site:<name>",
+    "scale": "unit of the estimate",
+    "comparator": "level it is compared with",
+    "estimate": "the estimate",
+    "lower": "lower limit of the 95 % interval",
+    "upper": "upper limit of the 95 % interval",
+    "se": "standard error (of the logarithm for ratios)",
+    "people": "people in the denominator",
+    "events": "people or events in the numerator; estimated where some are withheld",
+    "person_years": "person-years at risk",
+    "bound_lower": "the estimate if every withheld number were as low as it can be",
+    "bound_upper": "the estimate if every withheld number were as high as it can be",
+    "withheld_share": "share of the numerator that withheld cells could hold at most",
+    "method": "how it was computed",
+    "sites": "sites in it",
+    "n_sites": "number of sites in it",
+    "sites_without": "sites of the study that are not in it",
+    "reason": "why there is no estimate",
+    "releases": "first 12 digits of the digest of each release it was computed from",
+}
+
+TEXT = {"analysis", "measure", "item", "group", "level", "sex", "scope", "scale", "comparator", "method", "sites",
+        "sites_without", "reason", "releases"}  # fmt: skip
+
+
+def results_table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Make the tidy table; a key nobody declared is an error."""
+    frame = pd.DataFrame(list(rows))
+    unknown = sorted(set(frame.columns) - set(COLUMNS))
+    if unknown:
+        raise ValueError(f"results hold columns nobody declared: {unknown}")
+    frame = frame.reindex(columns=list(COLUMNS))
+    for name in COLUMNS:
+        frame[name] = frame[name].fillna("").astype(str) if name in TEXT else pd.to_numeric(frame[name])
+    return frame

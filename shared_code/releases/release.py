@@ -1,0 +1,88 @@
+"""Release: all results tables of a site, protected together, become one package in the outbox."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from shared_code import disclosure
+from shared_code.config import digests
+from shared_code.config.plan import Plan
+from shared_code.config.site import Site
+from shared_code.config.study import Policy, Study
+from shared_code.measures.saving import check_results
+from shared_code.model import Problem, Refused
+from shared_code.releases import cells, package
+
+
+def release(site: Site, study: Study, results: Path, target: Path) -> dict[str, Any]:
+    """Protect everything the site has run and write the package; gives the manifest.
+
+    results  folder with one folder of Parquet tables per analysis
+    Raises model.Refused, and writes nothing, when a table is missing or does not fit its declaration.
+    """
+    problems: list[Problem] = []
+    unprotected = {}
+    for stem in analyses_run(site, study):
+        for name, declared in study.analyses[stem].results.items():
+            path = results / stem / f"{name}.parquet"
+            if not path.is_file():
+                problems.append(Problem(str(path), "the results table is not there", "", f"Run analyse for {stem}"))
+                continue
+            table = pd.read_parquet(path)
+            problems += check_results(Plan(study, stem), name, table)
+            unprotected[f"{stem}.{name}"] = (declared, table)
+    if problems:
+        raise Refused(f"The release of {site.title} ({site.site})", problems)
+    policy = study.disclosure.stricter(site.disclosure)
+    protected = disclosure.protect(unprotected, ledger=[], policy=policy)
+    manifest = describe(site, study, policy, protected)
+    tables = {f"tables/{name}.csv": cells.to_csv(frame) for name, frame in protected.items()}
+    manifest["package_digest"] = package.write(target, manifest, tables)
+    return manifest
+
+
+def analyses_run(site: Site, study: Study) -> list[str]:
+    """List the analyses a site has the tables for, in the order of the study."""
+    return [stem for stem, entry in study.analyses.items() if site.can_run(entry)]
+
+
+def describe(site: Site, study: Study, policy: Policy, protected: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """Say what is in a release: who, which plan, which code, what was withheld, and what was not run and why."""
+    included = {name.split(".")[0] for name in protected}
+    not_run = {}
+    for stem, entry in study.analyses.items():
+        if stem not in included:
+            lacking = [table for table in entry.needs if table not in site.tables]
+            not_run[stem] = f"the site has no {', '.join(lacking)}" if lacking else "not part of this release"
+    return {
+        "study": study.study, "site": site.site, "site_title": site.title, "made_up_data": site.made_up,
+        "extract_date": site.extract_date.isoformat(), "period": study.period.model_dump(mode="json"),
+        "index_date": study.index_date.isoformat(),
+        "kind": "published tables" if site.published else "person-level run",
+        "plans": {stem: digests.plan(study, stem) for stem in sorted(included)},
+        "protocol_digest": digests.protocol(study), "code_digest": digests.code(),
+        "code_version": code_version(), "environment_digest": digests.environment(),
+        "disclosure": {"rules": policy.model_dump(mode="json"),
+                       "tables": {name: disclosure.summary(frame) for name, frame in sorted(protected.items())}},
+        "not_run": not_run,
+        "not_collected": {"deprivation, locality": "the site has no addresses"}
+        if not site.published and not {"person_address", "area_lookup"} <= set(site.tables) else {},
+    }  # fmt: skip
+
+
+def code_version() -> str:
+    """Name the commit of this checkout, or the package version where there is no git."""
+    try:
+        shown = subprocess.run(["git", "rev-parse", "HEAD"], cwd=digests.ROOT, capture_output=True, text=True, check=True)
+        return shown.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        from importlib.metadata import version
+
+        return version("cohortium")
+
+
+

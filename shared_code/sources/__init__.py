@@ -1,0 +1,1 @@
+"""Sources: readers of every kind of extract, and the mapping to the common data model."""

@@ -1,0 +1,119 @@
+"""Make a whole site: simulate, write the extract in the site's shape, and write down the truth beside it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shared_code.config import Site
+from shared_code.synthetic.conditions import draw_conditions, make_reference
+from shared_code.synthetic.days import completed_years, day
+from shared_code.synthetic.diagnoses import make_diagnoses
+from shared_code.synthetic.mortality import death_records, mid_years, population, simulate_deaths
+from shared_code.synthetic.people import local_numbers, make_people, pseudonyms
+from shared_code.synthetic.places import make_places
+from shared_code.synthetic.registrations import make_registrations, registered_on
+from shared_code.synthetic.shapes import NUMBERED, SHAPES
+from shared_code.synthetic.tables import Facts, make_tables
+from shared_code.synthetic.truth import CONDITION_COLUMNS, ConditionTruth, life_expectancies, planted_summary
+
+FEWEST_PEOPLE = 500
+NOTES = {
+    "conditions": "Over everybody alive and GMS-registered on the index date whose sex is F or M and who is old enough "
+    "for the condition, age in completed years with the 15th as day of birth: people, expected number with the "
+    "condition (sum of the planted probabilities, given each person's frailty), its variance, and cases drawn. "
+    "Deprivation 1 = most deprived fifth. two_or_more and four_or_more count people of all ages.",
+    "life_expectancy": "Planted: e0 and e65 in years from the planted rates; the hazard ratio at an age is the mean of "
+    "the areas' ratios, weighted by their person-years in the age band. person_years: sum of the mid-year populations. "
+    "days_lived, expected_deaths (planted hazard over the days lived) and deaths: people of known sex, all deaths of "
+    "the period, whenever registered.",
+}
+
+
+def make_extract(site: Site, people: int, folder: Path, index_date: dt.date = dt.date(2026, 4, 1),
+                 period_start: dt.date = dt.date(2021, 4, 1)) -> None:  # fmt: skip
+    """Write a demonstration site's extract and `truth.json` into a folder, replacing it as a whole.
+
+    people   rows of `person`: everybody who lived there at some time in [period_start, index_date)
+    The same seed and number of people give the same bytes. Raises ValueError for a site that is not made up or
+    for fewer than 500 people.
+    """
+    if site.demonstration is None:
+        raise ValueError(f"{site.site} has no demonstration settings: only made-up sites can be made")
+    if people < FEWEST_PEOPLE:
+        raise ValueError(f"{people} people are too few for a made-up site: at least {FEWEST_PEOPLE}")
+    facts, truth = simulate(site, people, index_date, period_start)
+    settings = site.demonstration
+    numbered = settings.shape in NUMBERED
+    identifiers = (local_numbers if numbered else pseudonyms)(settings.seed, people)
+    tables = make_tables(facts, identifiers)
+    tables = {name: table for name, table in tables.items() if name not in settings.lacks}
+    truth["rows"] = {name: len(table) for name, table in tables.items()}
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        SHAPES[settings.shape](tables, partial, settings.seed, site.extract_date)
+        text = json.dumps(truth, ensure_ascii=False, separators=(",", ":"))
+        (partial / "truth.json").write_text(text.replace('],["', '],\n["') + "\n", encoding="utf-8")
+        partial.chmod(0o755)
+        _replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _replace(partial: Path, folder: Path) -> None:
+    """Put the finished folder in place of an earlier one."""
+    if folder.exists():
+        old = partial.with_name(partial.name + ".old")
+        folder.rename(old)
+        partial.rename(folder)
+        shutil.rmtree(old)
+    else:
+        partial.rename(folder)
+
+
+def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date) -> tuple[Facts, dict[str, Any]]:
+    """Simulate a site: the facts, and what is true of them."""
+    settings = site.demonstration
+    start, end = day(period_start), day(index_date)
+    places = make_places(site, people)
+    persons = make_people(site, places, people, start, end)
+    exposure = simulate_deaths(persons, places, settings.seed, start, end)
+    deaths = death_records(persons, settings.seed)
+    spells = make_registrations(persons, settings.seed, start, end)
+    counted = population(persons, places, mid_years(period_start, index_date))
+    reference = make_reference(persons, places, settings.seed, end)
+    registered = registered_on(spells, people, end)
+    alive = persons.death > end if "death" not in settings.lacks else np.ones(people, dtype=bool)
+    truth = ConditionTruth(
+        registered & alive & (persons.recorded_sex < 2), completed_years(persons.birth, end), persons.sex,
+        reference.quintile, persons.group,
+    )  # fmt: skip
+    rows, columns = [], []
+    for chunk, has, chances in draw_conditions(reference, settings.seed):
+        truth.add(chunk, has, chances)
+        row, column = np.nonzero(has)
+        rows.append(row + chunk.start)
+        columns.append(column)
+    diagnoses = make_diagnoses(persons, reference, (np.concatenate(rows), np.concatenate(columns)), settings.seed)
+    died = np.zeros((len(places.lsoa21), 2), dtype=np.int64)
+    known = deaths["row"][persons.recorded_sex[deaths["row"]] < 2]
+    np.add.at(died, (persons.area[known], persons.sex[known]), 1)
+    facts = Facts(persons, places, spells, diagnoses, deaths, counted)
+    return facts, {
+        "site": site.site, "seed": settings.seed, "people": people,
+        "index_date": index_date.isoformat(), "period": [period_start.isoformat(), index_date.isoformat()],
+        "rows": {}, "notes": NOTES | ({"no_deaths": "The site delivers no deaths, so people whose registration was "
+                                       "never closed after their death count as alive."}
+                                      if "death" in settings.lacks else {}),
+        "planted": planted_summary(places),
+        "life_expectancy": life_expectancies(places, counted, exposure, died),
+        "conditions": {"columns": CONDITION_COLUMNS, "rows": list(truth.rows())},
+    }  # fmt: skip

@@ -1,0 +1,82 @@
+"""Put the made-up facts into tables that every shape of delivery starts from.
+
+Columns follow the common data model, with the full date of birth (a site extracts it; only the month is prepared).
+Days stay whole numbers (days.NEVER: no such day) until a shape writes them its own way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from shared_code.synthetic.diagnoses import SOURCES, STATUSES
+from shared_code.synthetic.people import SEXES, People
+from shared_code.synthetic.places import IMD_VERSION, WARD_VINTAGE, Places
+from shared_code.synthetic.registrations import TYPES, addresses
+
+ORDER = ("person", "person_address", "gp_registration", "condition_event", "death", "area_lookup", "area_population")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Hold everything simulated about a site."""
+
+    people: People
+    places: Places
+    registrations: dict[str, np.ndarray]
+    diagnoses: dict[str, np.ndarray]
+    deaths: dict[str, np.ndarray]
+    population: pd.DataFrame
+
+
+def make_tables(facts: Facts, identifiers: np.ndarray) -> dict[str, pd.DataFrame]:
+    """Build the seven tables; `identifiers` holds one identifier per person."""
+    people, places, deaths = facts.people, facts.places, facts.deaths
+    spells, records = facts.registrations, facts.diagnoses
+    homes = addresses(people, places.lsoa21)
+    count = len(records["row"])
+    return {
+        "person": pd.DataFrame({
+            "person_id": identifiers, "birth": people.birth, "sex": named(people.recorded_sex, SEXES),
+            "ethnicity16": pd.Categorical(np.where(people.ethnicity == "", None, people.ethnicity)),
+            "carehome_flag": people.care_home.astype(np.int64),
+        }),
+        "person_address": _by_person(homes["row"], pd.DataFrame({
+            "person_id": identifiers[homes["row"]], "start": homes["begin"], "end": homes["finish"],
+            "lsoa21": homes["lsoa21"],
+        })),
+        "gp_registration": _by_person(spells["row"], pd.DataFrame({
+            "person_id": identifiers[spells["row"]], "practice_code": spells["practice"], "reg_start": spells["begin"],
+            "reg_end": spells["finish"], "reg_type": named(spells["type"], TYPES),
+        })),
+        "condition_event": pd.DataFrame({
+            "event_id": np.arange(1, count + 1), "person_id": identifiers[records["row"]], "code": records["code"],
+            "code_system": named(records["icd10"].astype(np.int64), ("SCT", "ICD10")), "event_date": records["day"],
+            "source": named(records["source"], SOURCES), "status": named(records["status"], STATUSES),
+        }),
+        "death": pd.DataFrame({
+            "person_id": identifiers[deaths["row"]], "death_date": deaths["death"], "reg_date": deaths["registered"],
+            "underlying_icd10": deaths["cause"], "lsoa21": places.lsoa21[people.area[deaths["row"]]].astype(object),
+        }),
+        "area_lookup": pd.DataFrame({
+            "lsoa21": places.lsoa21.astype(object), "ward_vintage": WARD_VINTAGE,
+            "ward_cd": places.ward_cd[places.ward].astype(object), "ward_name": places.ward_name[places.ward],
+            "locality": places.ward_locality[places.ward], "imd_version": IMD_VERSION, "imd10": places.imd10,
+        }),
+        "area_population": pd.DataFrame({
+            "area_cd": places.lsoa21[facts.population["area"]].astype(object), "year": facts.population["year"],
+            "sex": named(facts.population["sex"].to_numpy(), SEXES[:2]), "age": facts.population["age"],
+            "population": facts.population["population"],
+        }),
+    }  # fmt: skip
+
+
+def named(codes: np.ndarray, names: tuple[str, ...]) -> pd.Categorical:
+    """Name small whole numbers; -1 is missing."""
+    return pd.Categorical.from_codes(codes, list(names))
+
+
+def _by_person(row: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
+    return table.iloc[np.argsort(row, kind="stable")].reset_index(drop=True)
