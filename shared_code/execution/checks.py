@@ -15,9 +15,7 @@ PARAMETERS_TAG = "parameters"
 INJECTED_TAG = "injected-parameters"
 
 
-def check_notebook(
-    text: str, parameters: Mapping[str, Any], allow_defaults: Iterable[str], where: str
-) -> list[str]:
+def check_notebook(text: str, parameters: Mapping[str, Any], allow_defaults: Iterable[str], where: str) -> list[str]:
     """Return every problem of a notebook (text of the file) and its parameters; an empty list when all is in order.
 
     Each problem reads 'where: what is wrong. what is allowed. what to do'.
@@ -142,10 +140,8 @@ def _stored_outputs(cells: list[dict[str, Any]], where: str) -> list[str]:
     with_outputs = [str(cell.get("id", number)) for number, cell in enumerate(cells, 1) if cell.get("outputs")]
     if not with_outputs:
         return []
-    return [
-        f"{where}: outputs are stored in cells {', '.join(with_outputs)}. Allowed: a notebook without outputs, "
-        "for they can hold values about people. Clear all outputs and save."
-    ]
+    problem = f"{where}: outputs are stored in cells {', '.join(with_outputs)}. Allowed: a notebook without outputs, "
+    return [problem + "for they can hold values about people. Clear all outputs and save."]
 
 
 def _suggest(name: str, known: Iterable[str], lead: str = "did you mean") -> str:

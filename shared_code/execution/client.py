@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared_code.execution.checks import check_notebook
-from shared_code.execution.errors import NotebookRefused, name_of
+from shared_code.execution.errors import NotebookRefused, failed_path, name_of
 from shared_code.execution.place import shared_environment, warm_possible
 
 
@@ -32,7 +32,7 @@ def run_notebook(
         raise NotebookRefused(
             f"{where}: source and target are the same file. Allowed: a target in a private folder. Name another target."
         )
-    kept = target.with_name(f"{target.stem}.failed.ipynb")
+    kept = failed_path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)  # an older result must never be taken for the one asked for now

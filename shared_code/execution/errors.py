@@ -27,3 +27,8 @@ def name_of(path: Path, root: Path) -> str:
         return path.relative_to(root).as_posix()
     except ValueError:
         return path.name
+
+
+def failed_path(target: Path) -> Path:
+    """Return where a notebook that failed is kept: beside its target."""
+    return target.with_name(f"{target.stem}.failed.ipynb")

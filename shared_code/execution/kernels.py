@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import random
@@ -23,10 +24,11 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from shared_code.execution import kernel
 from shared_code.execution.place import kernel_environment
 
 _SPEC = KernelSpec(
-    argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+    argv=[sys.executable, kernel.__file__, "-f", "{connection_file}"],
     display_name="Python 3",
     language="python",
     metadata={"supported_encryption": ["curve"]},
@@ -86,6 +88,9 @@ def manager_class(root: Path, folder: Path, seed: Seed | None, live: set[int]) -
         @property
         def kernel_spec(self) -> KernelSpec:
             return _SPEC
+
+        async def _async_interrupt_kernel(self) -> None:
+            """Leave it alone: no cell runs when it is shut down, and one that must not go on is killed."""
 
         async def _async_finish_shutdown(self, waittime: Any = None, pollinterval: float = 0.1, restart: bool = False):
             await super()._async_finish_shutdown(waittime, 0.01, restart)  # the usual tenth of a second adds up
@@ -181,36 +186,16 @@ def plant(close: list[int]) -> Seed:
         with open(reading, encoding="utf-8", errors="surrogateescape") as pipe:
             text = pipe.read()
         if text:
-            _be_kernel(**json.loads(text))
-    except BaseException:
+            order = json.loads(text)
+            take_environment({**order["environment"], "JPY_PARENT_PID": str(parent)})
+            os.chdir(order["folder"])
+            reseed()
+            gc.enable()
+            kernel.be_kernel(order["arguments"])
+    except BaseException:  # noqa: BLE001 - a fork must end here, and never return into its parent's code
         sys.excepthook(*sys.exc_info())
         os._exit(1)
     os._exit(0)
-
-
-def _be_kernel(arguments: list[str], environment: dict[str, str], folder: str) -> None:
-    import atexit
-    import gc
-
-    import ipykernel_launcher
-    from ipykernel.kernelapp import IPKernelApp
-
-    take_environment({**environment, "JPY_PARENT_PID": str(os.getppid())})
-    os.chdir(folder)
-    sys.path[:] = [path for path in sys.path if path]
-    sys.argv = [ipykernel_launcher.__file__, *arguments]
-    reseed()
-    gc.enable()
-    kernel = IPKernelApp.instance(parent_handle=os.getppid())
-    kernel.initialize(arguments)
-    kernel.start()
-    # The end of the interpreter, without taking hundreds of modules apart: exit functions, the notebook's open files.
-    # Not the kernel's own, which now and then waits for a thread that waits for it.
-    atexit.unregister(kernel.close)
-    kernel.shell.user_ns.clear()
-    kernel.shell.user_ns_hidden.clear()
-    atexit._run_exitfuncs()
-    gc.collect()
 
 
 def take_environment(environment: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 PROTOCOL = "1"
 LONGEST_FOLDER = 48  # characters; a unix socket's path ends at about 104, and folders and names below still follow
+WITHOUT_DEBUGGER = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYDEVD_USE_FRAME_EVAL": "NO"}  # nor its remarks
 # Read while Python or a library is being imported, so a server started with other values cannot serve the job.
 # A scheduler's job number is among them: a server must not live on inside another job's allotment.
 _IMPORT_TIME = ("PYTHON", "LD_", "DYLD_", "OMP_", "OPENBLAS_", "MKL_", "NUMEXPR_", "ARROW_", "MPL", "LC_", "XDG_",
@@ -88,7 +89,7 @@ def private_folder() -> Path:
 def short_temporary_folder() -> str:
     """Return the system's temporary folder, or the usual one where its name is too long for a socket's path."""
     folder = tempfile.gettempdir()
-    return "/tmp" if os.name == "posix" and len(folder) > LONGEST_FOLDER else folder  # noqa: S108
+    return "/tmp" if os.name == "posix" and len(folder) > LONGEST_FOLDER else folder
 
 
 def shared_environment(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
@@ -103,5 +104,5 @@ def shared_environment(root: Path, environment: Mapping[str, str]) -> dict[str, 
 
 def kernel_environment(root: Path, environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return the environment of a kernel: the shared one, without the user's own IPython settings and start-up files."""
-    own = {"IPYTHONDIR": str(folder / "ipython"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    own = {"IPYTHONDIR": str(folder / "ipython"), **WITHOUT_DEBUGGER}
     return shared_environment(root, environment) | own

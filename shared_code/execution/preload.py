@@ -10,10 +10,12 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from shared_code.execution.place import WITHOUT_DEBUGGER
+
 # Measured to survive a fork, with their thread pools used afterwards in the child. Modules only: nothing is opened.
 # Not the backend of inline figures: it attaches itself to the kernel that exists while it is imported.
 LIBRARIES = ("ctypes", "numpy", "pandas", "scipy.stats", "pyarrow.parquet", "duckdb", "ibis", "matplotlib.pyplot",
-             "seaborn", "papermill", "nbclient", "ipykernel.kernelapp", "ipykernel_launcher", "ipykernel.debugger",
+             "seaborn", "papermill", "nbclient", "ipykernel.kernelapp", "ipykernel.debugger",
              "IPython.core.completerlib", "IPython.core.debugger", "IPython.core.oinspect", "IPython.core.logger",
              "IPython.extensions.storemagic", "tornado.platform.asyncio", "faulthandler", "encodings.unicode_escape",
              "shared_code.execution.runner")  # fmt: skip
@@ -27,11 +29,11 @@ def preload() -> None:
     """
     sys.path[:] = [path for path in sys.path if path]
     gc.disable()
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the debugger's remark about frozen modules helps nobody here
+    os.environ.update(WITHOUT_DEBUGGER)
     for name in (*LIBRARIES, *_layers("shared_code")):
         try:
             importlib.import_module(name)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the notebook that asks for it will be told
             print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     if threading.active_count() > 1:
         raise RuntimeError("importing started a thread")
@@ -41,7 +43,7 @@ def preload() -> None:
 def _layers(package: str) -> Iterator[str]:
     try:
         paths = importlib.import_module(package).__path__
-    except Exception:
+    except Exception:  # noqa: BLE001 - see above
         return
     for module in pkgutil.iter_modules(paths, f"{package}."):
         if module.name in NOT_LAYERS or module.name.endswith(".__main__"):

@@ -17,7 +17,7 @@ from typing import Any
 import nbformat
 import papermill
 
-from shared_code.execution.errors import NotebookFailed
+from shared_code.execution.errors import NotebookFailed, failed_path
 from shared_code.execution.kernels import Seed, kill_kernels, manager_class
 from shared_code.execution.place import short_temporary_folder
 from shared_code.execution.tidy import name_cells, name_injected_cell, tidy
@@ -25,11 +25,6 @@ from shared_code.execution.tidy import name_cells, name_injected_cell, tidy
 START_SECONDS = 120  # a cold kernel on a busy network disk
 OUTPUT_SECONDS = 60  # for the last outputs of a cell to arrive once it has ended
 LONGEST_MESSAGE = 300  # characters
-
-
-def failed_path(target: Path) -> Path:
-    """Return where a notebook that failed is kept: beside its target."""
-    return target.with_name(f"{target.stem}.failed.ipynb")
 
 
 def execute_cold(job: dict[str, Any]) -> None:
@@ -78,7 +73,7 @@ def execute(
                 on_notebook_start=started,
                 on_cell_start=at_cell,
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told below, with the cell it happened in
             reason = error
     notebook = seen.get("notebook")
     if notebook is None:
@@ -87,11 +82,15 @@ def execute(
     message = _message(notebook, seen, reason)
     if not wanted():
         raise SystemExit(1)
+    try:
+        write_whole(notebook, target if message is None else failed_path(target))
+    except OSError as error:
+        raise NotebookFailed(
+            f"{job['name']}: the executed notebook cannot be written ({error.strerror}). "
+            "Allowed: a folder of yours with room left. Make room, or name another target."
+        ) from None
     if message is None:
-        write_whole(notebook, target)
         return
-    kept = failed_path(target)
-    write_whole(notebook, kept)
     raise NotebookFailed(
         f"{job['name']}, {message}\nWhat ran is kept in {job['kept']}; open it, correct the notebook or what it reads, "
         "and run again."

@@ -84,7 +84,7 @@ def censored_proportion(
     """
     where = "censored_proportion"
     n = np.asarray(people, dtype=float)
-    require(~(np.mod(n, 1) > 0), where, "people are not whole", "People are whole numbers", "Pass counts, not rates")
+    require(np.isnan(n) | (np.floor(n) == n), where, "people are not whole", "People are whole numbers", "Pass counts, not rates")
     cells = _cells(where, lower, np.where(np.isnan(n), upper, np.minimum(upper, n)), n)
     low, high, size = cells.lower, cells.upper, cells.size
     bottom, top, total = low.sum(axis=0), high.sum(axis=0), size.sum(axis=0)
@@ -154,8 +154,8 @@ def _cells(where: str, lower: ArrayLike, upper: ArrayLike, size: ArrayLike) -> _
             "Every site in a cell has limits", "Use the limits of the disclosure rule, such as 1 and 9")
     require(~present | (low <= high), where, "a lower limit is above its upper limit", "lower <= upper",
             "Check the limits, and that they do not exceed the people")
-    require(~present | ((np.mod(low, 1) == 0) & ((np.mod(high, 1) == 0) | np.isinf(high))), where,
-            "a limit is not whole", "Limits are whole numbers", "Use the limits of the count, not of a rate")  # fmt: skip
+    require(~present | ((np.floor(low) == low) & (np.floor(high) == high)), where, "a limit is not whole",
+            "Limits are whole numbers", "Use the limits of the count, not of a rate")
     flat = [np.where(present, v, 0.0).reshape(len(low), -1) for v in (low, high, n)]
     order = np.lexsort((flat[1], flat[0], flat[2]), axis=0)
     low, high, n = (np.take_along_axis(v, order, axis=0) for v in flat)
@@ -211,7 +211,7 @@ def _fail(bad: Any, cells: _Cells, reason: str) -> NoReturn:
     places = [tuple(int(i) for i in np.unravel_index(flat, cells.shape)) for flat in np.flatnonzero(bad)]
     named = ", ".join(str(place) for place in places[:5]) + (", ..." if len(places) > 5 else "")
     raise ConvergenceError(
-        f"{cells.where}: {reason} in cell {named}. The counts must say something about the value. "
+        f"{cells.where}: {reason} in {f'cell {named}' if cells.shape else 'this cell'}. The counts must say something about the value. "
         "Give tighter limits, or merge these cells with others.",
         places,
     )

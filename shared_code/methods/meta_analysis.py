@@ -53,7 +53,7 @@ def random_effects(
     Three sites or more give everything. Two give the common effect with normal limits and one its own estimate; tau2,
     I2 and prediction limits are then nan and `reason` says so. The order of the sites changes no bit of the result.
     Method: Viechtbauer 2005 (REML) and 2007 (Q-profile), DerSimonian & Laird 1986, Paule & Mandel 1982, Hartung & Knapp
-    2001, Rover et al. 2015 (floor), Higgins et al. 2009 (prediction).
+    2001, Röver et al. 2015 (floor), Higgins et al. 2009 (prediction).
     Raises ValueError for unusable input and ConvergenceError, with the reason, if the iteration does not end.
 
     >>> m = random_effects([-0.35, -0.10, -0.52], [0.02, 0.015, 0.04])

@@ -98,6 +98,7 @@ def standardised_proportion(
     require_not_negative(where, variances=var)
 
     v, total = standardise(p, var, weights)
+    v = np.clip(v, 0, 1)  # weights that add up to 1 only nearly must not push it out
     unknown = np.isnan(v) | np.isnan(total) | np.isnan(count)
     reason = reasons(np.shape(v), (empty, _EMPTY), (unknown, _WITHHELD), (count < FEWEST, _TOO_FEW))
     keep = reason == ""

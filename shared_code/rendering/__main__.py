@@ -33,8 +33,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m shared_code.rendering", description=__doc__)
     parser.add_argument("project", type=Path, help="folder with _quarto.yml, or one .qmd page")
     parser.add_argument("output", type=Path, help="folder for the site, or one .html file")
-    parser.add_argument("-P", dest="parameters", metavar="name:value", type=parameter, action="append", default=[],
-                        help="override a parameter of the pages; quote text, as in code:'\"7\"'")
+    parser.add_argument(
+        "-P",
+        dest="parameters",
+        metavar="name:value",
+        type=parameter,
+        action="append",
+        default=[],
+        help="override a parameter of the pages; quote text, as in code:'\"7\"'",
+    )
     parser.add_argument("--renderer", choices=["auto", "quarto", "built-in"], default="auto")
     chosen = parser.parse_args(arguments)
     try:

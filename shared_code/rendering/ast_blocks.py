@@ -1,4 +1,4 @@
-"""Turn Quarto's block constructs in a pandoc tree into HTML: callouts, tabsets, floats, conditional content, headings."""
+"""Turn Quarto's block constructs in a pandoc tree into HTML: callouts, tabsets, floats, conditions, headings."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from .crossrefs import Numbers
 from .problems import Problems
 from .tree import Node, attribute_text, find_all, plain, raw_block, span, stringify, text, without_notes_and_links
 
-CALLOUTS = {"note": ("Note", "ℹ"), "tip": ("Tip", "✓"), "important": ("Important", "❗"),
-            "warning": ("Warning", "⚠"), "caution": ("Caution", "⛔")}
+CALLOUTS = {
+    "note": ("Note", "i"),
+    "tip": ("Tip", "✓"),
+    "important": ("Important", "!"),
+    "warning": ("Warning", "!"),
+    "caution": ("Caution", "×"),
+}
 UNSUPPORTED_CLASSES = {"panel-sidebar", "panel-input", "panel-fill", "panel-center", "callout-", "hero-banner"}
 
 
@@ -83,18 +88,26 @@ class BlockWriter:
                 return []
             classes = [name for name in classes if name not in ("content-visible", "content-hidden")]
             pairs = [pair for pair in pairs if pair[0] not in CONDITIONS]
-            return self._div([[identifier, classes, pairs], inner], outline) if classes or identifier else self.blocks(inner)
+            return (
+                self._div([[identifier, classes, pairs], inner], outline)
+                if classes or identifier
+                else self.blocks(inner)
+            )
         for key, _ in pairs:
             if key.startswith("layout"):
-                self.problems.error(f"::: {{{key}=…}} is not supported by the built-in renderer. Supported are ::: {{.columns}} "
-                                    "with ::: {.column} inside. Use them.")
+                self.problems.error(
+                    f"::: {{{key}=…}} is not supported by the built-in renderer. Supported are ::: {{.columns}} "
+                    "with ::: {.column} inside. Use them."
+                )
         callout = next((name[8:] for name in classes if name.startswith("callout-")), None)
         if callout in CALLOUTS:
             return self._callout(callout, identifier, dict(pairs), inner)
         for name in classes:
             if name in UNSUPPORTED_CLASSES or name.startswith("callout-"):
-                self.problems.error(f"::: {{.{name}}} is not supported by the built-in renderer. Callouts are "
-                                    f"{', '.join(CALLOUTS)}; panels are panel-tabset. Use one of them.")
+                self.problems.error(
+                    f"::: {{.{name}}} is not supported by the built-in renderer. Callouts are "
+                    f"{', '.join(CALLOUTS)}; panels are panel-tabset. Use one of them."
+                )
         if "panel-tabset" in classes:
             return self._tabset(inner, outline)
         if "cell-float" in classes or identifier.startswith(("fig-", "tbl-")):
@@ -115,10 +128,20 @@ class BlockWriter:
         attributes = attribute_text(identifier, ["callout", f"callout-{kind}"])
         if pairs.get("collapse") in ("true", "false"):
             state = " open" if pairs["collapse"] == "false" else ""
-            return [raw_block(f'<details{attributes}{state}>\n<summary class="callout-title">'), *head,
-                    raw_block("</summary>"), *body, raw_block("</details>")]
-        return [raw_block(f'<div{attributes} role="note">\n<p class="callout-title">'), *head, raw_block("</p>"),
-                *body, raw_block("</div>")]
+            return [
+                raw_block(f'<details{attributes}{state}>\n<summary class="callout-title">'),
+                *head,
+                raw_block("</summary>"),
+                *body,
+                raw_block("</details>"),
+            ]
+        return [
+            raw_block(f'<div{attributes} role="note">\n<p class="callout-title">'),
+            *head,
+            raw_block("</p>"),
+            *body,
+            raw_block("</div>"),
+        ]
 
     def _tabset(self, inner: list[Node], outline: bool) -> list[Node]:
         """Write a tabset as radio buttons: works without JavaScript and with the arrow keys."""
@@ -143,13 +166,17 @@ class BlockWriter:
             result += [
                 raw_block(f'<input type="radio" name="{group}" id="{name}"{checked}>\n<label for="{name}">'),
                 plain(head["c"][2]),
-                raw_block(f'</label>\n<section class="tab-panel" id="{name}-panel" aria-label="{title}" data-title="{title}">'),
+                raw_block(
+                    f'</label>\n<section class="tab-panel" id="{name}-panel" aria-label="{title}" data-title="{title}">'
+                ),
                 *self.blocks(body, False),
                 raw_block("</section>"),
             ]
         return [*result, raw_block("</div>")]
 
-    def _float(self, kind: str, identifier: str, classes: list[str], caption: list[Node], body: list[Node]) -> list[Node]:
+    def _float(
+        self, kind: str, identifier: str, classes: list[str], caption: list[Node], body: list[Node]
+    ) -> list[Node]:
         """Write a figure (caption below) or table (caption above), numbered where it has a label."""
         label = self.numbers.next_float(kind, identifier) if identifier.startswith(f"{kind}-") else []
         if label and caption:
@@ -177,18 +204,24 @@ class BlockWriter:
     def _with_widths(self, content: list, widths: str) -> list:
         values = [float(value) for value in re.findall(r"[\d.]+", widths)]
         if len(values) != len(content[2]):
-            self.problems.error(f"tbl-colwidths={widths} does not fit a table of {len(content[2])} columns. One number for each "
-                                "column is needed. Correct it.")
+            self.problems.error(
+                f"tbl-colwidths={widths} does not fit a table of {len(content[2])} columns. One number for each "
+                "column is needed. Correct it."
+            )
             return content
-        columns = [[align, {"t": "ColWidth", "c": value / sum(values)}]
-                   for (align, _), value in zip(content[2], values, strict=True)]
+        columns = [
+            [align, {"t": "ColWidth", "c": value / sum(values)}]
+            for (align, _), value in zip(content[2], values, strict=True)
+        ]
         return [*content[:2], columns, *content[3:]]
 
     def _float_div(self, identifier: str, classes: list[str], pairs: dict[str, str], inner: list[Node]) -> list[Node]:
         kind = "tbl" if identifier.startswith("tbl-") or "cell-tbl" in classes else "fig"
         if any(re.match("fig-|tbl-", node["c"][0][0]) for node in find_all(inner, {"Div", "Figure", "Table"})):
-            self.problems.error(f"'{identifier}' holds other labelled figures or tables (sub-figures), which the built-in "
-                                "renderer does not support. Label either the whole or its parts.")
+            self.problems.error(
+                f"'{identifier}' holds other labelled figures or tables (sub-figures), which the built-in "
+                "renderer does not support. Label either the whole or its parts."
+            )
         caption: list[Node] = []
         last = inner[-1] if inner else None
         if last and last["t"] == "Div" and "float-caption" in last["c"][0][1]:

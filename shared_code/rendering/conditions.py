@@ -24,8 +24,10 @@ def is_hidden(attributes: list, metadata: dict[str, Any], problems: Problems) ->
     match = True
     for key, value in pairs:
         if key in ("when-profile", "unless-profile"):
-            problems.error(f"{key} is not supported by the built-in renderer. Supported are {', '.join(CONDITIONS)}. "
-                           "Use one of them.")
+            problems.error(
+                f"{key} is not supported by the built-in renderer. Supported are {', '.join(CONDITIONS)}. "
+                "Use one of them."
+            )
         elif key in CONDITIONS:
             holds = value in HTML_FORMATS if key.endswith("format") else look_up(metadata, value) is True
             match = match and holds is key.startswith("when")

@@ -12,8 +12,26 @@ from .tree import Node, raw_inline, rewrite, stringify, text
 
 WORDS = {"fig": "Figure", "tbl": "Table", "sec": "Section"}
 # Quarto numbers these too; the built-in renderer does not.
-UNSUPPORTED = {"eq", "lst", "thm", "lem", "cor", "prp", "cnj", "def", "exm", "exr", "sol", "rem", "alg", "nte", "tip",
-               "wrn", "imp", "cau"}
+UNSUPPORTED = {
+    "eq",
+    "lst",
+    "thm",
+    "lem",
+    "cor",
+    "prp",
+    "cnj",
+    "def",
+    "exm",
+    "exr",
+    "sol",
+    "rem",
+    "alg",
+    "nte",
+    "tip",
+    "wrn",
+    "imp",
+    "cau",
+}
 LENGTH = re.compile(r"^[\d.]+(px)?$")
 
 
@@ -49,7 +67,7 @@ class Numbers:
         self._sections[level - 1] += 1
         for lower in range(level, 7):
             self._sections[lower] = 0
-        counts = self._sections[0 if self._has_top_level else 1:]
+        counts = self._sections[0 if self._has_top_level else 1 :]
         while len(counts) > 1 and counts[-1] == 0:
             counts = counts[:-1]
         number = ".".join(str(count) for count in counts)
@@ -70,11 +88,15 @@ def resolve(blocks: list[Node], numbers: Numbers, metadata: dict[str, Any], prob
         if kind == "Image":
             return [_image(node["c"], problems)]
         if kind == "Str" and re.match(r"^\{#[a-z]+-", node["c"]):
-            problems.error(f"'{node['c']}' belongs to nothing. Labels are for headings, images, tables and ::: containers; "
-                           "equations have none here. Move or remove it.")
+            problems.error(
+                f"'{node['c']}' belongs to nothing. Labels are for headings, images, tables and ::: containers; "
+                "equations have none here. Move or remove it."
+            )
         if kind in ("Str", "Para") and node.get("c") and _is_open_fence(node):
-            problems.error(f"'{stringify(node)[:40]}' is left as text: a ::: container is not opened or closed properly. "
-                           "It needs a blank line before and its own line. Put it right.")
+            problems.error(
+                f"'{stringify(node)[:40]}' is left as text: a ::: container is not opened or closed properly. "
+                "It needs a blank line before and its own line. Put it right."
+            )
         return None
 
     return rewrite(blocks, visit)
@@ -92,15 +114,21 @@ def _references(citations: list[dict[str, Any]], numbers: Numbers, problems: Pro
         kind = key.partition("-")[0]
         if kind not in WORDS:
             if kind in UNSUPPORTED and "-" in key:
-                problems.error(f"@{label}: references of this kind are not supported by the built-in renderer. Supported are "
-                               "@fig-…, @tbl-… and @sec-…. Refer to it in words.")
+                problems.error(
+                    f"@{label}: references of this kind are not supported by the built-in renderer. Supported are "
+                    "@fig-…, @tbl-… and @sec-…. Refer to it in words."
+                )
             else:
-                problems.error(f"@{label}: citations are not supported by the built-in renderer. Supported are @fig-…, @tbl-… "
-                               "and @sec-…. Use a footnote or link; write \\@ for the character itself.")
+                problems.error(
+                    f"@{label}: citations are not supported by the built-in renderer. Supported are @fig-…, @tbl-… "
+                    "and @sec-…. Use a footnote or link; write \\@ for the character itself."
+                )
             continue
         if key not in numbers.found:
             known = ", ".join(name for name in numbers.found if name.startswith(f"{kind}-")) or "none"
-            problems.error(f"@{label}: no such label on this page. Labels there are: {known}. Correct the label, or add it.")
+            problems.error(
+                f"@{label}: no such label on this page. Labels there are: {known}. Correct the label, or add it."
+            )
             continue
         if result:
             result += [text(","), {"t": "Space"}]
@@ -119,8 +147,9 @@ def _image(content: list, problems: Problems) -> Node:
     given = dict(pairs)
     alt = given.get("fig-alt") or given.get("alt") or stringify(caption)
     if not alt and "fig-alt" not in given and "alt" not in given:
-        problems.warning(f"the image {target} has no alternative text. Readers who cannot see it learn nothing. "
-                         'Add {fig-alt="…"}.')
+        problems.warning(
+            f'the image {target} has no alternative text. Readers who cannot see it learn nothing. Add {{fig-alt="…"}}.'
+        )
     parts = [f'src="{html.escape(target)}"', f'alt="{html.escape(" ".join(alt.split()))}"']
     if title:
         parts.append(f'title="{html.escape(title)}"')

@@ -42,7 +42,9 @@ def declared_parameters(source: str) -> list[str]:
     """
     names: list[str] = []
     for node in ast.parse(source).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         names += [target.id for target in targets if isinstance(target, ast.Name)]
     return names
 
@@ -57,7 +59,9 @@ def parameters_source(values: dict[str, Any]) -> str:
     return "\n".join(["# Injected Parameters", *(f"{name} = {value!r}" for name, value in values.items())])
 
 
-def inject_parameters(blocks: list[Block], parameters: dict[str, Any], problems: Problems) -> tuple[list[Block], set[str]]:
+def inject_parameters(
+    blocks: list[Block], parameters: dict[str, Any], problems: Problems
+) -> tuple[list[Block], set[str]]:
     """Put the override cell behind the cell tagged `parameters`; also say which names the page declares."""
     for position, block in enumerate(blocks):
         tags = block.given.get("tags") or []
@@ -66,7 +70,9 @@ def inject_parameters(blocks: list[Block], parameters: dict[str, Any], problems:
         try:
             declared = set(declared_parameters(block.source))
         except SyntaxError as error:
-            problems.error(f"the parameters cell is not valid Python: {error.msg}. Put it right.", block.line, block.file)
+            problems.error(
+                f"the parameters cell is not valid Python: {error.msg}. Put it right.", block.line, block.file
+            )
             return blocks, set()
         wanted = {name: value for name, value in parameters.items() if name in declared}
         if not wanted:
@@ -74,31 +80,51 @@ def inject_parameters(blocks: list[Block], parameters: dict[str, Any], problems:
         given = {key: value for key, value in block.given.items() if key not in ("label", "id", "tags")}
         kept = [text for text in block.option_lines if not re.match(r"^#\s*\|\s*(label|id|tags)\s*:", text)]
         extra = Block("cell", parameters_source(wanted), block.file, block.line, block.indent, kept, given)
-        return [*blocks[:position + 1], extra, *blocks[position + 1:]], declared
+        return [*blocks[: position + 1], extra, *blocks[position + 1 :]], declared
     return blocks, set()
 
 
 def _argv() -> list[str]:
-    return [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--HistoryManager.enabled=False",
-            "--InlineBackend.figure_formats={'retina'}"]
+    return [
+        sys.executable,
+        "-m",
+        "ipykernel_launcher",
+        "-f",
+        "{connection_file}",
+        "--HistoryManager.enabled=False",
+        "--InlineBackend.figure_formats={'retina'}",
+    ]
 
 
 def _environment(folder: Path, page: Path, project: Path, figure: dict[str, Any]) -> dict[str, str]:
     style = folder / "matplotlibrc"
     own = os.environ.get("MATPLOTLIBRC", "")
     own_file = Path(own, "matplotlibrc") if own and Path(own).is_dir() else Path(own) if own else None
-    text = STYLE.format(width=figure.get("fig-width", 7), height=figure.get("fig-height", 5), dpi=figure.get("fig-dpi", 96))
+    text = STYLE.format(
+        width=figure.get("fig-width", 7), height=figure.get("fig-height", 5), dpi=figure.get("fig-dpi", 96)
+    )
     style.write_text(text + (own_file.read_text() if own_file and own_file.is_file() else ""))
-    fixed = {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "MATPLOTLIBRC": str(style),
-             "QUARTO_PROJECT_ROOT": str(project), "QUARTO_PROJECT_DIR": str(project),
-             "QUARTO_DOCUMENT_PATH": str(page.parent)}
+    fixed = {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "MATPLOTLIBRC": str(style),
+        "QUARTO_PROJECT_ROOT": str(project),
+        "QUARTO_PROJECT_DIR": str(project),
+        "QUARTO_DOCUMENT_PATH": str(page.parent),
+    }
     # The same input gives the same bytes: no dates in figures, one order of sets.
     defaults = {"SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     return {**defaults, **os.environ, **fixed}
 
 
-async def run_page(blocks: list[Block], options: dict[int, CellOptions], page: Path, project: Path, folder: Path,
-                   figure: dict[str, Any], where: str) -> list[Executed]:
+async def run_page(
+    blocks: list[Block],
+    options: dict[int, CellOptions],
+    page: Path,
+    project: Path,
+    folder: Path,
+    figure: dict[str, Any],
+    where: str,
+) -> list[Executed]:
     """Run a page's blocks in order in a new kernel that starts in `folder`.
 
     `options` maps the position of each cell to its options. A failing cell or expression raises RenderingError
@@ -117,10 +143,18 @@ async def run_page(blocks: list[Block], options: dict[int, CellOptions], page: P
     manager = AsyncKernelManager(transport="ipc" if local else "tcp", connection_file=str(scratch / "k.json"))
     manager._kernel_spec = KernelSpec(argv=_argv(), language="python", display_name="Python")
     notebook = nbformat.v4.new_notebook()
-    client = NotebookClient(notebook, km=manager, timeout=None, coalesce_streams=True, record_timing=False,
-                            store_widget_state=False, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        timeout=None,
+        shutdown_kernel="immediate",
+        coalesce_streams=True,
+        record_timing=False,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(folder)}},
+    )
     try:
-        async with client.async_setup_kernel(env=_environment(scratch, page, project, figure)):
+        async with client.async_setup_kernel(cleanup_kc=True, env=_environment(scratch, page, project, figure)):
             for item in result:
                 if item.block.kind == "cell" and item.options.eval:
                     await _run_cell(client, notebook, item)
@@ -129,8 +163,10 @@ async def run_page(blocks: list[Block], options: dict[int, CellOptions], page: P
     except RuntimeError as error:
         if isinstance(error, RenderingError) or "Kernel" not in str(error):
             raise
-        raise RenderingError(f"{where}: the Python process that ran the cells ended ({error}). "
-                              "It may have run out of memory. Run the page's code by itself.") from None
+        raise RenderingError(
+            f"{where}: the Python process that ran the cells ended ({error}). "
+            "It may have run out of memory. Run the page's code by itself."
+        ) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return result
@@ -160,8 +196,10 @@ async def _run_cell(client, notebook, item: Executed) -> None:
         # The first arrow of the traceback points into the cell itself; option lines were taken off before the run.
         inside = f" in '{at[0][1].strip()}'" if at else ""
         number = item.block.line + len(item.block.option_lines) + int(at[0][0]) if at else item.block.line
-        raise RenderingError(f"{item.block.file}, line {number}, {name}: {kind}: {value}{inside}. A page is rendered only "
-                              "if its cells run. Correct the cell, or write '#| error: true' to show the error.") from None
+        raise RenderingError(
+            f"{item.block.file}, line {number}, {name}: {kind}: {value}{inside}. A page is rendered only "
+            "if its cells run. Correct the cell, or write '#| error: true' to show the error."
+        ) from None
     item.outputs = list(cell.outputs)
 
 
@@ -177,6 +215,8 @@ async def _run_inline(client, item: Executed) -> None:
         answer = answers.get(str(number), {"status": "error", "ename": "KernelError", "evalue": "no answer"})
         if answer.get("status") != "ok":
             line = item.block.line + item.block.source.count("\n", 0, match.start(2))
-            raise RenderingError(f"{item.block.file}, line {line}: inline code '{match.group(2).strip()}' failed: {answer.get('ename')}: "
-                f"{answer.get('evalue')}. Names must be defined in a cell above. Define it there.")
+            raise RenderingError(
+                f"{item.block.file}, line {line}: inline code '{match.group(2).strip()}' failed: {answer.get('ename')}: "
+                f"{answer.get('evalue')}. Names must be defined in a cell above. Define it there."
+            )
         item.values.append(answer)

@@ -18,8 +18,19 @@ from .problems import Problems
 SCHEME = re.compile(r"^(?:[a-zA-Z][a-zA-Z0-9+.-]*:|//)")
 STYLE_LOAD = re.compile(r"(?:@import\s+|url\(\s*)[\"']?((?:https?:)?//[^\"')\s]+)")
 # Attributes through which a browser loads something by itself.
-LOADING = {"img": ("src",), "script": ("src",), "link": ("href",), "iframe": ("src",), "source": ("src",), "video": ("src",),
-           "audio": ("src",), "embed": ("src",), "object": ("data",), "image": ("href", "xlink:href"), "track": ("src",)}
+LOADING = {
+    "img": ("src",),
+    "script": ("src",),
+    "link": ("href",),
+    "iframe": ("src",),
+    "source": ("src",),
+    "video": ("src",),
+    "audio": ("src",),
+    "embed": ("src",),
+    "object": ("data",),
+    "image": ("href", "xlink:href"),
+    "track": ("src",),
+}
 PAGE_ENDINGS = (".qmd", ".md", ".ipynb")
 
 
@@ -83,8 +94,10 @@ def _check_style(text: str, context: LinkContext) -> None:
 
 
 def _outside(address: str, context: LinkContext) -> None:
-    context.problems.error(f"the page would load {address} from elsewhere. Reports work offline and tell nobody who reads "
-                           "them. Put a copy beside the page.")
+    context.problems.error(
+        f"the page would load {address} from elsewhere. Reports work offline and tell nobody who reads "
+        "them. Put a copy beside the page."
+    )
 
 
 def _loading(piece: Piece, key: str, context: LinkContext) -> None:
@@ -113,8 +126,9 @@ def _link(piece: Piece, anchors: set, context: LinkContext) -> None:
         return
     if value.startswith("#"):
         if len(value) > 1 and unquote(value[1:]) not in anchors:
-            context.problems.warning(f"the link '{value}' leads to no place on this page. Headings and labels are places. "
-                                     "Correct it.")
+            context.problems.warning(
+                f"the link '{value}' leads to no place on this page. Headings and labels are places. Correct it."
+            )
         return
     path, mark, rest = re.match(r"([^#?]*)([#?]?)(.*)", value, re.DOTALL).groups()
     target = _target(path, context)
@@ -127,13 +141,17 @@ def _link(piece: Piece, anchors: set, context: LinkContext) -> None:
         if source in context.rendered:
             piece.change(href=relative(output_name(source), context.page) + mark + rest)
         else:
-            context.problems.warning(f"the link to '{value}' leads to a page that is not rendered this time; the words stay, "
-                                     "the link is left out.")
+            context.problems.warning(
+                f"the link to '{value}' leads to a page that is not rendered this time; the words stay, "
+                "the link is left out."
+            )
             piece.change(href=None, aria_disabled="true", role="link")
         return
     if target.endswith(PAGE_ENDINGS[0]):
-        context.problems.error(f"the link to '{value}' leads to no page of this site. Pages are: "
-                               f"{', '.join(sorted(context.known))}. Correct it.")
+        context.problems.error(
+            f"the link to '{value}' leads to no page of this site. Pages are: "
+            f"{', '.join(sorted(context.known))}. Correct it."
+        )
         return
     _copy_or_report(target, value, piece, context)
     piece.change(href=relative(target, context.page) + mark + rest)
@@ -144,9 +162,13 @@ def _target(value: str, context: LinkContext) -> str | None:
     path = unquote(value.partition("?")[0].partition("#")[0])
     start = "" if path.startswith("/") else posixpath.dirname(context.page)
     target = posixpath.normpath(posixpath.join(start, path.lstrip("/")))
-    if target.startswith("..") or (value.startswith("/") and os.path.exists(value) and not (context.root / target).exists()):
-        context.problems.error(f"the link to '{value}' leads out of the reports folder. Files to show or download lie inside it. "
-                               "Copy the file into the folder first.")
+    if target.startswith("..") or (
+        value.startswith("/") and os.path.exists(value) and not (context.root / target).exists()
+    ):
+        context.problems.error(
+            f"the link to '{value}' leads out of the reports folder. Files to show or download lie inside it. "
+            "Copy the file into the folder first."
+        )
         return None
     return target
 
@@ -157,5 +179,7 @@ def _copy_or_report(target: str, value: str, piece: Piece, context: LinkContext)
     if (context.root / target).is_file():
         context.copies.add(target)
     else:
-        context.problems.error(f"<{piece.tag}> points at '{value}', and there is no such file. Paths start at the page's folder, "
-                               "or with / at the project. Correct it, or make the file before rendering.")
+        context.problems.error(
+            f"<{piece.tag}> points at '{value}', and there is no such file. Paths start at the page's folder, "
+            "or with / at the project. Correct it, or make the file before rendering."
+        )

@@ -58,8 +58,10 @@ def _entry(item: Any, where: str, project: Project, titles: dict[str, str], prob
             return None
         item = {"href": item}
     if not isinstance(item, dict):
-        problems.error(f"website: {where} holds {item!r}. Allowed are page.qmd, {{href, text}}, or a section with contents. "
-                       "Write it so.")
+        problems.error(
+            f"website: {where} holds {item!r}. Allowed are page.qmd, {{href, text}}, or a section with contents. "
+            "Write it so."
+        )
         return None
     inside = item.get("contents", item.get("menu"))
     href = str(item.get("href") or item.get("file") or "")
@@ -72,14 +74,18 @@ def _entry(item: Any, where: str, project: Project, titles: dict[str, str], prob
     below = _entries(inside, where, project, titles, problems) if inside is not None else []
     if not href:
         if not text:
-            problems.error(f"website: {where} has an entry without page or text: {item}. Each has href, text or section.")
+            problems.error(
+                f"website: {where} has an entry without page or text: {item}. Each has href, text or section."
+            )
         return Entry(text, entries=below) if below else None
     if SCHEME.match(href):
         return Entry(text or href, href=href, entries=below)
     page = posixpath.normpath(href.lstrip("/"))
     if page not in project.pages:
-        problems.error(f"website: {where} names the page '{href}', which is not part of the site. Pages are: "
-                       f"{', '.join(project.pages)}. Correct it.")
+        problems.error(
+            f"website: {where} names the page '{href}', which is not part of the site. Pages are: "
+            f"{', '.join(project.pages)}. Correct it."
+        )
         return None
     if page not in titles:
         return Entry(text, entries=below) if below else None

@@ -9,20 +9,55 @@ from .problems import Problems
 
 # Quarto's defaults for Jupyter cells.
 EXECUTE_DEFAULTS: dict[str, Any] = {
-    "echo": True, "eval": True, "output": True, "warning": True, "include": True, "error": False, "enabled": True,
+    "echo": True,
+    "eval": True,
+    "output": True,
+    "warning": True,
+    "include": True,
+    "error": False,
+    "enabled": True,
 }
 # `execute:` keys that change how Quarto works, not what the page says.
 EXECUTE_IGNORED = {"cache", "freeze", "daemon", "daemon-restart", "debug", "keep-md", "keep-ipynb", "ipynb"}
 
 CELL_USED = {
-    "echo", "eval", "output", "warning", "error", "include", "label", "id", "tags", "fig-cap", "fig-alt", "fig-link",
-    "tbl-cap", "classes", "code-fold", "code-summary",
+    "echo",
+    "eval",
+    "output",
+    "warning",
+    "error",
+    "include",
+    "label",
+    "id",
+    "tags",
+    "fig-cap",
+    "fig-alt",
+    "fig-link",
+    "tbl-cap",
+    "classes",
+    "code-fold",
+    "code-summary",
 }
 # Accepted and without effect here: they place or decorate, the content stays the same.
 CELL_IGNORED = {
-    "column", "fig-column", "tbl-column", "fig-align", "fig-pos", "fig-env", "cap-location", "fig-cap-location",
-    "tbl-cap-location", "code-overflow", "code-line-numbers", "html-table-processing", "cache", "slideshow",
-    "fig-width", "fig-height", "fig-format", "fig-dpi",
+    "column",
+    "fig-column",
+    "tbl-column",
+    "fig-align",
+    "fig-pos",
+    "fig-env",
+    "cap-location",
+    "fig-cap-location",
+    "tbl-cap-location",
+    "code-overflow",
+    "code-line-numbers",
+    "html-table-processing",
+    "cache",
+    "slideshow",
+    "fig-width",
+    "fig-height",
+    "fig-format",
+    "fig-dpi",
 }
 # These would change what a reader sees, so leaving them out quietly would be wrong.
 CELL_UNSUPPORTED = {
@@ -101,13 +136,16 @@ def _caption(given: dict, key: str, problems: Problems, line: int, file: str) ->
     if isinstance(value, list):
         if len(value) == 1:
             return str(value[0])
-        problems.error(f"#| {key} holds {len(value)} captions. One caption is supported. Use one cell for each.",
-                       line, file)
+        problems.error(
+            f"#| {key} holds {len(value)} captions. One caption is supported. Use one cell for each.", line, file
+        )
         return None
     return None if value is None else str(value)
 
 
-def cell_options(given: dict[str, Any], execute: dict[str, Any], problems: Problems, line: int, file: str) -> CellOptions:
+def cell_options(
+    given: dict[str, Any], execute: dict[str, Any], problems: Problems, line: int, file: str
+) -> CellOptions:
     """Work out the options of a cell; unknown ones become warnings, unsupported ones errors.
 
     >>> cell_options({"echo": False, "label": "fig-a"}, {}, Problems("a.qmd"), 1, "a.qmd").echo
@@ -118,8 +156,9 @@ def cell_options(given: dict[str, Any], execute: dict[str, Any], problems: Probl
         if key in CELL_UNSUPPORTED:
             problems.error(f"#| {key} is not supported by the built-in renderer. {CELL_UNSUPPORTED[key]}.", line, file)
         elif key not in CELL_USED | CELL_IGNORED:
-            problems.warning(f"#| {key} is not known. Known are {', '.join(sorted(CELL_USED))}. Check the spelling.",
-                             line, file)
+            problems.warning(
+                f"#| {key} is not known. Known are {', '.join(sorted(CELL_USED))}. Check the spelling.", line, file
+            )
     chosen = {key: given.get(key, defaults[key]) for key in EXECUTE_DEFAULTS if key != "enabled"}
     for key, value in chosen.items():
         allowed = {"echo": (True, False, "fenced"), "output": (True, False, "asis")}.get(key, (True, False))
@@ -157,4 +196,6 @@ def check_metadata(metadata: dict[str, Any], problems: Problems) -> None:
         problems.error(f"engine is {engine!r}. Allowed is jupyter. Write Python cells.")
     for key in metadata.get("execute") or {}:
         if key not in EXECUTE_DEFAULTS and key not in EXECUTE_IGNORED:
-            problems.warning(f"execute: {key} is not known. Known are {', '.join(EXECUTE_DEFAULTS)}. Check the spelling.")
+            problems.warning(
+                f"execute: {key} is not known. Known are {', '.join(EXECUTE_DEFAULTS)}. Check the spelling."
+            )

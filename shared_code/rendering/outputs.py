@@ -11,12 +11,15 @@ from typing import Any
 from .kernel import ANSI, INLINE, Executed
 from .options import CellOptions
 from .problems import Problems
+from .shortcodes import replace_shortcodes
 
 # Quarto's order of preference for HTML pages.
 PREFERENCE = ("text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain")
 IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 INTERACTIVE = ("application/vnd.jupyter.widget-view+json", "application/javascript")
 STYLER_ID = re.compile(r'id="T_([0-9a-f]{5})"')
+# Python names the file of a warning after its process; that number is different in every run.
+CELL_FILE = re.compile(r"\S*ipykernel_\d+[/\\]\d+\.py")
 # More colons than any page would write, so that a cell's content cannot close its container.
 COLONS = ":" * 12
 DROPPED = ("[<matplotlib", "<matplotlib", "<seaborn.")
@@ -55,8 +58,9 @@ def inline_text(answer: dict[str, Any]) -> str:
 class PageOutputs:
     """Write the Markdown of one page; `figures` collects file name (below `folder`) and content."""
 
-    def __init__(self, folder: str, problems: Problems):
+    def __init__(self, folder: str, metadata: dict[str, Any], problems: Problems):
         self.folder = folder
+        self.metadata = metadata
         self.problems = problems
         self.figures: dict[str, bytes] = {}
         self._styled = 0
@@ -68,9 +72,12 @@ class PageOutputs:
             for answer in item.values:
                 text = answer.get("data", {}).get("text/plain", "")
                 if text.startswith("np."):
-                    self.problems.warning(f"inline code shows '{text}', a NumPy value as Python writes it. Text, int and "
-                                          "float read well. Wrap it in float(), or format it.",
-                                          item.block.line, item.block.file)
+                    self.problems.warning(
+                        f"inline code shows '{text}', a NumPy value as Python writes it. Text, int and "
+                        "float read well. Wrap it in float(), or format it.",
+                        item.block.line,
+                        item.block.file,
+                    )
             values = iter(item.values)
             return INLINE.sub(lambda match: match.group(1) + inline_text(next(values)), item.block.source)
         if item.block.kind == "verbatim":
@@ -84,18 +91,26 @@ class PageOutputs:
     def _cell(self, item: Executed) -> str:
         options = item.options
         code = self._code(item) if options.echo else ""
-        shown = [output for output in item.outputs if self._is_shown(output, options, item.outputs)] if options.output else []
+        shown = (
+            [output for output in item.outputs if self._is_shown(output, options, item.outputs)]
+            if options.output
+            else []
+        )
         if options.output == "asis" and not options.kind:
             return code + "\n" + "\n".join(self._output(output, number, item) for number, output in enumerate(shown, 1))
         parts = [self._output(output, number, item) for number, output in enumerate(shown, 1)]
         body = "\n".join(part for part in parts if part)
         if options.kind and not body and options.output and options.eval:
-            self.problems.error(f"cell '{options.label or options.kind}' has a caption or label but shows nothing. A labelled "
-                                "cell shows one figure or table. Show it on the last line.", item.block.line, item.block.file)
+            self.problems.error(
+                f"cell '{options.label or options.kind}' has a caption or label but shows nothing. A labelled "
+                "cell shows one figure or table. Show it on the last line.",
+                item.block.line,
+                item.block.file,
+            )
         if options.kind and body:
             caption = options.figure_caption if options.kind == "fig" else options.table_caption
             if caption:
-                body += _div(".float-caption", caption)
+                body += _div(".float-caption", self._filled(caption, item))
             name = f"#{options.label} " if options.label else ""
             body = _div(f"{name}.cell-float .cell-{options.kind}", body)
         classes = " ".join(["." + name for name in ("cell", *options.classes)])
@@ -135,15 +150,20 @@ class PageOutputs:
         kind = output["output_type"]
         if kind == "stream":
             if item.options.output == "asis" and output["name"] == "stdout":
-                return output["text"]
-            return _div(f".cell-output .cell-output-{output['name']}", _fence(ANSI.sub("", output["text"]), "{.output}"))
+                return self._filled(output["text"], item)
+            text = CELL_FILE.sub("cell", ANSI.sub("", output["text"]))
+            return _div(f".cell-output .cell-output-{output['name']}", _fence(text, "{.output}"))
         if kind == "error":
             text = f"{ANSI.sub('', output['ename'])}: {ANSI.sub('', output['evalue'])}"
             return _div(".cell-output .cell-output-error", _fence(text, "{.output}"))
         data = output.get("data", {})
         if any(name in data for name in INTERACTIVE):
-            self.problems.error("a cell shows an interactive widget or script. Tables, text and PNG or SVG figures are "
-                                "supported. Show a still figure.", item.block.line, item.block.file)
+            self.problems.error(
+                "a cell shows an interactive widget or script. Tables, text and PNG or SVG figures are "
+                "supported. Show a still figure.",
+                item.block.line,
+                item.block.file,
+            )
             return ""
         chosen = next((name for name in PREFERENCE if name in data), None)
         if chosen is None:
@@ -157,12 +177,16 @@ class PageOutputs:
         if mime == "text/html":
             body = _fence(self._steady(content), "{=html}")
         elif mime == "text/markdown":
-            body = content
+            body = self._filled(content, item)
         elif mime == "text/latex":
             body = content if content.lstrip().startswith("$") else f"$$\n{content}\n$$"
         else:
             body = _fence(content, "{.output}")
         return body if asis else _div(".cell-output .cell-output-display", body)
+
+    def _filled(self, text: str, item: Executed) -> str:
+        """Replace the shortcodes in what a cell says, as Quarto does after the run."""
+        return replace_shortcodes(text, self.metadata, self.problems, item.block.line, item.block.file)
 
     def _steady(self, content: str) -> str:
         """Replace the random name that pandas gives a styled table by a number."""
@@ -178,8 +202,12 @@ class PageOutputs:
         self.figures[name] = content.encode() if mime == "image/svg+xml" else base64.b64decode(content)
         alt = options.figure_alt[min(number, len(options.figure_alt)) - 1] if options.figure_alt else ""
         if not alt and not options.figure_caption:
-            self.problems.warning("a figure has no alternative text. Readers who cannot see it learn nothing. Add "
-                                  "'#| fig-alt: …' to the cell.", item.block.line, item.block.file)
+            self.problems.warning(
+                "a figure has no alternative text. Readers who cannot see it learn nothing. Add "
+                "'#| fig-alt: …' to the cell.",
+                item.block.line,
+                item.block.file,
+            )
         alt = " ".join((alt or re.sub(r"[*_`]", "", options.figure_caption or "")).split())
         size = "".join(f' {key}="{int(metadata[key])}"' for key in ("width", "height") if metadata.get(key))
         tag = f'<img src="{html.escape(name)}" alt="{html.escape(alt)}"{size}>'

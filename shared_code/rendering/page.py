@@ -24,8 +24,20 @@ from .tree import Node, find_all, plain, raw_block, stringify
 
 PART = "<!--next-part-->"
 TITLE_KEYS = ("title", "subtitle", "description", "abstract")
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-          "December")
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 
 @dataclass
@@ -87,18 +99,29 @@ async def run(page: Page) -> None:
     whole = (page.project.config.get("project") or {}).get("execute-dir") == "project"
     folder = page.project.root if whole else page.path.parent
     try:
-        page.executed = await run_page(page.blocks, page.options, page.path.resolve(), page.project.root.resolve(),
-                                       folder.resolve(), page.settings, page.name)
+        page.executed = await run_page(
+            page.blocks,
+            page.options,
+            page.path.resolve(),
+            page.project.root.resolve(),
+            folder.resolve(),
+            page.settings,
+            page.name,
+        )
     except RenderingError as error:
         page.problems.errors += error.problems
 
 
 def finish(page: Page, context: LinkContext) -> None:
     """Turn an executed page into HTML parts: body, toc and the texts of its title block."""
-    outputs = PageOutputs(f"{Path(page.name).stem}_files", page.problems)
-    text = "\n\n".join(outputs.markdown(item) for item in page.executed if item.block.kind != "text" or item.block.source)
+    outputs = PageOutputs(f"{Path(page.name).stem}_files", page.settings, page.problems)
+    text = "\n\n".join(
+        outputs.markdown(item) for item in page.executed if item.block.kind != "text" or item.block.source
+    )
     titles = {key: str(page.settings[key]) for key in TITLE_KEYS if page.settings.get(key) is not None}
-    titles = {key: replace_shortcodes(value, page.settings, page.problems, 1, page.name) for key, value in titles.items()}
+    titles = {
+        key: replace_shortcodes(value, page.settings, page.problems, 1, page.name) for key, value in titles.items()
+    }
     try:
         tree = pandoc.read_tree(text, titles, page.name)
         written = _write(page, tree)
@@ -124,7 +147,9 @@ def _write(page: Page, tree: dict[str, Any]) -> dict[str, str]:
         titles["title"], blocks = blocks[0]["c"][2], blocks[1:]
     page.title = " ".join(stringify(titles["title"]).split()) or Path(page.name).stem
     if not titles["title"]:
-        page.problems.warning("the page has no title. Its file name is shown instead. Add 'title: …' to the front matter.")
+        page.problems.warning(
+            "the page has no title. Its file name is shown instead. Add 'title: …' to the front matter."
+        )
     numbers = Numbers(page.problems)
     numbers.prepare(any(node["c"][0] == 1 for node in find_all(blocks, {"Header"})))
     depth = int(page.settings.get("number-depth", 6)) if page.settings.get("number-sections") is True else 0
@@ -162,11 +187,9 @@ def _items(headings: list[Heading]) -> list[Node]:
         while below < len(headings) and headings[below].level > head.level:
             below += 1
         link = {"t": "Link", "c": [["", [], []], head.inlines, [f"#{head.identifier}", ""]]}
-        items.append([plain([link]), *_items(headings[index + 1:below])])
+        items.append([plain([link]), *_items(headings[index + 1 : below])])
         index = below
     return [{"t": "BulletList", "c": items}] if items else []
-
-
 
 
 def authors(settings: dict[str, Any]) -> list[str]:
@@ -190,7 +213,9 @@ def shown_date(settings: dict[str, Any], lang: str, problems: Problems) -> str:
     if value is None:
         return ""
     if str(value) in ("today", "now", "last-modified"):
-        problems.error(f"date: {value} changes from day to day. A date such as 2026-11-01 is allowed. Write the date of the data.")
+        problems.error(
+            f"date: {value} changes from day to day. A date such as 2026-11-01 is allowed. Write the date of the data."
+        )
         return ""
     try:
         day = value if isinstance(value, datetime.date) else datetime.date.fromisoformat(str(value))

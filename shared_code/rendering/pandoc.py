@@ -23,8 +23,10 @@ def pandoc_path() -> str:
 
         return pypandoc.get_pandoc_path()
     except (ImportError, OSError):
-        raise RenderingError("the built-in renderer needs pandoc, which was not found. It comes with pypandoc_binary. "
-                              "Install the locked packages.") from None
+        raise RenderingError(
+            "the built-in renderer needs pandoc, which was not found. It comes with pypandoc_binary. "
+            "Install the locked packages."
+        ) from None
 
 
 def _run(arguments: list[str], text: str, where: str) -> str:

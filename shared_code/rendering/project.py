@@ -18,8 +18,22 @@ NOT_PAGES = {"README.md", "README.qmd", "CLAUDE.md", "AGENTS.md"}
 PROJECT_USED = {"type", "render", "output-dir", "resources", "execute-dir", "title"}
 WEBSITE_USED = {"title", "navbar", "sidebar", "page-footer", "description"}
 # They add to Quarto's own site and change nothing in the content.
-WEBSITE_IGNORED = {"search", "site-url", "site-path", "favicon", "reader-mode", "back-to-top-navigation", "bread-crumbs",
-                   "page-navigation", "open-graph", "twitter-card", "repo-url", "repo-actions", "repo-branch", "draft-mode"}
+WEBSITE_IGNORED = {
+    "search",
+    "site-url",
+    "site-path",
+    "favicon",
+    "reader-mode",
+    "back-to-top-navigation",
+    "bread-crumbs",
+    "page-navigation",
+    "open-graph",
+    "twitter-card",
+    "repo-url",
+    "repo-actions",
+    "repo-branch",
+    "draft-mode",
+}
 
 
 @dataclass
@@ -99,13 +113,19 @@ def load_project(root: Path) -> Project:
         problems.error(f"project: type is {settings['type']!r}. Supported is website. Write website.")
     for key in settings:
         if key in ("pre-render", "post-render"):
-            problems.error(f"project: {key} is not supported by the built-in renderer. Run the script before rendering.")
+            problems.error(
+                f"project: {key} is not supported by the built-in renderer. Run the script before rendering."
+            )
         elif key not in PROJECT_USED:
-            problems.warning(f"project: {key} is not known. Known are {', '.join(sorted(PROJECT_USED))}. Check the spelling.")
+            problems.warning(
+                f"project: {key} is not known. Known are {', '.join(sorted(PROJECT_USED))}. Check the spelling."
+            )
     for key in config.get("website") or {}:
         if key not in WEBSITE_USED | WEBSITE_IGNORED:
-            problems.error(f"website: {key} is not supported by the built-in renderer. Supported are "
-                           f"{', '.join(sorted(WEBSITE_USED))}. Remove it.")
+            problems.error(
+                f"website: {key} is not supported by the built-in renderer. Supported are "
+                f"{', '.join(sorted(WEBSITE_USED))}. Remove it."
+            )
     check_metadata(config, problems)
     check_metadata(html_options(config), problems)
     project = Project(root, name, config)
@@ -124,14 +144,20 @@ def _pages(project: Project, settings: dict, problems: Problems) -> list[str]:
     pages = [name for name in found if not _is_hidden(name) and not (output and name.startswith(f"{output}/"))]
     for name in pages:
         if name.endswith(".ipynb"):
-            problems.error(f"the notebook {name} would be a page. Pages here are .qmd and .md files. List the pages in "
-                           "project: render.")
+            problems.error(
+                f"the notebook {name} would be a page. Pages here are .qmd and .md files. List the pages in "
+                "project: render."
+            )
         if posixpath.dirname(name) and (project.root / posixpath.dirname(name) / "_metadata.yml").exists():
-            problems.error(f"{posixpath.dirname(name)}/_metadata.yml is not supported by the built-in renderer. Write the values "
-                           "in _quarto.yml or in the pages.")
+            problems.error(
+                f"{posixpath.dirname(name)}/_metadata.yml is not supported by the built-in renderer. Write the values "
+                "in _quarto.yml or in the pages."
+            )
     pages = [name for name in pages if fnmatch.fnmatch(name, "*.qmd") or fnmatch.fnmatch(name, "*.md")]
     if not pages:
-        problems.error("there are no pages. Pages are .qmd files whose names do not start with _ or a dot. Add index.qmd.")
+        problems.error(
+            "there are no pages. Pages are .qmd files whose names do not start with _ or a dot. Add index.qmd."
+        )
     return pages
 
 

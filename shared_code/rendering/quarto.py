@@ -36,8 +36,13 @@ def quarto_available() -> bool:
     return bool(program and _version(program))
 
 
-def render(project: Path, output: Path, parameters: dict[str, Any] | None = None, log: Callable[[str], None] = print,
-           renderer: str = "auto") -> str:
+def render(
+    project: Path,
+    output: Path,
+    parameters: dict[str, Any] | None = None,
+    log: Callable[[str], None] = print,
+    renderer: str = "auto",
+) -> str:
     """Render a website project and say by what: "Quarto 1.9.2" or "the built-in renderer".
 
     `renderer` is "auto", "quarto" or "built-in". Pages end with a line that names the renderer. Raise RenderingError.
@@ -71,7 +76,9 @@ def _with_quarto(project: Path, output: Path, parameters: dict[str, Any], log: C
             values = Path(scratch) / "parameters.yml"
             values.write_text(yaml.safe_dump(parameters, allow_unicode=True), encoding="utf-8")
             command += ["--execute-params", str(values.resolve())]
-        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        done = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
         if done.returncode or not any(new.rglob("*.html")):
             last = [line for line in done.stdout.splitlines() if line.strip()][-LINES_SHOWN:]
             raise RenderingError([f"{project.name}: {used} could not render it:", *last])

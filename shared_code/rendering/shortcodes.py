@@ -41,8 +41,12 @@ def replace_shortcodes(text: str, metadata: dict[str, Any], problems: Problems, 
         if name == "meta" and len(arguments) == 1:
             value = look_up(metadata, arguments[0])
             if value is None or isinstance(value, (dict, list)):
-                problems.error(f"{{{{< meta {arguments[0]} >}}}}: there is no such text in the front matter or _quarto.yml."
-                               " Any key with one value is allowed. Add it or correct the name.", here, file)
+                problems.error(
+                    f"{{{{< meta {arguments[0]} >}}}}: there is no such text in the front matter or _quarto.yml."
+                    " Any key with one value is allowed. Add it or correct the name.",
+                    here,
+                    file,
+                )
                 return ""
             return str(value).lower() if isinstance(value, bool) else str(value)
         if name == "pagebreak":
@@ -50,8 +54,12 @@ def replace_shortcodes(text: str, metadata: dict[str, Any], problems: Problems, 
         if name == "include":
             problems.error("{{< include … >}} must stand alone on its line, with one file name. Move it.", here, file)
             return ""
-        problems.error(f"shortcode '{name}' is not supported by the built-in renderer. Supported are "
-                       f"{', '.join(SUPPORTED)}. Write the content in Markdown or in a code cell.", here, file)
+        problems.error(
+            f"shortcode '{name}' is not supported by the built-in renderer. Supported are "
+            f"{', '.join(SUPPORTED)}. Write the content in Markdown or in a code cell.",
+            here,
+            file,
+        )
         return ""
 
     kept = ESCAPED.sub(lambda match: f"{_PLACEHOLDER}{match.group(1)}>}}}}", text)

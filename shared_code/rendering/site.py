@@ -29,8 +29,13 @@ USED = "the built-in renderer"
 MOST_AT_ONCE = 4
 
 
-def render_site(project: Path, output: Path, parameters: dict[str, Any] | None = None, pages: list[str] | None = None,
-                log: Callable[[str], None] = print) -> list[Path]:
+def render_site(
+    project: Path,
+    output: Path,
+    parameters: dict[str, Any] | None = None,
+    pages: list[str] | None = None,
+    log: Callable[[str], None] = print,
+) -> list[Path]:
     """Render a website project into a folder, all or nothing, and return the pages written.
 
     `parameters` override the cells tagged `parameters`; each must be declared on some page. `pages` chooses pages by
@@ -58,8 +63,9 @@ def render_site(project: Path, output: Path, parameters: dict[str, Any] | None =
             _put(new, output_name(page.name), html.encode())
             for name, content in page.figures.items():
                 _put(new, name, content)
-        copies = set(site.matches(site.resources)).union(*(page.copies for page in done),
-                                                         *(_styles(site, page, problems) for page in done))
+        copies = set(site.matches(site.resources)).union(
+            *(page.copies for page in done), *(_styles(site, page, problems) for page in done)
+        )
         for name in sorted(copies - set(site.pages)):
             _put(new, name, (site.root / name).read_bytes())
         _put(new, STYLE, (HERE / "site.css").read_bytes())
@@ -68,8 +74,9 @@ def render_site(project: Path, output: Path, parameters: dict[str, Any] | None =
     return [output / output_name(page.name) for page in done]
 
 
-def render_page(page: Path, output: Path, parameters: dict[str, Any] | None = None,
-                log: Callable[[str], None] = print) -> Path:
+def render_page(
+    page: Path, output: Path, parameters: dict[str, Any] | None = None, log: Callable[[str], None] = print
+) -> Path:
     """Render one page into one HTML file that holds its own style and figures, without the site's menus.
 
     Settings of a `_quarto.yml` beside the page apply. Files that the page offers for download are copied beside
@@ -101,12 +108,20 @@ def undeclared(pages: list[Page], parameters: dict[str, Any], problems: Problems
     declared = set().union(*(page.declared for page in pages))
     for name in parameters:
         if name not in declared:
-            problems.error(f"parameter '{name}' is declared by no page. Declared in cells tagged 'parameters' are: "
-                           f"{', '.join(sorted(declared)) or 'none'}. Correct the name.")
+            problems.error(
+                f"parameter '{name}' is declared by no page. Declared in cells tagged 'parameters' are: "
+                f"{', '.join(sorted(declared)) or 'none'}. Correct the name."
+            )
 
 
-def _render(site: Project, names: list[str], parameters: dict[str, Any], problems: Problems, log: Callable[[str], None],
-            embed: bool = False) -> list[Page]:
+def _render(
+    site: Project,
+    names: list[str],
+    parameters: dict[str, Any],
+    problems: Problems,
+    log: Callable[[str], None],
+    embed: bool = False,
+) -> list[Page]:
     """Take pages through reading, running and writing; faults stay in their problems."""
     prepared = [pages_.prepare(site, name, parameters) for name in names]
     undeclared(prepared, parameters, problems)
@@ -174,21 +189,35 @@ def _styles(site: Project, page: Page, problems: Problems) -> list[str]:
 @lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
     loader = jinja2.FileSystemLoader(HERE)
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True,
-                                     undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     return environment.get_template("page.html.j2")
 
 
 def _full_page(page: Page, menus: Menus, site: Project, styles: list[str], inline_style: str = "") -> str:
     footer = site.website.get("page-footer")
-    parts = [footer] if isinstance(footer, str) else [footer.get(key) for key in ("left", "center", "right")] if footer else []
+    parts = (
+        [footer]
+        if isinstance(footer, str)
+        else [footer.get(key) for key in ("left", "center", "right")]
+        if footer
+        else []
+    )
     home = "index.qmd" if "index.qmd" in site.pages and (menus.top or menus.side) else ""
     return _template().render(
-        lang=page.lang, page_title=page.title, site_title=site.title, parts=page.parts, authors=pages_.authors(page.settings),
-        top=for_page(menus.top, page.name), side=for_page(menus.side, page.name),
+        lang=page.lang,
+        page_title=page.title,
+        site_title=site.title,
+        parts=page.parts,
+        authors=pages_.authors(page.settings),
+        top=for_page(menus.top, page.name),
+        side=for_page(menus.side, page.name),
         home=relative(output_name(home), page.name) if home else "",
-        styles=[relative(name, page.name) for name in styles], inline_style=inline_style,
-        footer=[str(part) for part in parts if isinstance(part, str)], used=USED,
+        styles=[relative(name, page.name) for name in styles],
+        inline_style=inline_style,
+        footer=[str(part) for part in parts if isinstance(part, str)],
+        used=USED,
     )
 
 

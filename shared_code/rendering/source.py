@@ -66,7 +66,7 @@ def read_source(path: Path, root: Path, problems: Problems) -> Source:
         if not isinstance(metadata, dict):
             problems.error("the front matter is not a list of 'key: value' lines. Write it so.", 1)
             metadata = {}
-        lines = lines[end + 1:]
+        lines = lines[end + 1 :]
     expanded = _expand(lines, path, root, problems, (path.resolve(),))
     return Source(metadata, _blocks(expanded, problems))
 
@@ -104,16 +104,27 @@ def _expand(lines: list[Line], path: Path, root: Path, problems: Problems, chain
         target = root / name.lstrip("/") if name.startswith("/") else path.parent / name
         if target.resolve() in chain:
             names = " → ".join(_name(step, root) for step in (*chain, target.resolve()))
-            problems.error(f"files include each other in a circle ({names}). Each may be included again only outside "
-                           "itself. Remove one include.", line.number, line.file)
+            problems.error(
+                f"files include each other in a circle ({names}). Each may be included again only outside "
+                "itself. Remove one include.",
+                line.number,
+                line.file,
+            )
         elif not target.is_file():
-            problems.error(f"include '{name}': there is no such file. Paths start at the folder of the file that "
-                           "includes, or with / at the project. Correct the name.", line.number, line.file)
+            problems.error(
+                f"include '{name}': there is no such file. Paths start at the folder of the file that "
+                "includes, or with / at the project. Correct the name.",
+                line.number,
+                line.file,
+            )
         else:
             inside = _lines(target, root, problems)
             if inside and inside[0].text.strip() == "---":
-                problems.error("an included file has front matter. Only pages have front matter. Move it to the page.",
-                               1, inside[0].file)
+                problems.error(
+                    "an included file has front matter. Only pages have front matter. Move it to the page.",
+                    1,
+                    inside[0].file,
+                )
             # Blank lines keep the included text apart from what surrounds it.
             blank = Line("", line.file, line.number)
             result += [blank, *_expand(inside, target, root, problems, (*chain, target.resolve())), blank]
@@ -152,8 +163,12 @@ def _blocks(lines: list[Line], problems: Problems) -> list[Block]:
         fence = _next_fence("", line.text)
         if not fence:
             if _is_second_front_matter(lines, index):
-                problems.error("a second block of front matter. Only the top of a page has one. Move the keys there, or "
-                               "write *** for a horizontal rule.", line.number, line.file)
+                problems.error(
+                    "a second block of front matter. Only the top of a page has one. Move the keys there, or "
+                    "write *** for a horizontal rule.",
+                    line.number,
+                    line.file,
+                )
             text.append(line)
             index += 1
             continue
@@ -162,9 +177,10 @@ def _blocks(lines: list[Line], problems: Problems) -> list[Block]:
         while end < len(lines) and (inner := _next_fence(inner, lines[end].text)):
             end += 1
         if end == len(lines):
-            problems.error("a code block never ends. It ends with the same fence that starts it. Add it.",
-                           line.number, line.file)
-        blocks.append(_code(lines[index:end + 1], problems))
+            problems.error(
+                "a code block never ends. It ends with the same fence that starts it. Add it.", line.number, line.file
+            )
+        blocks.append(_code(lines[index : end + 1], problems))
         index = end + 1
     flush()
     return blocks
@@ -186,16 +202,28 @@ def _code(lines: list[Line], problems: Problems) -> Block:
     start = CELL_START.match(first.text)
     if start is None:
         if re.match(r"^\s*(```+|~~~+)\s*\{\{", first.text):
-            problems.error("a code block that shows cell syntax ({{…}}) is not supported by the built-in renderer. "
-                           "Put it into a longer fence of four ticks.", first.number, first.file)
+            problems.error(
+                "a code block that shows cell syntax ({{…}}) is not supported by the built-in renderer. "
+                "Put it into a longer fence of four ticks.",
+                first.number,
+                first.file,
+            )
         return Block("verbatim", "\n".join(line.text for line in lines), first.file, first.number)
     indent, _, language, rest = start.groups()
     if language != "python":
-        problems.error(f"cells in '{language}' are not supported by the built-in renderer. Supported is python. "
-                       f"Write ```{{.{language}}} to show code without running it.", first.number, first.file)
+        problems.error(
+            f"cells in '{language}' are not supported by the built-in renderer. Supported is python. "
+            f"Write ```{{.{language}}} to show code without running it.",
+            first.number,
+            first.file,
+        )
     if (rest or "").strip():
-        problems.error(f"options in the braces ('{rest.strip()}') are not supported. Options are '#| key: value' lines "
-                       "at the top of the cell. Move them there.", first.number, first.file)
+        problems.error(
+            f"options in the braces ('{rest.strip()}') are not supported. Options are '#| key: value' lines "
+            "at the top of the cell. Move them there.",
+            first.number,
+            first.file,
+        )
     body = [line.text.removeprefix(indent) for line in lines[1:-1]]
     count = 0
     while count < len(body) and OPTION.match(body[count]):
@@ -207,7 +235,10 @@ def _code(lines: list[Line], problems: Problems) -> Block:
         if not isinstance(given, dict):
             raise yaml.YAMLError("the lines are not 'key: value'")
     except yaml.YAMLError as error:
-        problems.error(f"the #| options are not valid YAML: {_one_line(error)}. Quote values that hold a colon.",
-                       first.number, first.file)
+        problems.error(
+            f"the #| options are not valid YAML: {_one_line(error)}. Quote values that hold a colon.",
+            first.number,
+            first.file,
+        )
         given = {}
     return Block("cell", "\n".join(body[count:]).strip("\n"), first.file, first.number, indent, option_lines, given)

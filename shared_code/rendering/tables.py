@@ -11,7 +11,22 @@ _NUMBER = r"[-−+]?[£$€]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?\s?(?:%|k|m|bn)
 # A number, possibly with a range behind it: "1,234", "−0.5", "12.3%", "1.10 (0.98 to 1.23)", "< 5".
 NUMBER = re.compile(rf"^[<>≤≥~≈]?\s?{_NUMBER}(?:\s*[(\[]\s*{_NUMBER}\s*(?:to|,|;|–|-)\s*{_NUMBER}\s*[)\]])?[*†‡]?$")
 # Words that may stand in a column of numbers instead of one.
-STANDS_FOR_NUMBER = {"", "-", "–", "—", "*", "nan", "n/a", "na", "none", "withheld", "not collected", "not applicable", "..", ":"}
+STANDS_FOR_NUMBER = {
+    "",
+    "-",
+    "–",
+    "—",
+    "*",
+    "nan",
+    "n/a",
+    "na",
+    "none",
+    "withheld",
+    "not collected",
+    "not applicable",
+    "..",
+    ":",
+}
 NARROWEST_TABLE_WITH_NUMBERS = 2
 
 

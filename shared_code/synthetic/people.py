@@ -99,23 +99,23 @@ def _ethnicity(weights: dict[str, float]) -> tuple[np.ndarray, np.ndarray, np.nd
 
 def _births(rng: np.random.Generator, sex: np.ndarray, imd: np.ndarray, group: np.ndarray, start: int, end: int
             ) -> np.ndarray:  # fmt: skip
-    """Draw days of birth: ages at the start like England's, younger in deprived areas and in minorities.
+    """Draw days of birth: ages at the start like England's, younger in minorities.
 
-    The old are as rare as the planted death rates leave them, so that populations and deaths agree.
+    The old are as rare as the planted death rates leave them, which makes deprived areas younger.
     """
     age = np.arange(SURVIVAL_YEARS)
     centres = np.arange(19) * 5 + 2.5
     shape = np.interp(age + 0.5, centres, np.array(planted.AGE_STRUCTURE, dtype=float))
     ratios = planted.imd_hazard_ratios()
+    typical = [planted.survival(planted.death_rates(n) * planted.TYPICAL_RATIO)[:SURVIVAL_YEARS] for n in "FM"]
+    old = shape / np.mean(typical, axis=0)
+    old = np.where(age < 80, old, old[80])  # from 80 on only death thins people out
     weights = np.zeros((2, 10, len(planted.ETHNIC_GROUPS), SURVIVAL_YEARS + 1))
     for s, name in enumerate("FM"):
         alive = planted.survival(planted.death_rates(name))[:SURVIVAL_YEARS]
-        both = sum(planted.survival(planted.death_rates(n))[:SURVIVAL_YEARS] for n in "FM") / 2
-        old = np.where(age < 80, shape / both, (shape / both)[80])  # beyond 80 only survival thins people out
         for d in range(10):
             for g, label in enumerate(planted.ETHNIC_GROUPS):
-                fall = planted.YOUNGER[label] + planted.YOUNGER_DEPRIVED * (9 - d)
-                weights[s, d, g, 1:] = old * alive ** ratios[d] * np.exp(-fall * age)
+                weights[s, d, g, 1:] = old * alive ** ratios[d] * np.exp(-planted.YOUNGER[label] * age)
     weights[..., 0] = weights[..., 1] * (end - start) / DAYS_A_YEAR  # those born during the period
     row = (sex * 10 + imd) * len(planted.ETHNIC_GROUPS) + group
     years = draw(rng, weights.reshape(-1, SURVIVAL_YEARS + 1), row) - 1

@@ -85,7 +85,7 @@ MULTIPLE = {"two_or_more": 2, "four_or_more": 4}  # of the conditions above
 AGE_STRUCTURE = (54, 59, 60, 57, 60, 66, 70, 67, 63, 64, 69, 67, 57, 49, 49, 36, 25, 16, 9)
 # How much younger a group is than its neighbours: the yearly fall of the logarithm of its size with age.
 YOUNGER = {"White": 0.0, "Mixed": 0.036, "Asian": 0.018, "Black": 0.016, "Other": 0.018, "Unknown": 0.006}
-YOUNGER_DEPRIVED = 0.0016  # the same per decile towards the most deprived
+TYPICAL_RATIO = 1.15  # hazard ratio of England as a whole on the scale of these deciles
 # How much more common groups other than White are in deprived areas: per decile, on the logarithm.
 MORE_DEPRIVED = {"White": 0.0, "Mixed": 0.08, "Asian": 0.10, "Black": 0.14, "Other": 0.08, "Unknown": 0.02}
 

@@ -1,4 +1,4 @@
-"""The examples in the documentation run, and every public function has one."""
+"""The examples in the documentation run, and every public function on arrays has one."""
 
 from __future__ import annotations
 
@@ -20,16 +20,13 @@ def test_examples_run(name):
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_public_functions_have_an_example(name):
-    module = importlib.import_module(name)
-    public = [
-        item for key, item in inspect.getmembers(module, inspect.isfunction)
-        if item.__module__ == name and not key.startswith("_")
-    ]  # fmt: skip
-    assert [item.__name__ for item in public if ">>>" not in (item.__doc__ or "")] == []
+@pytest.mark.parametrize("name", methods.__all__)
+def test_a_public_function_has_an_example(name):
+    item = getattr(methods, name)
+    if inspect.isfunction(item) and "DataFrame" not in str(inspect.signature(item)):
+        assert ">>>" in (item.__doc__ or "")
 
 
-def test_public_names_are_complete():
-    functions = {name for name, item in vars(methods).items() if inspect.isfunction(item) or inspect.isclass(item)}
-    assert functions | {"ESP2013"} == set(methods.__all__)
+def test_every_name_that_is_imported_is_public():
+    imported = {name for name, item in vars(methods).items() if inspect.isfunction(item) or inspect.isclass(item)}
+    assert imported | {"ESP2013"} == set(methods.__all__)

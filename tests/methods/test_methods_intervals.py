@@ -15,6 +15,7 @@ from shared_code import methods as m
 from shared_code.methods.checks import normal_quantile, student_quantile
 
 steady = settings(deadline=None, database=None, derandomize=True)
+Z = stats.norm.ppf(0.975)
 
 
 @st.composite
@@ -43,6 +44,13 @@ def test_wilson_agrees_with_statsmodels_and_mirrors(pair):
     np.testing.assert_allclose(result.lower, 1 - mirrored.upper, rtol=1e-6, atol=1e-12)
 
 
+@steady
+@given(st.floats(1e-20, 1e-9), st.floats(1, 1000))
+def test_wilson_holds_for_almost_no_effective_cases(cases, people):
+    few, many = m.wilson(cases, people), m.wilson(people - cases, people)
+    assert 0 <= few.lower <= few.estimate <= few.upper and many.lower <= many.estimate <= many.upper <= 1
+
+
 def test_nobody_and_withheld_give_nan_and_nothing_else():
     result = m.wilson([0, np.nan, 3], [0, 10, np.nan])
     for values in (result.estimate, result.lower, result.upper):
@@ -56,7 +64,7 @@ def test_impossible_counts_are_refused(cases, people):
 
 
 @steady
-@given(st.floats(0, 1e7), st.sampled_from([0.9, 0.95, 0.998]))
+@given(st.floats(0, 1e7, allow_subnormal=False), st.sampled_from([0.9, 0.95, 0.998]))
 def test_poisson_limits_against_the_chi_square_distribution(events, confidence):
     result = m.poisson_interval(events, confidence)
     tail = (1 - confidence) / 2
@@ -66,6 +74,13 @@ def test_poisson_limits_against_the_chi_square_distribution(events, confidence):
     np.testing.assert_allclose(result.lower, lower, rtol=1e-8 if exact else 1e-3, atol=1e-12)
     np.testing.assert_allclose(result.upper, upper, rtol=1e-8 if exact else 1e-3)
     assert result.lower <= events <= result.upper
+
+
+def test_poisson_limits_change_method_at_ten_events():
+    exact = [stats.chi2.ppf(0.025, 18) / 2, stats.chi2.ppf(0.975, 20) / 2]
+    byar = [10 * (1 - 1 / 90 - Z / (3 * 10**0.5)) ** 3, 11 * (1 - 1 / 99 + Z / (3 * 11**0.5)) ** 3]
+    result = m.poisson_interval([9, 10])
+    np.testing.assert_allclose([result.lower, result.upper], np.transpose([exact, byar]), rtol=1e-12)
 
 
 def test_poisson_is_vectorised_and_keeps_withheld_as_nan():

@@ -1,0 +1,215 @@
+"""The whole study on one page: one rule per stage, the same stages everywhere.
+
+    snakemake                                  the demonstration: five made-up sites, from extract to report
+    snakemake release --config site=NAME       one site: from its extract to a package in outbox/
+    snakemake report --config demo=no          the coordinating team: pool whatever is in inbox/, and report
+
+Rooms: data/ and private/ stay at the site, outbox/ holds what may leave, inbox/ what arrived, public/ what is published.
+No rule carries a real site's package from outbox/ to inbox/: a person does.
+"""
+
+from pathlib import Path
+
+from shared_code.config import Site, Study, digests, rooms, sites_of
+
+STUDY_FILE = config.get("study", "config/study.yaml")
+STUDY = Study.read(STUDY_FILE)
+NAME = STUDY.study
+SITES = {site.site: site for site in sites_of(NAME)}
+DEMO = {name: site for name, site in SITES.items() if site.made_up and config.get("demo", "yes") not in ("no", False)}
+SITE = config.get("site", "{site}")  # a site named on the command line makes the site rules targets by themselves
+PEOPLE = int(config.get("people", 20_000))
+COHORTIUM = "python -m shared_code.cli"
+
+
+def code(*layers):
+    """The shared code a stage uses is an input of the stage: when it changes, the stage runs again."""
+    return [str(path) for layer in ("model", "config", *layers) for path in sorted(Path("shared_code", layer).rglob("*.py"))]
+
+
+def the_site(wildcards):
+    return Site.read(getattr(wildcards, "site", SITE))
+
+
+def extract_of(wildcards):
+    """What prepare reads: the made-up extract, or the files that the site's settings name."""
+    site = the_site(wildcards)
+    if site.made_up:
+        return [rooms.extract(site.site) / "truth.json"]
+    folder = Path(site.folder)
+    return sorted({folder / name for t in site.tables.values() for name in (t.file, *(j.file for j in t.join))})
+
+
+def results_of(wildcards):
+    site = the_site(wildcards)
+    runs = [stem for stem, entry in STUDY.analyses.items() if site.can_run(entry)]
+    return [rooms.results(site.site, NAME) / stem for stem in runs]
+
+
+def whatever_arrived(wildcards):
+    """Every package in the inbox; demonstration sites have theirs carried."""
+    arrived = (rooms.INBOX / NAME).glob("*.zip")
+    return sorted({str(path) for path in arrived} | {str(rooms.incoming(name, NAME)) for name in DEMO})
+
+
+wildcard_constraints:
+    site="[a-z][a-z0-9_]*",
+    analysis="|".join(STUDY.analyses),
+
+
+rule demonstration:
+    message: "The report of {params.study} is ready: {input.report}"
+    input:
+        report=rooms.report(NAME) / "index.html",
+        at_sites=[rooms.site_report(name, NAME) / "index.html" for name in DEMO],
+    params:
+        study=STUDY.title,
+
+
+rule extract_demo:
+    message: "Make up {params.people} people for {wildcards.site}"
+    input:
+        settings="config/sites/{site}.yaml",
+        code=code("synthetic"),
+    output:
+        rooms.DATA / "{site}" / "truth.json",
+    wildcard_constraints:
+        site=rooms.DEMONSTRATION + "[a-z0-9_]*",
+    params:
+        people=PEOPLE,
+        index_date=STUDY.index_date.isoformat(),
+    log:
+        rooms.PRIVATE / "{site}" / "logs" / "extract_demo.log",
+    shell:
+        COHORTIUM + " extract-demo {wildcards.site} --people {params.people} --study " + STUDY_FILE + " > {log} 2>&1"
+
+
+rule prepare:
+    message: "Prepare the tables of {params.site}: map, check, write"
+    input:
+        extract=extract_of,
+        settings=f"config/sites/{SITE}.yaml",
+        code=code("sources"),
+    output:
+        rooms.PRIVATE / SITE / "prepared" / "prepared.json",
+    params:
+        site=lambda wildcards: the_site(wildcards).site,
+    log:
+        rooms.PRIVATE / SITE / "logs" / "prepare.log",
+    shell:
+        COHORTIUM + " prepare {params.site} > {log} 2>&1"
+
+
+rule analyse:
+    message: "Run {wildcards.analysis} at {params.site}"
+    input:
+        tables=rules.prepare.output,
+        notebook="notebooks/{analysis}.ipynb",
+        code=code("measures", "methods", "execution"),
+    output:
+        tables=directory(rooms.PRIVATE / SITE / NAME / "results" / "{analysis}"),
+        notebook=rooms.PRIVATE / SITE / NAME / "notebooks" / "{analysis}.ipynb",
+    params:
+        site=lambda wildcards: the_site(wildcards).site,
+        plan=lambda wildcards: digests.plan(STUDY, wildcards.analysis),
+        environment=digests.environment(),
+    log:
+        rooms.PRIVATE / SITE / NAME / "logs" / "{analysis}.log",
+    shell:
+        COHORTIUM + " analyse {params.site} {wildcards.analysis} --study " + STUDY_FILE + " > {log} 2>&1"
+
+
+rule release:
+    message: "Protect all results of {params.site} together and write its package"
+    input:
+        results=results_of,
+        settings=f"config/sites/{SITE}.yaml",
+        code=code("disclosure", "releases"),
+    output:
+        rooms.OUTBOX / NAME / f"{SITE}.zip",
+    params:
+        site=lambda wildcards: the_site(wildcards).site,
+        protocol=digests.protocol(STUDY),
+    log:
+        rooms.PRIVATE / SITE / NAME / "logs" / "release.log",
+    shell:
+        COHORTIUM + " release {params.site} --study " + STUDY_FILE + " > {log} 2>&1"
+
+
+rule report_site:
+    message: "Show {params.site} what would leave it"
+    input:
+        package=rules.release.output,
+        pages=["reports/site.qmd", *sorted(Path("reports").glob("_*"))],
+        code=code("rendering", "reporting"),
+    output:
+        rooms.PRIVATE / SITE / NAME / "report" / "index.html",
+    params:
+        site=lambda wildcards: the_site(wildcards).site,
+    log:
+        rooms.PRIVATE / SITE / NAME / "logs" / "report_site.log",
+    shell:
+        COHORTIUM + " report-site {params.site} --study " + STUDY_FILE + " > {log} 2>&1"
+
+
+rule carry_demo:
+    message: "Carry the package of {wildcards.site} to the inbox, as a person would"
+    input:
+        rooms.OUTBOX / NAME / "{site}.zip",
+    output:
+        rooms.INBOX / NAME / "{site}.zip",
+    wildcard_constraints:
+        site=rooms.DEMONSTRATION + "[a-z0-9_]*",
+    log:
+        rooms.PRIVATE / "{site}" / NAME / "logs" / "carry_demo.log",
+    shell:
+        COHORTIUM + " carry-demo {wildcards.site} --study " + STUDY_FILE + " > {log} 2>&1"
+
+
+rule pool:
+    message: "Check every package in the inbox and pool them"
+    input:
+        packages=whatever_arrived,
+        code=code("pooling", "releases", "methods"),
+    output:
+        rooms.pooled(NAME) / "pooled.json",
+    params:
+        protocol=digests.protocol(STUDY),
+        expected=sorted(SITES),
+        steps=lambda wildcards: digests.of_json([e.model_dump(mode="json") for e in STUDY.analyses.values()]),
+    log:
+        rooms.PRIVATE / "coordination" / NAME / "pool.log",
+    shell:
+        COHORTIUM + " pool --study " + STUDY_FILE + " > {log} 2>&1"
+
+
+rule draw:
+    message: "Draw the figures"
+    input:
+        pooled=rules.pool.output,
+        code=code("figures"),
+    output:
+        directory(rooms.figures(NAME)),
+    params:
+        figures=lambda wildcards: digests.of_json([e.model_dump(mode="json") for e in STUDY.analyses.values()]),
+    log:
+        rooms.PRIVATE / "coordination" / NAME / "draw.log",
+    shell:
+        COHORTIUM + " draw --study " + STUDY_FILE + " > {log} 2>&1"
+
+
+rule report:
+    message: "Write the report"
+    input:
+        pooled=rules.pool.output,
+        figures=rules.draw.output,
+        pages=sorted(path for path in Path("reports").rglob("*") if path.is_file()),
+        code=code("rendering", "reporting"),
+    output:
+        rooms.report(NAME) / "index.html",
+    params:
+        title=STUDY.title,
+    log:
+        rooms.PRIVATE / "coordination" / NAME / "report.log",
+    shell:
+        COHORTIUM + " report --study " + STUDY_FILE + " > {log} 2>&1"

@@ -1,0 +1,3 @@
+from shared_code.cli import main
+
+main()

@@ -1,0 +1,93 @@
+"""The stages of a study as functions; the Snakefile and the command line call these and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from shared_code.config import Site, Study, rooms, sites_of
+from shared_code.config.site import SITES
+from shared_code.model import Problem, Refused
+
+ROOT = Path(".")
+
+
+def extract_demo(name: str, people: int, study: Study) -> str:
+    """Make up the extract of a demonstration site."""
+    from shared_code.synthetic import make_extract
+
+    site = Site.read(name)
+    if not site.made_up:
+        wrong = "only demonstration sites have made-up data"
+        raise Refused(name, [Problem(f"config/sites/{name}.yaml", wrong, "a site named demo_…", "Extract it yourself")])
+    make_extract(site, people, rooms.extract(name), study.index_date, study.period.start)
+    return f"Made up {people:,} people for {site.title} in {rooms.extract(name)}."
+
+
+def prepare(name: str, say: Any) -> str:
+    """Turn a site's extract into prepared tables."""
+    from shared_code.sources.prepare import prepare as prepare_site
+
+    site = Site.read(name)
+    rows = prepare_site(site, Path(site.folder) if site.folder else rooms.extract(name), rooms.prepared(name), say)
+    return f"Prepared {len(rows)} tables of {site.title} in {rooms.prepared(name)}: {rows.get('person', 0):,} people."
+
+
+def analyse(name: str, stem: str, study_file: Path, study: Study) -> str:
+    """Run one notebook on one site's prepared tables."""
+    from shared_code.execution import run_notebook
+
+    study.analysis(stem)
+    results = rooms.results(name, study.study) / stem
+    shutil.rmtree(results, ignore_errors=True)
+    parameters = {"study": study_file.as_posix(), "prepared": rooms.prepared(name).as_posix(),
+                  "results": results.as_posix()}  # fmt: skip
+    run_notebook(Path("notebooks") / f"{stem}.ipynb", rooms.notebook(name, study.study, stem), parameters, ROOT)
+    return f"Ran {stem} for {name}; its tables are in {results}."
+
+
+def release(name: str, study: Study) -> str:
+    """Protect all results of a site and write its package."""
+    from shared_code.releases.release import release as release_site
+
+    target = rooms.outgoing(name, study.study)
+    manifest = release_site(Site.read(name), study, rooms.results(name, study.study), target)
+    tables = manifest["disclosure"]["tables"].values()
+    withheld, cells = (sum(t.get(key, 0) for t in tables) for key in ("withheld", "cells"))
+    return f"Wrote {target}: {cells:,} numbers, {withheld:,} of them withheld. Nothing has been sent."
+
+
+def carry_demo(name: str, study: Study) -> str:
+    """Play the person who carries a release, for a demonstration site and for no other."""
+    if not name.startswith(rooms.DEMONSTRATION) or not Site.read(name).made_up:
+        wrong = f"{name} is a real site: a person carries its release"
+        raise Refused(name, [Problem(name, wrong, "sites whose name begins with demo_", "Copy the package by hand")])
+    target = rooms.incoming(name, study.study)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(rooms.outgoing(name, study.study), target)
+    return f"Carried {target}."
+
+
+def expected_sites(study: Study) -> dict[str, str]:
+    """List who takes part in a study: site -> title."""
+    return {site.site: site.title for site in sites_of(study.study, SITES)}
+
+
+def pool(study: Study) -> str:
+    """Pool whatever releases are in the inbox."""
+    from shared_code.pooling.pool import pool as pool_study
+
+    target = rooms.pooled(study.study)
+    done = pool_study(study, rooms.INBOX / study.study, target, expected_sites(study))
+    missing = f", {done['missing']} missing" if done["missing"] else ""
+    return f"Pooled the releases of {done['releases']} sites{missing}: {done['results']:,} results in {target}."
+
+
+def tables(name: str, study: Study) -> str:
+    """Package tables that were already published, for a site that runs no code."""
+    from shared_code.sources.published import release_published
+
+    target = rooms.outgoing(name, study.study)
+    rows = release_published(Site.read(name), study, target)
+    return f"Wrote {target} from published tables: {rows:,} numbers. Nothing has been sent."

@@ -1,0 +1,58 @@
+"""The rooms: where generated files live. Their names are the policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+DATA, PRIVATE, OUTBOX, INBOX, PUBLIC = (Path(name) for name in ("data", "private", "outbox", "inbox", "public"))
+DEMONSTRATION = "demo_"  # only sites so named have a rule that carries their release
+
+
+def extract(site: str) -> Path:
+    """Where a site's extract lies."""
+    return DATA / site
+
+
+def prepared(site: str) -> Path:
+    """Folder of the prepared tables."""
+    return PRIVATE / site / "prepared"
+
+
+def results(site: str, study: str) -> Path:
+    """Folder of the unprotected results tables."""
+    return PRIVATE / site / study / "results"
+
+
+def notebook(site: str, study: str, stem: str) -> Path:
+    """The executed notebook of one analysis."""
+    return PRIVATE / site / study / "notebooks" / f"{stem}.ipynb"
+
+
+def site_report(site: str, study: str) -> Path:
+    """Folder of the report a site reads before it sends anything."""
+    return PRIVATE / site / study / "report"
+
+
+def outgoing(site: str, study: str) -> Path:
+    """The package a site may send."""
+    return OUTBOX / study / f"{site}.zip"
+
+
+def incoming(site: str, study: str) -> Path:
+    """Where the coordinating team puts a package it received."""
+    return INBOX / study / f"{site}.zip"
+
+
+def pooled(study: str) -> Path:
+    """Folder of the pooled tables."""
+    return PUBLIC / study / "pooled"
+
+
+def figures(study: str) -> Path:
+    """Folder of the figures."""
+    return PUBLIC / study / "figures"
+
+
+def report(study: str) -> Path:
+    """Folder of the published report."""
+    return PUBLIC / study / "report"
