@@ -23,7 +23,7 @@ def check_notebook(text: str, parameters: Mapping[str, Any], allow_defaults: Ite
     try:
         notebook = json.loads(text)
         cells = notebook["cells"]
-        if notebook["nbformat"] != 4 or not isinstance(cells, list):
+        if notebook["nbformat"] != 4 or not all(isinstance(cell, dict) for cell in cells):
             raise ValueError
     except (ValueError, KeyError, TypeError):
         return [f"{where}: this is not a notebook. Allowed: a notebook of format 4. Save it again in Jupyter."]

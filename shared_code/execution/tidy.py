@@ -28,14 +28,13 @@ def name_injected_cell(notebook: Any) -> None:
 
 def name_cells(stored: dict[str, Any]) -> dict[str, Any]:
     """Give cells stored without an id (format before 4.5) their number as id, and raise the format to 4.5."""
-    if stored.get("nbformat_minor", 0) < 5:
-        stored["nbformat_minor"] = 5
-        taken = {cell.get("id") for cell in stored["cells"]}
-        for number, cell in enumerate(stored["cells"], 1):
-            name = f"cell-{number}"
-            while "id" not in cell and name in taken:
-                name += "-"
-            cell.setdefault("id", name)
+    stored["nbformat_minor"] = max(5, stored.get("nbformat_minor", 0))
+    taken = {cell.get("id") for cell in stored["cells"]}
+    for number, cell in enumerate(stored["cells"], 1):
+        name = f"cell-{number}"
+        while "id" not in cell and name in taken:
+            name += "-"
+        cell.setdefault("id", name)
     return stored
 
 

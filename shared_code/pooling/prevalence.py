@@ -15,9 +15,11 @@ import pandas as pd
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
+from shared_code.model import UNKNOWN
 from shared_code.pooling.cubes import Cube, cube, set_of
 
 EVERYONE = "everyone"
+FEWEST_CASES = 10  # below, a standardised value is not given (Morris et al. 2018)
 
 
 def prevalence(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
@@ -41,40 +43,20 @@ class _Scope:
 
     def __init__(self, people: Cube, cases: Cube, rows: list[int], declared: ResultsTable, settings: dict, scope: str):
         self.scope, self.declared, self.settings = scope, declared, settings
-        self.sites = [people.sites[r] for r in rows]
+        self.sites = np.array([people.sites[r] for r in rows])
         self.index = people.index
         usable = people.known[rows] & ~people.withheld[rows]
         self.n = np.where(usable, (people.lower[rows] + people.upper[rows]) / 2, 0.0)
-        self.low = np.where(usable, cases.lower[rows], 0.0)
         self.high = np.minimum(np.where(usable, cases.upper[rows], 0.0), np.floor(self.n))
-        self.low = np.minimum(self.low, self.high)
-        self.present = people.known[rows]
+        self.low = np.minimum(np.where(usable, cases.lower[rows], 0.0), self.high)
+        self.people = self.n.sum(axis=0)
         self.item, (self.sex, self.age) = settings["item"], settings["standardise"]
-        self.weights = self._weights()
-        self._p, self._variance = _fit(self.n, self.low, self.high)
+        spec = declared.dimensions[self.age]
+        self.weights = np.asarray(methods.standard_weights(spec.bands), float)
+        self.ages = self.index[self.age].map({label: i for i, label in enumerate(spec.levels() or {})}).to_numpy(int)
+        self.sexes = self.index[self.sex].astype("category").cat.codes.to_numpy(int)
+        self.p, self.variance = _fit(self.n, self.low, self.high)
         self._groups: dict[tuple, _Group] = {}
-
-    def group(self, members: np.ndarray, bands: list[list[str]]) -> _Group:
-        key = (members.tobytes(), str(bands))
-        if key not in self._groups:
-            self._groups[key] = _Group(self, members, bands)
-        return self._groups[key]
-
-    def total(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Sum cells that are merged, site by site: people, lowest and highest number of cases."""
-        return self.n[:, cells].sum(axis=1), self.low[:, cells].sum(axis=1), self.high[:, cells].sum(axis=1)
-
-    def fit(self, cells: np.ndarray, n: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[float, float]:
-        """Give the proportion and its variance for one cell, or for cells that are merged."""
-        if len(cells) == 1:
-            return self._p[cells[0]], self._variance[cells[0]]
-        p, variance = _fit(n[:, None], low[:, None], high[:, None])
-        return p[0], variance[0]
-
-    def _weights(self) -> dict[str, float]:
-        spec = self.declared.dimensions[self.age]
-        weights = methods.standard_weights(spec.bands)
-        return dict(zip(spec.levels() or {}, np.asarray(weights, float)))
 
     def results(self) -> Iterator[dict[str, Any]]:
         groups = {EVERYONE: "", **self.settings["groups"]}
@@ -82,129 +64,130 @@ class _Scope:
             groups |= {name: "" for name in self.settings.get("local_groups", [])}
         for group, reference in groups.items():
             chosen = set_of(self.index, self.declared, EVERYONE if group == self.sex else group)
-            for item, cells in self._by(chosen, self.item):
-                levels = self._levels(cells, group)
+            for item, rows in self.index[chosen].groupby(self.item, sort=True):
+                levels = {"everyone": rows.index.to_numpy()} if group == EVERYONE else {
+                    str(level): part.index.to_numpy() for level, part in rows.groupby(group, sort=True)
+                }  # fmt: skip
                 for level, members in levels.items():
-                    yield from self._level(item, group, level, members, levels.get(reference), reference)
+                    yield from self._level(str(item), group, level, members, levels.get(reference), reference)
                 if group == self.settings.get("slope"):
-                    yield from self._slope(item, group, levels)
-
-    def _by(self, chosen: np.ndarray, column: str) -> Iterator[tuple[str, np.ndarray]]:
-        for value, rows in self.index[chosen].groupby(column, sort=True):
-            yield str(value), rows.index.to_numpy()
-
-    def _levels(self, cells: np.ndarray, group: str) -> dict[str, np.ndarray]:
-        if group == EVERYONE:
-            return {"everyone": cells}
-        rows = self.index.loc[cells]
-        return {str(level): part.index.to_numpy() for level, part in rows.groupby(group, sort=True)}
+                    yield from self._slope(str(item), group, levels)
 
     def _level(self, item: str, group: str, level: str, members: np.ndarray, against: np.ndarray | None,
                reference: str) -> Iterator[dict[str, Any]]:  # fmt: skip
-        if not self.n[:, members].sum():
+        if not self.people[members].sum():
             return
         bands = self._bands([members] if against is None else [members, against])
-        mine = self.group(members, bands)
-        base = self._row(item, group, level, mine)
+        mine = self._group(members, bands)
+        base = self._row(item, group, level, [mine])
         yield base | {"measure": "crude prevalence", "scale": "%"} | mine.crude()
         yield base | {"measure": "standardised prevalence", "scale": "%"} | mine.standardised()
-        if against is not None and level != reference and level != "Unknown":
-            other = self.group(against, bands)
+        if against is not None and level not in (reference, UNKNOWN):
+            other = self._group(against, bands)
             base |= {"comparator": reference, "scale": "ratio"}
             yield base | {"measure": "crude ratio"} | _ratio(mine.crude_estimate, other.crude_estimate)
             yield base | {"measure": "standardised ratio"} | _ratio(mine.estimate, other.estimate) | mine.ratio_bounds(other)
 
-    def _row(self, item: str, group: str, level: str, mine: _Group) -> dict[str, Any]:
-        inside = [site for site, used in zip(self.sites, self.n[:, mine.members].sum(axis=1) > 0) if used]
+    def _row(self, item: str, group: str, level: str, parts: list[_Group]) -> dict[str, Any]:
+        inside = sum(self.n[:, part.members].sum(axis=1) for part in parts) > 0
+        low, high = sum(part.low.sum() for part in parts), sum(part.high.sum() for part in parts)
         return {
             "item": item, "group": group, "level": level, "sex": level if group == self.sex else "both",
-            "scope": self.scope, "people": mine.people, "events": round(mine.cases), "sites": inside,
-            "withheld_share": mine.withheld_share,
+            "scope": self.scope, "people": sum(part.people for part in parts),
+            "events": np.round(sum(part.cases for part in parts)), "sites": list(self.sites[inside]),
+            "withheld_share": float((high - low) / high) if high else 0.0,
             "method": "sum of sites, then direct standardisation (ESP 2013)",
         }  # fmt: skip
 
-    def _bands(self, groups: list[np.ndarray]) -> list[list[str]]:
-        """Merge an age band without people into the next younger one, in every group compared."""
-        bands: list[list[str]] = []
-        ages = [a for a in self.weights if any((self.index.loc[g, self.age] == a).any() for g in groups)]
-        for age in ages:
-            bands.append([age])
-        for position in range(len(bands) - 1, 0, -1):
-            if not all(self._filled(g, bands[position]) for g in groups):
-                bands[position - 1] += bands.pop(position)
-        if len(bands) > 1 and not all(self._filled(g, bands[0]) for g in groups):
-            bands[1] = bands.pop(0) + bands[0]
-        return bands
+    def _group(self, members: np.ndarray, bands: list[list[int]]) -> _Group:
+        key = (members.tobytes(), str(bands))
+        if key not in self._groups:
+            self._groups[key] = _Group(self, members, bands)
+        return self._groups[key]
 
-    def _filled(self, members: np.ndarray, band: list[str]) -> bool:
-        rows = self.index.loc[members]
-        return all(
-            self.n[:, part.index.to_numpy()].sum() > 0
-            for _, part in rows[rows[self.age].isin(band)].groupby(self.sex)
-        )
+    def _bands(self, groups: list[np.ndarray]) -> list[list[int]]:
+        """Merge an age band in which some sex has no people into its younger neighbour, in every group compared."""
+        ages = sorted({int(age) for group in groups for age in self.ages[group]})
+        filled = {age: True for age in ages}
+        for group in groups:
+            for sex in np.unique(self.sexes[group]):
+                own = group[self.sexes[group] == sex]
+                people = np.bincount(self.ages[own], weights=self.people[own], minlength=len(self.weights))
+                filled = {age: filled[age] and people[age] > 0 for age in ages}
+        bands: list[list[int]] = []
+        waiting: list[int] = []  # bands without people below the youngest filled one join it
+        for age in ages:
+            if filled[age]:
+                bands.append([*waiting, age])
+                waiting = []
+            elif bands:
+                bands[-1].append(age)
+            else:
+                waiting.append(age)
+        return bands or [ages]
 
     def _slope(self, item: str, group: str, levels: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
-        ranked = [level for level in levels if level != "Unknown"]
-        ranked.sort(key=int)
-        together = np.concatenate([levels[level] for level in ranked]) if ranked else np.array([], int)
-        if len(ranked) < 3 or not all(self.n[:, levels[level]].sum() for level in ranked):
+        ranked = sorted((level for level in levels if level != UNKNOWN), key=int)
+        if len(ranked) < 3 or not all(self.people[levels[level]].sum() for level in ranked):
             return
         bands = self._bands([levels[level] for level in ranked])
-        groups = [self.group(levels[level], bands) for level in ranked]
+        groups = [self._group(levels[level], bands) for level in ranked]
         if any(g.estimate.reason for g in groups):
             return
         line = methods.slope_index([g.people for g in groups], [100 * g.estimate.estimate for g in groups],
                                    [100 * g.estimate.se for g in groups])  # fmt: skip
-        base = self._row(item, group, "slope", self.group(together, bands))
-        shares = {"method": "weighted line through the standardised prevalences, by rank of deprivation"}
-        yield base | shares | {"measure": "slope index", "scale": "percentage points", "estimate": line.estimate,
-                               "lower": line.lower, "upper": line.upper, "se": line.se}  # fmt: skip
-        yield base | shares | {"measure": "relative index", "scale": "ratio", "estimate": line.ratio,
-                               "lower": line.ratio_lower, "upper": line.ratio_upper}  # fmt: skip
+        base = self._row(item, group, "slope", groups)
+        base |= {"method": "weighted line through the standardised prevalences, by rank of deprivation"}
+        yield base | {"measure": "slope index", "scale": "percentage points", "estimate": line.estimate,
+                      "lower": line.lower, "upper": line.upper, "se": line.se}  # fmt: skip
+        yield base | {"measure": "relative index", "scale": "ratio", "estimate": line.ratio,
+                      "lower": line.ratio_lower, "upper": line.ratio_upper}  # fmt: skip
 
 
 class _Group:
     """People of one level: their proportion per sex and age band, fitted from values and ranges."""
 
-    def __init__(self, scope: _Scope, members: np.ndarray, bands: list[list[str]]):
+    def __init__(self, scope: _Scope, members: np.ndarray, bands: list[list[int]]):
         self.members = members
-        rows = scope.index.loc[members]
-        sexes = sorted(rows[scope.sex].unique())
-        merged = [
-            (rows[(rows[scope.sex] == sex) & rows[scope.age].isin(band)].index.to_numpy(), band)
-            for sex in sexes for band in bands
-        ]  # fmt: skip
-        self.weights = np.array([sum(scope.weights[a] for a in band) / len(sexes) for _, band in merged])
-        totals = [scope.total(cells) for cells, _ in merged]
-        self.n, self.low, self.high = (np.array([t[i].sum() for t in totals]) for i in range(3))
-        fits = [scope.fit(cells, *total) for (cells, _), total in zip(merged, totals)]
-        self.p, self.variance = (np.array([f[i] for f in fits]) for i in range(2))
+        ages, sexes = scope.ages[members], scope.sexes[members]
+        present = np.unique(sexes)
+        cells = [members[(sexes == sex) & np.isin(ages, band)] for sex in present for band in bands]
+        self.weights = np.array([scope.weights[band].sum() / len(present) for _ in present for band in bands])
+        n, low, high = (np.array([side[:, c].sum(axis=1) for c in cells]).T for side in (scope.n, scope.low, scope.high))
+        self.n, self.low, self.high = n.sum(axis=0), low.sum(axis=0), high.sum(axis=0)
+        single = np.array([len(c) == 1 for c in cells])
+        self.p, self.variance = np.empty(len(cells)), np.empty(len(cells))
+        if single.any():
+            at = [c[0] for c, alone in zip(cells, single) if alone]
+            self.p[single], self.variance[single] = scope.p[at], scope.variance[at]
+        if not single.all():
+            self.p[~single], self.variance[~single] = _fit(n[:, ~single], low[:, ~single], high[:, ~single])
         self.people = float(self.n.sum())
-        self.cases = float(np.nansum(self.p * self.n))
-        top = self.high.sum()
-        self.withheld_share = float((top - self.low.sum()) / top) if top else 0.0
-        self.estimate = self._standardised(self.p, self.variance)
+        self.cases = float(np.sum((self.p * self.n)[self.n > 0]))  # nan where a range says too little
+        self.estimate = self._standardised()
         self.crude_estimate = self._crude()
 
-    def _standardised(self, proportions: np.ndarray, variances: np.ndarray) -> methods.Estimate:
+    def _standardised(self) -> methods.Estimate:
         reason = ""
-        if self.cases < 10:
-            reason = "fewer than 10 cases"
-        elif np.isnan(proportions).any():
+        if np.isnan(self.cases):
+            reason = "too much is withheld"
+        elif self.cases < FEWEST_CASES:
+            reason = f"fewer than {FEWEST_CASES} cases"
+        elif np.isnan(self.p).any():
             reason = "an age band has no people"
         if reason:
             return methods.Estimate(np.nan, np.nan, np.nan, np.nan, reason)
-        return methods.standardised_proportion(weights=self.weights, proportions=proportions, variances=variances)
+        return methods.standardised_proportion(weights=self.weights, proportions=self.p, variances=self.variance)
 
     def _crude(self) -> methods.Estimate:
-        if self.cases <= 0:
-            return methods.Estimate(0.0, *methods.wilson(0, self.people).__dict__.values(), np.nan, "no cases")
+        if np.isnan(self.cases):
+            return methods.Estimate(np.nan, np.nan, np.nan, np.nan, "too much is withheld")
         p = self.cases / self.people
-        complete = np.nansum(self.n * self.p * (1 - self.p))
-        fitted = np.nansum(self.n**2 * self.variance)
+        complete, fitted = np.nansum(self.n * self.p * (1 - self.p)), np.nansum(self.n**2 * self.variance)
         effective = self.people * min(1.0, complete / fitted) if fitted > 0 else self.people
         interval = methods.wilson(p * effective, effective)
-        return methods.Estimate(p, interval.lower, interval.upper, float(np.sqrt(p * (1 - p) / effective)), "")
+        se = float(np.sqrt(p * (1 - p) / effective))
+        return methods.Estimate(p, interval.lower, interval.upper, se, "" if self.cases else "no cases")
 
     def crude(self) -> dict[str, Any]:
         bounds = {"bound_lower": 100 * self.low.sum() / self.people, "bound_upper": 100 * self.high.sum() / self.people}
@@ -227,14 +210,20 @@ class _Group:
 
 
 def _fit(n: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fit one proportion per cell over the sites; nan where nobody is in the cell."""
+    """Fit one proportion per cell over the sites; nan where nobody is in the cell or the ranges say too little."""
     people = np.floor(n)
-    fit = methods.censored_proportion(low, np.minimum(high, people), people)
-    p, variance = np.atleast_1d(fit.estimate).astype(float), np.atleast_1d(fit.variance).astype(float)
+    hopeless = np.zeros(n.shape[1], dtype=bool)
+    try:
+        fit = methods.censored_proportion(low, np.minimum(high, people), people)
+    except methods.ConvergenceError as error:
+        hopeless[[cell[0] for cell in error.cells]] = True
+        kept = np.where(hopeless, 0, people)
+        fit = methods.censored_proportion(np.where(hopeless, 0, low), np.minimum(high, kept), kept)
+    p, variance = np.asarray(fit.estimate, float), np.asarray(fit.variance, float)
     with np.errstate(invalid="ignore", divide="ignore"):
         width = (high.sum(axis=0) - low.sum(axis=0)) / n.sum(axis=0)
-    at_edge = np.atleast_1d(fit.at_edge).astype(bool)
-    return p, np.where(at_edge, width**2 / 12, variance)  # at an edge only the range is known
+    variance = np.where(np.asarray(fit.at_edge, bool), width**2 / 12, variance)  # at an edge only the range is known
+    return np.where(hopeless, np.nan, p), np.where(hopeless, np.nan, variance)
 
 
 def _percent(estimate: methods.Estimate) -> dict[str, Any]:

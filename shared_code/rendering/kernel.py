@@ -137,6 +137,7 @@ async def run_page(
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
     from nbclient import NotebookClient
+    from nbclient.exceptions import DeadKernelError
 
     scratch = Path(tempfile.mkdtemp(prefix="page-"))
     local = os.name == "posix" and len(str(scratch)) < LONGEST_SOCKET
@@ -160,9 +161,7 @@ async def run_page(
                     await _run_cell(client, notebook, item)
                 elif item.block.kind == "text":
                     await _run_inline(client, item)
-    except RuntimeError as error:
-        if isinstance(error, RenderingError) or "Kernel" not in str(error):
-            raise
+    except DeadKernelError as error:
         raise RenderingError(
             f"{where}: the Python process that ran the cells ended ({error}). "
             "It may have run out of memory. Run the page's code by itself."
@@ -215,8 +214,8 @@ async def _run_inline(client, item: Executed) -> None:
         answer = answers.get(str(number), {"status": "error", "ename": "KernelError", "evalue": "no answer"})
         if answer.get("status") != "ok":
             line = item.block.line + item.block.source.count("\n", 0, match.start(2))
+            failure = f"{answer.get('ename')}: {answer.get('evalue')}"
             raise RenderingError(
-                f"{item.block.file}, line {line}: inline code '{match.group(2).strip()}' failed: {answer.get('ename')}: "
-                f"{answer.get('evalue')}. Names must be defined in a cell above. Define it there."
+                f"{item.block.file}, line {line}: inline code '{match.group(2).strip()}' failed: {failure}. Names must be defined in a cell above. Define it there."
             )
         item.values.append(answer)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from .markup import Piece
 from .problems import Problems
@@ -46,6 +46,11 @@ class LinkContext:
     made: set[str] = field(default_factory=set)
     embed: Callable[[str], bytes | None] | None = None
     copies: set[str] = field(default_factory=set)
+    written: str = ""
+
+    def address(self, target: str) -> str:
+        """Write the address of a file of the site, as seen from the page that is written."""
+        return quote(relative(target, self.written or self.page), safe="/")
 
 
 def output_name(page: str) -> str:
@@ -117,7 +122,7 @@ def _loading(piece: Piece, key: str, context: LinkContext) -> None:
             piece.change(**{key: f"data:{kind};base64,{base64.b64encode(content).decode()}"})
             return
     _copy_or_report(target, value, piece, context)
-    piece.change(**{key: relative(target, context.page)})
+    piece.change(**{key: context.address(target)})
 
 
 def _link(piece: Piece, anchors: set, context: LinkContext) -> None:
@@ -139,7 +144,7 @@ def _link(piece: Piece, anchors: set, context: LinkContext) -> None:
     source = next((page for page in context.known if output_name(page) == target), target)
     if source in context.known:
         if source in context.rendered:
-            piece.change(href=relative(output_name(source), context.page) + mark + rest)
+            piece.change(href=context.address(output_name(source)) + mark + rest)
         else:
             context.problems.warning(
                 f"the link to '{value}' leads to a page that is not rendered this time; the words stay, "
@@ -154,7 +159,7 @@ def _link(piece: Piece, anchors: set, context: LinkContext) -> None:
         )
         return
     _copy_or_report(target, value, piece, context)
-    piece.change(href=relative(target, context.page) + mark + rest)
+    piece.change(href=context.address(target) + mark + rest)
 
 
 def _target(value: str, context: LinkContext) -> str | None:

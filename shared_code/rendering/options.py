@@ -194,7 +194,11 @@ def check_metadata(metadata: dict[str, Any], problems: Problems) -> None:
     engine = metadata.get("engine", "jupyter")
     if engine not in ("jupyter", "markdown"):
         problems.error(f"engine is {engine!r}. Allowed is jupyter. Write Python cells.")
-    for key in metadata.get("execute") or {}:
+    execute = metadata.get("execute") or {}
+    if not isinstance(execute, dict):
+        problems.error(f"execute is {execute!r}. It holds lines such as 'echo: false'. Write them below it.")
+        metadata["execute"] = execute = {}
+    for key in execute:
         if key not in EXECUTE_DEFAULTS and key not in EXECUTE_IGNORED:
             problems.warning(
                 f"execute: {key} is not known. Known are {', '.join(EXECUTE_DEFAULTS)}. Check the spelling."

@@ -38,6 +38,10 @@ def _escape(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()>#+\-.!<@$^~|])", r"\\\1", text)
 
 
+def _is_display(output: dict[str, Any]) -> bool:
+    return output["output_type"] in ("display_data", "execute_result")
+
+
 def inline_text(answer: dict[str, Any]) -> str:
     """Write an inline value as Markdown, as Quarto does: text is escaped, numbers stay, Markdown stays Markdown.
 
@@ -97,9 +101,20 @@ class PageOutputs:
             else []
         )
         if options.output == "asis" and not options.kind:
-            return code + "\n" + "\n".join(self._output(output, number, item) for number, output in enumerate(shown, 1))
-        parts = [self._output(output, number, item) for number, output in enumerate(shown, 1)]
-        body = "\n".join(part for part in parts if part)
+            parts = [code, *(self._output(output, number, item) for number, output in enumerate(shown, 1))]
+            return "\n" + "\n".join(parts) + "\n"
+        if options.kind:
+            # Printed text is no part of the figure or table.
+            code += "".join(self._output(output, 0, item) for output in shown if not _is_display(output))
+            shown = [output for output in shown if _is_display(output)]
+            if len(shown) > 1:
+                self.problems.error(
+                    f"cell '{options.label or options.kind}' shows {len(shown)} things. A cell with a caption or label shows "
+                    "one figure or table. Use one cell for each, and end other lines with a semicolon.",
+                    item.block.line,
+                    item.block.file,
+                )
+        body = "\n".join(self._output(output, number, item) for number, output in enumerate(shown, 1))
         if options.kind and not body and options.output and options.eval:
             self.problems.error(
                 f"cell '{options.label or options.kind}' has a caption or label but shows nothing. A labelled "
@@ -109,6 +124,12 @@ class PageOutputs:
             )
         if options.kind and body:
             caption = options.figure_caption if options.kind == "fig" else options.table_caption
+            if caption and INLINE.search(caption):
+                self.problems.error(
+                    "a caption holds inline code, which is run only in the text. Write the caption in words.",
+                    item.block.line,
+                    item.block.file,
+                )
             if caption:
                 body += _div(".float-caption", self._filled(caption, item))
             name = f"#{options.label} " if options.label else ""

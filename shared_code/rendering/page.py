@@ -11,9 +11,9 @@ from typing import Any
 from . import markup, pandoc
 from .ast_blocks import BlockWriter, Heading
 from .crossrefs import Numbers, resolve
-from .kernel import Executed, inject_parameters, run_page
+from .kernel import INLINE, Executed, inject_parameters, run_page
 from .links import LinkContext, follow_links
-from .options import CellOptions, cell_options, check_metadata
+from .options import EXECUTE_DEFAULTS, CellOptions, cell_options, check_metadata
 from .outputs import PageOutputs
 from .problems import Problems, RenderingError
 from .project import Project, html_options, merged
@@ -69,8 +69,10 @@ class Page:
 
     @property
     def execute(self) -> dict[str, Any]:
-        """Return the page's defaults for cells."""
-        return self.settings.get("execute") or {}
+        """Return the page's defaults for cells, from `execute:` or, as Quarto allows, written at the top."""
+        names = (*EXECUTE_DEFAULTS, "code-fold", "code-summary")
+        given = self.settings.get("execute")
+        return {**{name: self.settings[name] for name in names if name in self.settings}, **(given or {})}
 
 
 def prepare(project: Project, name: str, parameters: dict[str, Any]) -> Page:
@@ -115,13 +117,14 @@ async def run(page: Page) -> None:
 def finish(page: Page, context: LinkContext) -> None:
     """Turn an executed page into HTML parts: body, toc and the texts of its title block."""
     outputs = PageOutputs(f"{Path(page.name).stem}_files", page.settings, page.problems)
-    text = "\n\n".join(
-        outputs.markdown(item) for item in page.executed if item.block.kind != "text" or item.block.source
-    )
+    text = "\n".join(outputs.markdown(item) for item in page.executed)
     titles = {key: str(page.settings[key]) for key in TITLE_KEYS if page.settings.get(key) is not None}
     titles = {
         key: replace_shortcodes(value, page.settings, page.problems, 1, page.name) for key, value in titles.items()
     }
+    for key, value in titles.items():
+        if INLINE.search(value):
+            page.problems.error(f"'{key}' holds inline code, which is run only in the text. Write the value out.")
     try:
         tree = pandoc.read_tree(text, titles, page.name)
         written = _write(page, tree)

@@ -33,6 +33,10 @@ def _run(arguments: list[str], text: str, where: str) -> str:
     done = subprocess.run([pandoc_path(), *arguments], input=text, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         raise RenderingError(f"{where}: pandoc cannot read the page: {' '.join(done.stderr.split())}.")
+    if "unclosed" in done.stderr:
+        raise RenderingError(
+            f"{where}: a ::: container is opened and never closed. Each opening line needs a line of colons as its end. Add it."
+        )
     return done.stdout
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import posixpath
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,7 +17,8 @@ from typing import Any
 import jinja2
 
 from . import page as pages_
-from .links import LinkContext, output_name, relative
+from . import pandoc
+from .links import STYLE_LOAD, LinkContext, output_name, relative
 from .navigation import Menus, for_page, read_menus
 from .page import Page
 from .problems import Problems, RenderingError
@@ -52,6 +55,11 @@ def render_site(
     for name in names:
         if name not in site.pages:
             problems.error(f"'{name}' is no page of this site. Pages are: {', '.join(site.pages)}. Correct it.")
+    for text in _footers(site):
+        if re.search(r"\]\((?!https:|mailto:)", text):
+            problems.error(
+                "website: page-footer links to a page or file. Words and https addresses are supported there."
+            )
     problems.stop_if_any()
     done = _render(site, names, parameters or {}, problems, log)
     menus = read_menus(site, {page.name: page.title for page in done}, problems)
@@ -79,16 +87,18 @@ def render_page(
 ) -> Path:
     """Render one page into one HTML file that holds its own style and figures, without the site's menus.
 
-    Settings of a `_quarto.yml` beside the page apply. Files that the page offers for download are copied beside
+    Settings of a `_quarto.yml` beside or above the page apply. Files that the page offers for download are copied beside
     `output`. Raise RenderingError as render_site does.
     """
     page, output = Path(page), Path(output)
-    root = page.parent
-    site = load_project(root) if (root / "_quarto.yml").exists() else Project(root, root.name, {}, [page.name])
-    problems = Problems(page.name)
     if not page.is_file():
         raise RenderingError(f"{page}: there is no such file. A page is a .qmd file. Correct the name.")
-    done = _render(site, [page.name], parameters or {}, problems, log, embed=True)
+    folders = page.resolve().parents
+    root = next((folder for folder in folders if (folder / "_quarto.yml").exists()), folders[0])
+    name = page.resolve().relative_to(root).as_posix()
+    site = load_project(root) if (root / "_quarto.yml").exists() else Project(root, root.name, {}, [name])
+    problems = Problems(name)
+    done = _render(site, [name], parameters or {}, problems, log, embed=True)
     styles = _styles(site, done[0], problems)
     _finish(done, problems, log)
     css = "\n".join([(HERE / "site.css").read_text(encoding="utf-8"), *((root / name).read_text() for name in styles)])
@@ -132,6 +142,7 @@ def _render(
             context = LinkContext(page.name, site.root, set(names), set(site.pages), page.problems)
             if embed:
                 context.embed = lambda name, page=page: _embedded(page, name)
+                context.written = output_name(posixpath.basename(page.name))
             pages_.finish(page, context)
             page.parts["date"] = pages_.shown_date(page.settings, page.lang, page.problems)
     return prepared
@@ -183,7 +194,23 @@ def _styles(site: Project, page: Page, problems: Problems) -> list[str]:
     for name in names:
         if not (site.root / name).is_file():
             problems.error(f"css: '{name}' is no file of the project. Correct the name.")
+        elif STYLE_LOAD.search((site.root / name).read_text(encoding="utf-8")):
+            problems.error(
+                f"css: '{name}' loads something from elsewhere. Reports work offline. Put a copy beside the page."
+            )
     return [name for name in names if (site.root / name).is_file()]
+
+
+def _footers(site: Project) -> list[str]:
+    footer = site.website.get("page-footer") or {}
+    parts = [footer] if isinstance(footer, str) else [footer.get(key) for key in ("left", "center", "right")]
+    return [part for part in parts if isinstance(part, str)]
+
+
+@lru_cache(maxsize=16)
+def _footer_text(text: str) -> str:
+    html = pandoc.write_html(pandoc.read_tree(text, {}, "page-footer"), "page-footer").strip()
+    return re.sub(r"^<p>(.*)</p>$", r"\1", html, flags=re.DOTALL)
 
 
 @lru_cache(maxsize=1)
@@ -196,14 +223,6 @@ def _template() -> jinja2.Template:
 
 
 def _full_page(page: Page, menus: Menus, site: Project, styles: list[str], inline_style: str = "") -> str:
-    footer = site.website.get("page-footer")
-    parts = (
-        [footer]
-        if isinstance(footer, str)
-        else [footer.get(key) for key in ("left", "center", "right")]
-        if footer
-        else []
-    )
     home = "index.qmd" if "index.qmd" in site.pages and (menus.top or menus.side) else ""
     return _template().render(
         lang=page.lang,
@@ -216,7 +235,7 @@ def _full_page(page: Page, menus: Menus, site: Project, styles: list[str], inlin
         home=relative(output_name(home), page.name) if home else "",
         styles=[relative(name, page.name) for name in styles],
         inline_style=inline_style,
-        footer=[str(part) for part in parts if isinstance(part, str)],
+        footer=[_footer_text(text) for text in _footers(site)],
         used=USED,
     )
 

@@ -136,8 +136,9 @@ def _table(pieces: list[Piece]) -> list[Piece]:
     cells = _cells(pieces)
     numbers = _number_columns(cells)
     for cell in cells:
-        if cell.column in numbers and cell.span == 1:
-            style = cell.piece.attributes.get("style") or ""
+        style = cell.piece.attributes.get("style") or ""
+        # What an author aligned otherwise stays so.
+        if cell.column in numbers and cell.span == 1 and not re.search(r"text-align:\s*(left|center)", style):
             if "text-align" in style:
                 style = re.sub(r"\s*text-align:\s*\w+;?", "", style).strip()
                 cell.piece.change(style=style or None)

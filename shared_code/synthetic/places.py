@@ -41,7 +41,10 @@ class Places:
 
 
 def make_places(site: Site, people: int) -> Places:
-    """Lay out a site's areas; deprived areas lie together, and every decile that fits occurs."""
+    """Lay out a site's areas; deprived areas lie together, and every decile that fits occurs.
+
+    Codes come from a block of a thousand per seed (its last two digits), so sites with other seeds share no area.
+    """
     settings = site.demonstration
     rng = stream(settings.seed, "places")
     areas = int(np.clip(round(people / PEOPLE_PER_AREA), FEWEST_AREAS, MOST_AREAS))

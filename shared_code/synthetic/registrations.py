@@ -32,7 +32,7 @@ def make_registrations(people: People, seed: int, start: int, end: int) -> dict[
     arrived = people.earlier == OUTSIDE
     begin = np.where(arrived, people.moved, begin)
     begin = np.where((begin == people.birth) | arrived, begin + rng.integers(0, 15, count), begin)
-    recent = rng.random(count) < RECENT
+    recent = (rng.random(count) < RECENT) & (people.death == NEVER)
     begin = np.where(recent, np.maximum(begin, end - rng.integers(1, 366, count)), begin)
     begin = np.minimum(begin, last_day + (people.death == NEVER) * 14)
     finish = np.where(people.death == NEVER, NEVER, people.death + rng.integers(1, 11, count))

@@ -15,6 +15,7 @@ from shared_code.synthetic.shapes.writing import coded, dotted, filled, text_dat
 
 FORM = "%Y%m%d"
 FILE = "warehouse.sqlite"
+_SAME = {letter: letter for letter in ETHNICITY16}
 TYPES = {"i": "INTEGER", "u": "INTEGER", "f": "REAL"}
 
 
@@ -59,9 +60,6 @@ def _person(t: pd.DataFrame, seed: int) -> dict[str, Any]:
         "gender": coded(t["sex"], {"F": "female", "M": "male", "I": "other", "U": "unknown"}),
         "in_care_home": t["carehome_flag"],
     }  # fmt: skip
-
-
-_SAME = {letter: letter for letter in ETHNICITY16}
 
 
 def _address(t: pd.DataFrame, seed: int) -> dict[str, Any]:
