@@ -40,7 +40,7 @@ def plan(study: Study, stem: str, root: Path = ROOT) -> str:
     Words of titles and captions and the way the report draws it do not count: they change no number.
     """
     entry = study.analysis(stem)
-    content = entry.model_dump(mode="json", exclude={"title", "question", "figures", "pooled"})
+    content = entry.model_dump(mode="json", exclude={"title", "question", "figures", "findings", "pooled"})
     lists = {
         value: codelists.load(value, root / codelists.FOLDER).digest
         for value in entry.parameters.values()

@@ -141,6 +141,18 @@ class Figure(BaseModel):
         return dict(self.model_extra or {})
 
 
+class Finding(Strict):
+    """One sentence of the leaders' summary, and the one result it speaks of.
+
+    text   words with {estimate}, {interval}, {sites} where the numbers go
+    where  column of the results table -> value; exactly one pooled result must fit
+    """
+
+    text: str
+    where: dict[str, str]
+    decimals: int = 1
+
+
 class Analysis(Strict):
     """One question: notebook, results tables and report page share its stem."""
 
@@ -153,6 +165,7 @@ class Analysis(Strict):
     results: dict[str, ResultsTable]
     pooled: list[Step]
     figures: dict[str, Figure] = {}
+    findings: list[Finding] = []
 
     @model_validator(mode="after")
     def _known(self) -> Analysis:

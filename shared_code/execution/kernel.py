@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 import threading
+from typing import Any
 
 
 def be_kernel(arguments: list[str]) -> None:
@@ -27,8 +28,9 @@ def be_kernel(arguments: list[str]) -> None:
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join()
     atexit.unregister(kernel.close)
-    kernel.shell.user_ns.clear()
-    kernel.shell.user_ns_hidden.clear()
+    shell: Any = kernel.shell
+    shell.user_ns.clear()
+    shell.user_ns_hidden.clear()
     atexit._run_exitfuncs()
     gc.collect()
     os._exit(0)

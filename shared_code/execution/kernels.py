@@ -53,6 +53,8 @@ def manager_class(root: Path, folder: Path, seed: Seed | None, live: set[int]) -
     connection is encrypted."""
 
     class Provisioner(LocalProvisioner):
+        process: Any = None
+
         async def pre_launch(self, **options: Any) -> dict[str, Any]:
             environment = kernel_environment(root, os.environ, folder)
             return await super().pre_launch(**{**options, "env": environment, "cwd": str(root)})
@@ -68,11 +70,11 @@ def manager_class(root: Path, folder: Path, seed: Seed | None, live: set[int]) -
                     if (folder / f"k-{information['iopub_port']}").exists():
                         break
                     await asyncio.sleep(0.002)
-            live.add(self.pid)
+            live.add(self.process.pid)
             return information
 
         async def cleanup(self, restart: bool = False) -> None:
-            live.discard(self.pid)
+            live.discard(self.pid or 0)
             await super().cleanup(restart=restart)
 
     class Manager(AsyncKernelManager):

@@ -47,7 +47,8 @@ class BlockWriter:
         """Rewrite a list of blocks; headings count for contents and numbers only where `outline` holds."""
         result: list[Node] = []
         for node in nodes:
-            kind, content = node["t"], node.get("c")
+            kind: str = node["t"]
+            content: Any = node.get("c")
             if kind == "Header":
                 result.append(self._header(node) if outline else node)
             elif kind == "Div":

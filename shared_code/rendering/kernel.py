@@ -29,7 +29,7 @@ class Executed:
     """One block after the run: the outputs of a cell, or the values of the inline expressions in order."""
 
     block: Block
-    options: CellOptions | None = None
+    options: CellOptions = field(default_factory=CellOptions)
     outputs: list[Any] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
 
@@ -130,7 +130,7 @@ async def run_page(
     `options` maps the position of each cell to its options. A failing cell or expression raises RenderingError
     that names page, cell and line. A page without code starts no kernel.
     """
-    result = [Executed(block, options.get(position)) for position, block in enumerate(blocks)]
+    result = [Executed(block, options.get(position, CellOptions())) for position, block in enumerate(blocks)]
     if not any(_needs_kernel(item) for item in result):
         return result
     import nbformat
@@ -190,7 +190,9 @@ async def _run_cell(client, notebook, item: Executed) -> None:
     except CellExecutionError as error:
         name = f"cell '{item.options.label}'" if item.options.label else "cell"
         kind, value = ANSI.sub("", error.ename), ANSI.sub("", error.evalue)
-        trace = next((output["traceback"] for output in cell.outputs if output["output_type"] == "error"), [])
+        trace: list[str] = next(
+            (output["traceback"] for output in cell.outputs if output["output_type"] == "error"), []
+        )
         at = re.findall(r"(?:^|\n)-+> (\d+) (.*)", ANSI.sub("", "\n".join(trace)))
         # The first arrow of the traceback points into the cell itself; option lines were taken off before the run.
         inside = f" in '{at[0][1].strip()}'" if at else ""
@@ -216,6 +218,7 @@ async def _run_inline(client, item: Executed) -> None:
             line = item.block.line + item.block.source.count("\n", 0, match.start(2))
             failure = f"{answer.get('ename')}: {answer.get('evalue')}"
             raise RenderingError(
-                f"{item.block.file}, line {line}: inline code '{match.group(2).strip()}' failed: {failure}. Names must be defined in a cell above. Define it there."
+                f"{item.block.file}, line {line}: inline code '{match.group(2).strip()}' failed: {failure}. "
+                "Names must be defined in a cell above. Define it there."
             )
         item.values.append(answer)

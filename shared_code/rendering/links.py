@@ -135,7 +135,8 @@ def _link(piece: Piece, anchors: set, context: LinkContext) -> None:
                 f"the link '{value}' leads to no place on this page. Headings and labels are places. Correct it."
             )
         return
-    path, mark, rest = re.match(r"([^#?]*)([#?]?)(.*)", value, re.DOTALL).groups()
+    path = re.split("[#?]", value, maxsplit=1)[0]
+    rest = value[len(path) :]
     target = _target(path, context)
     if target is None:
         return
@@ -144,7 +145,7 @@ def _link(piece: Piece, anchors: set, context: LinkContext) -> None:
     source = next((page for page in context.known if output_name(page) == target), target)
     if source in context.known:
         if source in context.rendered:
-            piece.change(href=context.address(output_name(source)) + mark + rest)
+            piece.change(href=context.address(output_name(source)) + rest)
         else:
             context.problems.warning(
                 f"the link to '{value}' leads to a page that is not rendered this time; the words stay, "
@@ -159,7 +160,7 @@ def _link(piece: Piece, anchors: set, context: LinkContext) -> None:
         )
         return
     _copy_or_report(target, value, piece, context)
-    piece.change(href=context.address(target) + mark + rest)
+    piece.change(href=context.address(target) + rest)
 
 
 def _target(value: str, context: LinkContext) -> str | None:

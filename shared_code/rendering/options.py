@@ -194,7 +194,8 @@ def check_metadata(metadata: dict[str, Any], problems: Problems) -> None:
     engine = metadata.get("engine", "jupyter")
     if engine not in ("jupyter", "markdown"):
         problems.error(f"engine is {engine!r}. Allowed is jupyter. Write Python cells.")
-    execute = metadata.get("execute") or {}
+    execute = metadata.get("execute")
+    execute = {} if execute is None else execute
     if not isinstance(execute, dict):
         problems.error(f"execute is {execute!r}. It holds lines such as 'echo: false'. Write them below it.")
         metadata["execute"] = execute = {}

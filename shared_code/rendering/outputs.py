@@ -109,8 +109,8 @@ class PageOutputs:
             shown = [output for output in shown if _is_display(output)]
             if len(shown) > 1:
                 self.problems.error(
-                    f"cell '{options.label or options.kind}' shows {len(shown)} things. A cell with a caption or label shows "
-                    "one figure or table. Use one cell for each, and end other lines with a semicolon.",
+                    f"cell '{options.label or options.kind}' shows {len(shown)} things. A cell with a caption or label "
+                    "shows one figure or table. Use one cell for each, and end other lines with a semicolon.",
                     item.block.line,
                     item.block.file,
                 )

@@ -35,7 +35,8 @@ def _run(arguments: list[str], text: str, where: str) -> str:
         raise RenderingError(f"{where}: pandoc cannot read the page: {' '.join(done.stderr.split())}.")
     if "unclosed" in done.stderr:
         raise RenderingError(
-            f"{where}: a ::: container is opened and never closed. Each opening line needs a line of colons as its end. Add it."
+            f"{where}: a ::: container is opened and never closed. Each opening line needs a line of colons "
+            "as its end. Add it."
         )
     return done.stdout
 

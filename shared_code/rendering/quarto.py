@@ -61,7 +61,7 @@ def render(
 
 
 def _with_quarto(project: Path, output: Path, parameters: dict[str, Any], log: Callable[[str], None]) -> str:
-    program = shutil.which("quarto")
+    program = shutil.which("quarto") or "quarto"
     used = f"Quarto {_version(program)}"
     check_output(project, output)
     _check_parameters(project, parameters)

@@ -87,8 +87,8 @@ def render_page(
 ) -> Path:
     """Render one page into one HTML file that holds its own style and figures, without the site's menus.
 
-    Settings of a `_quarto.yml` beside or above the page apply. Files that the page offers for download are copied beside
-    `output`. Raise RenderingError as render_site does.
+    Settings of a `_quarto.yml` beside or above the page apply. Files that the page offers for download are copied
+    beside `output`. Raise RenderingError as render_site does.
     """
     page, output = Path(page), Path(output)
     if not page.is_file():
@@ -101,7 +101,7 @@ def render_page(
     done = _render(site, [name], parameters or {}, problems, log, embed=True)
     styles = _styles(site, done[0], problems)
     _finish(done, problems, log)
-    css = "\n".join([(HERE / "site.css").read_text(encoding="utf-8"), *((root / name).read_text() for name in styles)])
+    css = "\n".join(file.read_text(encoding="utf-8") for file in [HERE / "site.css", *(root / name for name in styles)])
     html = _full_page(done[0], Menus(), site, [], css)
     folder = _made(output.parent)
     if folder.resolve() != root.resolve():

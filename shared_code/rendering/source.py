@@ -231,7 +231,7 @@ def _code(lines: list[Line], problems: Problems) -> Block:
     option_lines = body[:count]
     given: Any = {}
     try:
-        given = yaml.safe_load("\n".join(OPTION.match(text).group(1) for text in option_lines)) or {}
+        given = yaml.safe_load("\n".join(OPTION.sub(r"\1", text) for text in option_lines)) or {}
         if not isinstance(given, dict):
             raise yaml.YAMLError("the lines are not 'key: value'")
     except yaml.YAMLError as error:

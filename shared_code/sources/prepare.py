@@ -87,7 +87,7 @@ def _one_table(connection: Any, table: Table, settings: TableMap, site: Site, fo
     rows = ibis.union(*parts) if len(parts) > 1 else parts[0]
     for name, mapped in settings.columns.items():
         if mapped.pseudonymise:
-            rows = pseudonyms.replace(connection, rows, name, site.site)
+            rows = pseudonyms.replace(connection, rows, name, site.site, site.made_up)
     if settings.number:
         number = ibis.row_number().over(order_by=[rows[name] for name in rows.columns]).cast("string")
         rows = rows.mutate(**{settings.number: ibis.literal(f"{table.name}-").concat(number)})

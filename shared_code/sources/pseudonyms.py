@@ -15,6 +15,7 @@ from shared_code.model import Problem, Refused
 
 KEY_FILE, KEY = "COHORTIUM_KEY_FILE", "COHORTIUM_KEY"
 KEY_BYTES = 32
+MADE_UP_KEY = hashlib.sha256(b"made-up people need no secret").digest()  # so that a demonstration needs no key
 
 
 def read_key() -> bytes:
@@ -52,9 +53,9 @@ def pseudonym(key: bytes, kind: str, identifier: str) -> str:
     return hmac.new(key, f"fphp|v1|{kind}|{identifier}".encode(), hashlib.sha256).hexdigest()
 
 
-def replace(connection: Any, rows: ir.Table, column: str, kind: str) -> ir.Table:
+def replace(connection: Any, rows: ir.Table, column: str, kind: str, made_up: bool) -> ir.Table:
     """Replace an identifier column by its pseudonyms; the identifiers themselves are never written."""
-    key = read_key()
+    key = MADE_UP_KEY if made_up else read_key()
     found = rows.select(column).distinct().filter(lambda t: t[column].notnull()).execute()
     found["_pseudonym"] = [pseudonym(key, kind, str(value)) for value in found[column]]
     known = ibis.memtable(found.rename(columns={column: "_identifier"}))

@@ -82,6 +82,7 @@ def _replace(partial: Path, folder: Path) -> None:
 def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date) -> tuple[Facts, dict[str, Any]]:
     """Simulate a site: the facts, and what is true of them."""
     settings = site.demonstration
+    assert settings is not None, "make_extract refuses sites that are not made up"
     start, end = day(period_start), day(index_date)
     places = make_places(site, people)
     persons = make_people(site, places, people, start, end)

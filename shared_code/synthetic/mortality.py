@@ -110,5 +110,3 @@ def population(people: People, places: Places, years: list[int]) -> pd.DataFrame
     return pd.DataFrame({
         "area": area, "year": np.array(years)[year], "sex": sex, "age": age, "population": counts.ravel(),
     })  # fmt: skip
-
-

@@ -65,6 +65,7 @@ class People:
 def make_people(site: Site, places: Places, people: int, start: int, end: int) -> People:
     """Draw people who live in the site at some time in [start, end); nobody has died yet."""
     settings = site.demonstration
+    assert settings is not None
     rng = stream(settings.seed, "people")
     area = pick(rng, places.weight, people)
     imd = places.imd10[area] - 1

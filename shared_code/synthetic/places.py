@@ -46,6 +46,7 @@ def make_places(site: Site, people: int) -> Places:
     Codes come from a block of a thousand per seed (its last two digits), so sites with other seeds share no area.
     """
     settings = site.demonstration
+    assert settings is not None
     rng = stream(settings.seed, "places")
     areas = int(np.clip(round(people / PEOPLE_PER_AREA), FEWEST_AREAS, MOST_AREAS))
     deciles = _stratified(np.array(settings.deprivation, dtype=float), areas)

@@ -40,7 +40,7 @@ def make_tables(facts: Facts, identifiers: np.ndarray) -> dict[str, pd.DataFrame
     return {
         "person": pd.DataFrame({
             "person_id": identifiers, "birth": people.birth, "sex": named(people.recorded_sex, SEXES),
-            "ethnicity16": pd.Categorical(np.where(people.ethnicity == "", None, people.ethnicity)),
+            "ethnicity16": pd.Categorical(pd.Series(people.ethnicity).replace("", None)),
             "carehome_flag": people.care_home.astype(np.int64),
         }),
         "person_address": _by_person(homes["row"], pd.DataFrame({

@@ -72,7 +72,8 @@ def test_what_counts_as_a_number(text, expected):
 
 def test_columns_of_numbers_with_merged_cells():
     html = (
-        "<table><thead><tr><th rowspan='2'>Area</th><th colspan='2'>Rate</th></tr><tr><th>2023</th><th>2024</th></tr></thead>"
+        "<table><thead><tr><th rowspan='2'>Area</th><th colspan='2'>Rate</th></tr>"
+        "<tr><th>2023</th><th>2024</th></tr></thead>"
         "<tbody><tr><td rowspan='2'>A</td><td>1</td><td>x</td></tr><tr><td>2</td><td>y</td></tr></tbody></table>"
     )
     result = join(improve_tables(read(html)))
@@ -152,7 +153,9 @@ if (project / "fail").exists():
     sys.exit(1)
 out = project / sys.argv[sys.argv.index("--output-dir") + 1]
 out.mkdir(parents=True)
-given = pathlib.Path(sys.argv[sys.argv.index("--execute-params") + 1]).read_text() if "--execute-params" in sys.argv else ""
+given = ""
+if "--execute-params" in sys.argv:
+    given = pathlib.Path(sys.argv[sys.argv.index("--execute-params") + 1]).read_text()
 (out / "index.html").write_text("<html><body>" + given + "</body></html>")
 """
 

@@ -47,12 +47,17 @@ FAULTS = [
     ("```\nnever closed", "a code block never ends"),
     ("---\nkey: value\n---", "a second block of front matter"),
     ("(cell)\n#| label: fig-a\nx = 1\n(end)", "cell 'fig-a' has a caption or label but shows nothing"),
+    ("::: {.callout-note}\nnever closed", "a ::: container is opened and never closed"),
+    ("(cell)\n#| label: fig-a\n#| fig-cap: '`{python} 1`'\n_show(a)\n(end)", "a caption holds inline code"),
+    ("(cell)\n#| label: fig-a\n_show(a)\n_show(a)\n(end)", "cell 'fig-a' shows 2 things"),
+    ("(cell)\nimport os\nos._exit(3)\n(end)", "the Python process that ran the cells ended"),
     ("`{python} missing`", "inline code 'missing' failed: NameError"),
 ]
 
 
 @pytest.mark.parametrize("text, message", FAULTS, ids=[message[:40] for _, message in FAULTS])
 def test_fault_is_named_with_its_page(project, text, message):
+    text = text.replace("_show(a)", "from IPython.display import display, HTML; display(HTML('<p>a</p>'))")
     found = problems_of(project(index=HEAD + text))
     assert message in found
     assert "index.qmd" in found
@@ -166,3 +171,63 @@ def test_a_page_can_be_rendered_from_a_running_loop(project, parse):
         return render_page(folder / "index.qmd", folder.parent / "one.html", log=lambda text: None)
 
     assert "2" in parse(asyncio.run(inside())).one("main").text
+
+
+def test_faults_of_a_style_sheet_and_of_settings(project):
+    folder = project(index="---\ntitle: 'A `{python} 1`'\nexecute: false\ncss: a.css\n---\n")
+    (folder / "a.css").write_text("@import url(https://example.org/a.css);")
+    assert "execute is False" in problems_of(folder)
+    (folder / "index.qmd").write_text("---\ntitle: 'A `{python} 1`'\ncss: a.css\n---\n")
+    assert "'title' holds inline code" in problems_of(folder)
+    (folder / "index.qmd").write_text("---\ntitle: A\ncss: a.css\n---\n")
+    assert "css: 'a.css' loads something from elsewhere" in problems_of(folder)
+
+
+def test_code_inside_lists_and_other_awkward_text(project, parse):
+    text = """- One
+
+  (cell)
+  #| echo: false
+  print("in a list")
+  (end)
+
+- Two `{python} 1 + 1`
+  ```text
+  `{python} not_run`
+  ```
+
+> Quote with @sec-a
+
+# A {#sec-a}
+
+(cell)
+#| echo: false
+#| output: asis
+print("::: {.callout-tip}")
+print("## Made by code")
+print("Body")
+print(":::")
+(end)
+
+[a file](<downloads/a b.csv>) and ![](downloads/p.svg){fig-alt="A picture"}
+""".replace("  (cell)", "  ```{python}").replace("  (end)", "  ```")
+    folder = project(index=HEAD + text)
+    (folder / "downloads").mkdir()
+    (folder / "downloads" / "a b.csv").write_text("a\n")
+    (folder / "downloads" / "p.svg").write_text("<svg/>")
+    render_site(folder, folder.parent / "out", log=lambda text: None)
+    main = parse(folder.parent / "out" / "index.html").one("main")
+    items = main.one("ul").all("li")
+    assert items[0].one("pre", class_="output").text.strip() == "in a list"
+    assert "Two 2" in items[1].text and "{python} not_run" in items[1].one("pre").text
+    assert main.one("blockquote").one("a").text == "Section\xa01"
+    assert "Tip: Made by code" in " ".join(main.one("div", class_="callout-tip").text.split())
+    assert main.one("img").attributes["alt"] == "A picture"
+    assert [link.attributes["href"] for link in main.all("a")][-1] == "downloads/a%20b.csv"
+    assert (folder.parent / "out" / "downloads" / "a b.csv").exists()
+
+
+def test_a_page_below_the_project_can_be_rendered_alone(example, parse, tmp_path):
+    page = parse(render_page(example / "area" / "north.qmd", tmp_path / "north.html", log=lambda text: None))
+    assert page.one("img").attributes["src"].startswith("data:image/svg+xml;base64,")
+    assert page.one("title").text == "North – Example report"

@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
+from demonstration_sites import PEOPLE, SITES, Made, read_site
 
-from shared_code.config import Site
 from shared_code.sources.prepare import prepare
 from shared_code.synthetic import make_extract
-
-ROOT = Path(__file__).resolve().parents[2]
-SITES = sorted(path.stem for path in (ROOT / "config" / "sites").glob("demo_*.yaml"))
-PEOPLE = 4000
-
-
-def read_site(name: str) -> Site:
-    return Site.read(name, ROOT / "config" / "sites")
-
-
-@dataclass
-class Made:
-    """Hold an extract, its truth, and the prepared tables the site file makes of it."""
-
-    site: Site
-    folder: Path
-    truth: dict[str, Any]
-    tables: dict[str, pd.DataFrame]
 
 
 @pytest.fixture(scope="session", params=SITES)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from shared_code.model.tables import ETHNICITY16
 from shared_code.synthetic.chance import stream
-from shared_code.synthetic.shapes.writing import coded, dotted, text_dates, typed
+from shared_code.synthetic.shapes.writing import Styles, coded, dotted, text_dates, typed
 
 ENCODING = "cp1252"
 FORM = "%d/%m/%Y"
@@ -85,7 +85,7 @@ def _registration(t: pd.DataFrame, seed: int) -> dict[str, Any]:
 
 def _diagnosis(t: pd.DataFrame, seed: int) -> dict[str, Any]:
     icd10 = (t["code_system"] == "ICD10").to_numpy()
-    styles = {dotted: 0.85, _dagger: 0.07, _asterisk: 0.05, _plus: 0.03}
+    styles: Styles = {dotted: 0.85, _dagger: 0.07, _asterisk: 0.05, _plus: 0.03}
     return {
         "Record": t["event_id"], "Pseudonym": t["person_id"], "Code": typed(seed, "diagnoses", t["code"], icd10, styles),
         "Coding": coded(t["code_system"], {"SCT": "SNOMED CT", "ICD10": "ICD-10"}),

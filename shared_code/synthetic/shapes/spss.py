@@ -11,12 +11,11 @@ import pandas as pd
 import pyreadstat
 
 from shared_code.model.tables import ETHNICITY16
-from shared_code.synthetic.shapes.writing import (
-    SECONDS_A_DAY, SPSS_EPOCH, coded, dotted, first_of_month, number_dates, plain, typed,
-)  # fmt: skip
+from shared_code.synthetic.shapes import writing
+from shared_code.synthetic.shapes.writing import coded, dotted, first_of_month, number_dates, plain, typed
 
 ETHNIC_NUMBERS = {letter: number for number, letter in enumerate(list(ETHNICITY16)[:16], 1)} | {"Z": 98, "99": 99}
-LABELS: dict[str, dict[int, str]] = {
+LABELS: dict[str, dict[int | float, str]] = {
     "Sex_at_Registration": {1: "Male", 2: "Female", 3: "Indeterminate", 9: "Not known"},
     "Ethnic_Group_Self_Reported": {
         **{number: ETHNICITY16[letter] for letter, number in ETHNIC_NUMBERS.items()}, 97: "Not asked"},
@@ -27,7 +26,7 @@ LABELS: dict[str, dict[int, str]] = {
     "Status_of_Condition": {1: "Active", 2: "History of", 3: "Family history", 9: "Not stated"},
     "Sex_of_Residents": {1: "Male", 2: "Female"},
 }  # fmt: skip
-MISSING = {
+MISSING: dict[str, list[Any]] = {
     "Sex_at_Registration": [9], "Ethnic_Group_Self_Reported": [{"lo": 97, "hi": 99}], "Status_of_Condition": [9],
 }  # fmt: skip
 CREATED = 92  # where the header of a .sav file holds "dd mmm yy" and "hh:mm:ss"
@@ -39,7 +38,7 @@ def write_spss(tables: dict[str, pd.DataFrame], folder: Path, seed: int, on: dt.
         columns, file = COLUMNS[name](table, seed), FILES[name]
         dates = {c: "EDATE10" for c in columns if c.startswith(("Date_", "Month_"))}
         for column in dates:
-            columns[column] = number_dates(columns[column], SPSS_EPOCH, SECONDS_A_DAY)
+            columns[column] = number_dates(columns[column], writing.SPSS_EPOCH, writing.SECONDS_A_DAY)
         for column in set(columns) & set(LABELS):
             columns[column] = np.asarray(columns[column], dtype=float)
         path = folder / file

@@ -19,7 +19,7 @@ LABELS = {
     "sex": {0: "female", 1: "male", 2: "indeterminate", 9: "not known"}, "status": {1: "active", 2: "past", 3: "family"},
     "carehome": {0: "no", 1: "yes"},
 }  # fmt: skip
-SPELLINGS = {
+SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
     "reg_type": {"GMS": ("GMS", "gms", "Gms"), "temp": ("TEMP", "temp"), "other": ("OTHER", "Other")},
     "code_system": {"SCT": ("SNOMED", "snomed"), "ICD10": ("ICD10", "icd10", "Icd10")},
     "source": {"GP": ("GP", "gp"), "APC": ("APC", "apc")},

@@ -16,20 +16,24 @@ SPSS_EPOCH = 141_428  # days from 1582-10-14 to 1970-01-01
 SECONDS_A_DAY = 86_400
 
 
+Styles = Mapping[Callable[[str], str], float]  # a way of writing a code -> share of records written so
+
+
 def coded(column: pd.Series, codes: Mapping[str, Any], missing: Any = None, kind: type = object) -> np.ndarray:
     """Replace the names of a categorical column by a site's codes.
 
     >>> coded(pd.Series(["F", "M", None], dtype="category"), {"F": 2, "M": 1}, 9, int).tolist()
     [2, 1, 9]
     """
-    table = np.array([*(codes[name] for name in column.cat.categories), missing], dtype=kind)
+    table: np.ndarray = np.array([*(codes[name] for name in column.cat.categories), missing], dtype=kind)
     return table[column.cat.codes.to_numpy()]
 
 
 def mixed(rng: np.random.Generator, column: pd.Series, codes: Mapping[str, tuple[str, ...]]) -> np.ndarray:
     """Replace names by one of several spellings each, chosen at random."""
     most = max(map(len, codes.values()))
-    table = np.array([[codes[name][k % len(codes[name])] for k in range(most)] for name in column.cat.categories], object)
+    names = column.cat.categories
+    table = np.array([[codes[name][k % len(codes[name])] for k in range(most)] for name in names], dtype=object)
     return table[column.cat.codes.to_numpy(), rng.integers(0, most, len(column))]
 
 
@@ -76,7 +80,7 @@ def filled(code: str) -> str:
     return code if len(code) > 3 else code + "X"
 
 
-def typed(seed: int, step: str, codes: pd.Series, icd10: np.ndarray, styles: Mapping[Callable[[str], str], float]
+def typed(seed: int, step: str, codes: pd.Series, icd10: np.ndarray, styles: Styles
           ) -> np.ndarray:  # fmt: skip
     """Write ICD-10 codes in several styles (style -> share); other codes stay as they are."""
     which, different = pd.factorize(codes)

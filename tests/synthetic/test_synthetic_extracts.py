@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyreadstat
 import pytest
-from conftest import PEOPLE, ROOT, SITES, read_site
+from demonstration_sites import PEOPLE, ROOT, SITES, read_site
 
 from shared_code.synthetic import make_extract, places
 

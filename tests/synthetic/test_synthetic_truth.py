@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, SITES, read_site
+from demonstration_sites import ROOT, SITES, read_site
 
 from shared_code.config import codelists
 from shared_code.model import ETHNICITY5
@@ -48,7 +48,8 @@ def present(tables) -> pd.DataFrame:
     events = tables["condition_event"]
     events = events[(events.event_date <= INDEX) & (events.status != "family")]
     pairs = events[["code_system", "code"]].drop_duplicates()
-    meaning = pd.DataFrame(CODELIST.matches(pairs.itertuples(index=False, name=None)), columns=["code_system", "code", "c"])
+    matches = CODELIST.matches(pairs.itertuples(index=False, name=None))
+    meaning = pd.DataFrame(matches, columns=["code_system", "code", "c"])
     return events.merge(meaning, on=["code_system", "code"])[["person_id", "c"]].drop_duplicates()
 
 
@@ -60,7 +61,8 @@ def test_cases_and_people_are_those_of_the_extract(made):
         youngest = planted.CONDITIONS[condition].minimum_age if condition in planted.CONDITIONS else 0
         least = planted.MULTIPLE.get(condition)
         ids = numbers.index[numbers >= least] if least else has.person_id[has.c == condition]
-        old_enough = people[people.age >= youngest].assign(case=lambda t: t.index.isin(ids))
+        old_enough = people[people.age >= youngest]
+        old_enough = old_enough.assign(case=old_enough.index.isin(ids))
         rows = truth[truth.condition == condition]
         for dimension, levels in (("everyone", np.full(len(old_enough), "all")),
                                   ("deprivation", old_enough.fifth.astype(int).astype(str)),

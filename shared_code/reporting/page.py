@@ -1,0 +1,187 @@
+"""What a report page can ask for: findings, figures, tables, and who is in them."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from shared_code.reporting.words import estimate, interval, number, pipe_table, share
+
+DATA, FIGURES, STUDY = "data", "figures", "study.json"
+TEXT = {"analysis", "measure", "item", "group", "level", "sex", "scope", "scale", "comparator", "method", "sites",
+        "sites_without", "reason", "releases"}  # fmt: skip
+
+
+class Report:
+    """Give a page the numbers of one study, as they were staged beside it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.study: dict[str, Any] = json.loads((folder / DATA / STUDY).read_text("utf-8"))
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """Give the tidy results table (shared_code/pooling/results.py says what each column is)."""
+        kinds = dict.fromkeys(TEXT, str)
+        frame = pd.read_csv(self.folder / DATA / "results.csv", dtype=kinds, keep_default_na=False, na_values={})
+        for name in set(frame.columns) - TEXT:
+            frame[name] = pd.to_numeric(frame[name].replace("", None)).astype(float)
+        return frame
+
+    @cached_property
+    def sites(self) -> pd.DataFrame:
+        """Give who is in what, and why not."""
+        return pd.read_csv(self.folder / DATA / "sites.csv", dtype=str, keep_default_na=False)
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """Give the record of the pooling: digests of protocol, code, environment and releases."""
+        return json.loads((self.folder / DATA / "pooled.json").read_text("utf-8"))
+
+    @property
+    def made_up(self) -> bool:
+        return any(r["made_up_data"] for r in self.record["releases"].values())
+
+    def entry(self, stem: str) -> dict[str, Any]:
+        return self.study["analyses"][stem]
+
+    def title_of(self, stem: str, item: str) -> str:
+        """Give the title of a condition, service or term."""
+        return self.entry(stem)["labels"].get(item, item)
+
+    def rows(self, stem: str, **where: str) -> pd.DataFrame:
+        """Select results of an analysis; pooled unless `scope` says otherwise."""
+        chosen = self.results[self.results["analysis"] == stem]
+        for column, value in {"scope": "pooled", **where}.items():
+            chosen = chosen[chosen[column] == value]
+        return chosen
+
+    def findings(self, stem: str) -> str:
+        """Write the sentences of the summary, each with its number, interval and sites."""
+        lines = []
+        for finding in self.entry(stem)["findings"]:
+            found = self.rows(stem, **finding["where"])
+            if len(found) != 1:
+                raise ValueError(f"findings of {stem}: {finding['where']} fits {len(found)} results, not one")
+            row, decimals = found.iloc[0], finding["decimals"]
+            if pd.isna(row["estimate"]):
+                lines.append(f"- Not given ({row['reason']}): {finding['where']['measure']} of {row['item']}.")
+                continue
+            shown = abs(row["estimate"]) if "{fall}" in finding["text"] else row["estimate"]
+            words = finding["text"].format(
+                estimate=f"**{number(shown, decimals)}**",
+                interval="95 % interval " + interval(row["lower"], row["upper"], decimals), sites=int(row["n_sites"]),
+            )  # fmt: skip
+            lines.append(f"- {words} [{int(row['n_sites'])} sites]{{.sites}}")
+        return "\n".join(lines)
+
+    def figure(self, name: str, label: str = "") -> str:
+        """Place a figure with its caption, alternative text, and links to the picture and its numbers."""
+        about = json.loads((self.folder / FIGURES / f"{name}.json").read_text("utf-8"))
+        alt = about["alt"].replace('"', "'")
+        anchor = label or "fig-" + name.replace(".", "-").replace("_", "-")
+        picture = f"{FIGURES}/{name}"
+        return (
+            f'![{about["caption"]}]({picture}.svg){{#{anchor} fig-alt="{alt}"}}\n\n'
+            f"[Numbers of this figure]({picture}.csv) · [picture]({picture}.png)\n"
+        )
+
+    def ratios(self, stem: str, group: str, level: str) -> str:
+        """Tabulate crude and standardised values and ratios of one level against its comparator, item by item."""
+        table = []
+        for item in self.entry(stem)["items"]:
+            one = self.rows(stem, group=group, item=item, level=level).set_index("measure")
+            if "standardised ratio" not in one.index:
+                continue
+            ratio = one.loc["standardised ratio"]
+            table.append({
+                "Condition": self.title_of(stem, item),
+                "People with it": number(one.loc["crude prevalence", "events"], 0),
+                "of": number(one.loc["crude prevalence", "people"], 0),
+                "Standardised %": estimate(one.loc["standardised prevalence"], 2),
+                "Crude ratio": number(one.loc["crude ratio", "estimate"], 2),
+                "Standardised ratio (95 % interval)": estimate(ratio, 2),
+                "If withheld numbers were extreme": interval(ratio["bound_lower"], ratio["bound_upper"], 2),
+                "Withheld, at most": share(ratio["withheld_share"]),
+                "Sites": int(ratio["n_sites"]),
+            })  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:] if table else ())
+
+    def levels(self, stem: str, measure: str, item: str, group: str, decimals: int = 1, **where: str) -> str:
+        """Tabulate one measure over the levels of a group."""
+        chosen = self.rows(stem, measure=measure, item=item, group=group, **where)
+        chosen = chosen[chosen["level"] != "slope"]
+        numeric = chosen["level"].str.isdigit()
+        order = chosen["level"].where(~numeric, chosen["level"].str.zfill(3)).sort_values().index
+        labels = self.entry(stem)["labels"]
+        table = [{
+            "Level": labels.get(f"{group}:{row['level']}", row["level"]),
+            **({"Sex": labels.get(f"sex:{row['sex']}", row["sex"])} if "both" not in set(chosen["sex"]) else {}),
+            "Estimate (95 % interval)": estimate(row, decimals),
+            "If withheld numbers were extreme": interval(row["bound_lower"], row["bound_upper"], decimals),
+            "Events": number(row["events"], 0),
+            "People or person-years": number(
+                row["people"] if not pd.isna(row["people"]) else row["person_years"], 0),
+            "Sites": int(row["n_sites"]),
+        } for _, row in chosen.loc[order].iterrows()]  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=("Estimate (95 % interval)", "If withheld numbers were extreme",
+                                                      "Events", "People or person-years", "Sites"))  # fmt: skip
+
+    def places(self, stem: str, item: str) -> str:
+        """Tabulate the estimates of places inside sites."""
+        chosen = self.results[(self.results["analysis"] == stem) & (self.results["item"] == item)
+                              & (self.results["measure"] == "estimate of the site")]  # fmt: skip
+        titles = dict(zip(self.sites["site"], self.sites["title"]))
+        labels = self.entry(stem)["labels"]
+        table = [{
+            "Site": titles.get(row["sites"], row["sites"]), "Place": row["level"],
+            "Sex": labels.get(f"sex:{row['sex']}", row["sex"]), "Estimate (95 % interval)": estimate(row, 1),
+            "Events": number(row["events"], 0), "Person-years": number(row["person_years"], 0),
+        } for _, row in chosen.sort_values(["sites", "level", "sex"]).iterrows()]  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=("Estimate (95 % interval)", "Events", "Person-years"))
+
+    def who(self) -> str:
+        """Tabulate which site is in which analysis, and why not."""
+        state = {"in": "in", "not run": "not in", "missing": "no release yet"}
+        frame = self.sites.assign(words=[
+            state[s] + (f" ({reason})" if reason else "") for s, reason in zip(self.sites["state"], self.sites["reason"])
+        ])  # fmt: skip
+        wide = frame.pivot(index="title", columns="analysis_title", values="words")
+        wide = wide[list(dict.fromkeys(frame["analysis_title"]))].reset_index()
+        return pipe_table(wide.rename(columns={"title": "Site"}))
+
+    def releases(self) -> str:
+        """Tabulate the releases that everything was computed from, with their digests."""
+        table = [{
+            "Site": r["title"], "Extract of": r["extract_date"], "Kind": r["kind"],
+            "Numbers": number(sum(t["cells"] for t in r["disclosure"]["tables"].values()), 0),
+            "Withheld": number(sum(t.get("withheld", 0) for t in r["disclosure"]["tables"].values()), 0),
+            "Threshold": r["disclosure"]["rules"]["threshold"], "Rounded to": r["disclosure"]["rules"]["rounding"],
+            "Release (SHA-256)": f"`{r['package'][:16]}…`",
+        } for r in self.record["releases"].values()]  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=("Numbers", "Withheld", "Threshold", "Rounded to"))
+
+    def notes(self) -> str:
+        """Say where the parts of a table do not add up to its total."""
+        frame = pd.read_csv(self.folder / DATA / "notes.csv", dtype={"site": str})
+        if frame.empty:
+            return "At every site the parts of every table add up to its total."
+        titles = dict(zip(self.sites["site"], self.sites["title"]))
+        lines = [
+            f"- {titles.get(n['site'], n['site'])}: broken out by {n['dimension']}, "
+            f"{number(100 * n['share_missing'], 1)} % of the total is in no group ({n['analysis']}, {n['table']})."
+            for n in frame.to_dict("records")
+        ]
+        return "\n".join(lines)
+
+
+def open_report(folder: str | Path = ".") -> Report:
+    """Open what was staged beside a page."""
+    folder = Path(folder)
+    if not (folder / DATA / STUDY).is_file():
+        raise FileNotFoundError("the page has no data beside it: run `cohortium report`, or `cohortium stage` first")
+    return Report(folder)

@@ -1,0 +1,93 @@
+"""Staging: pages, numbers and figures of one study side by side, as a Quarto website project."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from shared_code.config import codelists
+from shared_code.config.plan import Plan
+from shared_code.config.study import Study
+
+ALWAYS_FIRST, ALWAYS_LAST = ["index"], ["who", "methods", "reproduce"]
+
+
+def pages_of(study: Study) -> list[str]:
+    """List the pages of a study's report: summary, one per analysis in report order, who, methods, reproduce."""
+    return [*ALWAYS_FIRST, *study.analyses, *ALWAYS_LAST]
+
+
+def quarto_project(study: Study) -> dict[str, Any]:
+    """Describe the website project of a study as Quarto reads it."""
+    titles = {"index": "Summary", "who": "Who is in what", "methods": "Methods", "reproduce": "How to reproduce"}
+    titles |= {stem: entry.title for stem, entry in study.analyses.items()}
+    pages = pages_of(study)
+    return {
+        "project": {"type": "website", "render": [f"{page}.qmd" for page in pages], "resources": ["data/", "figures/"]},
+        "lang": "en-GB",
+        "website": {
+            "title": study.title,
+            "navbar": {"left": [{"href": f"{page}.qmd", "text": titles[page]} for page in pages]},
+        },
+        "format": {"html": {"toc": True, "theme": "cosmo", "css": "report.css", "embed-resources": False}},
+        "execute": {"echo": False, "warning": False},
+    }  # fmt: skip
+
+
+def study_record(study: Study) -> dict[str, Any]:
+    """Give pages the words of the protocol: titles, questions, labels, findings."""
+    analyses = {}
+    for stem, entry in study.analyses.items():
+        plan = Plan(study, stem)
+        labels: dict[str, str] = {}
+        items: list[str] = []
+        for name, table in entry.results.items():
+            for dimension, spec in table.dimensions.items():
+                levels = entry.items(spec, codelists) or {}
+                labels |= {f"{dimension}:{code}": text for code, text in levels.items()}
+        for step in entry.pooled:
+            if "item" in step.settings:
+                levels = plan.levels(step.table, step.settings["item"]) or {}
+                labels |= levels
+                items += [code for code in levels if code not in items]
+        analyses[stem] = {
+            "title": entry.title, "question": entry.question, "labels": labels, "items": items,
+            "findings": [f.model_dump() for f in entry.findings], "figures": list(entry.figures),
+            "needs": entry.needs, "parameters": entry.model_dump(mode="json")["parameters"],
+        }  # fmt: skip
+    return {"study": study.study, "title": study.title, "summary": study.summary, "coordinator": study.coordinator,
+            "index_date": study.index_date.isoformat(), "period": study.period.model_dump(mode="json"),
+            "disclosure": study.disclosure.model_dump(mode="json"), "fewest_sites": study.fewest_sites,
+            "analyses": analyses}  # fmt: skip
+
+
+def stage(study: Study, pages: Path, pooled: Path, figures: Path, target: Path) -> None:
+    """Put the report of a study together in a folder.
+
+    pages    reports/     pooled, figures   what pool and draw wrote     target   replaced, unless it is `pages` itself
+    """
+    if target.resolve() != pages.resolve():
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        wanted = [f"{page}.qmd" for page in pages_of(study)]
+        for path in sorted(pages.iterdir()):
+            if path.name in wanted or path.suffix == ".css" or (path.name.startswith("_") and path.suffix == ".qmd"):
+                shutil.copyfile(path, target / path.name)
+        missing = [name for name in wanted if not (target / name).is_file()]
+        if missing:
+            raise FileNotFoundError(f"reports/ has no page for {', '.join(missing)}")
+        (target / "_quarto.yml").write_text(as_yaml(quarto_project(study)), "utf-8")
+    for source, name in ((pooled, "data"), (figures, "figures")):
+        shutil.rmtree(target / name, ignore_errors=True)
+        shutil.copytree(source, target / name)
+    record = json.dumps(study_record(study), indent=2, ensure_ascii=False) + "\n"
+    (target / "data" / "study.json").write_text(record, "utf-8")
+
+
+def as_yaml(content: dict[str, Any]) -> str:
+    """Write settings as YAML in their own order."""
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
