@@ -103,6 +103,14 @@ def report_site(site: SiteName, study: StudyFile = PROTOCOL) -> None:
 
 
 @app.command()
+def stage() -> None:
+    """Put the demonstration's numbers beside the pages in reports/, so that `quarto render reports` works."""
+    from shared_code.cli import reporting
+
+    _say(reporting.stage_pages())
+
+
+@app.command()
 def generate(check: Annotated[bool, typer.Option(help="only say whether the files are up to date")] = False) -> None:
     """Write the files made from declarations: the data dictionary, the empty site file, environment.yml, navigation."""
     from shared_code.cli import generated

@@ -100,17 +100,51 @@ class TableMap(Strict):
 
 
 class PublishedTable(Strict):
-    """How a results table is read from tables that were already published (a tables-only site)."""
+    """How a results table is read from tables that were already published (a tables-only site): YAML, never code.
+
+    file, sheet  the published file in the site's `folder`, and the sheet of a workbook (column names in its first row)
+    analysis, results   the results table of the study that is filled; several entries may fill one table together
+    where        which rows are this site's: column -> value or list of values
+    leave_out    rows known and not wanted: column -> values (a row that is neither explained nor left out is an error)
+    dimensions   dimension -> from or constant, and values (published -> ours) or date (format of a month)
+    breakdown    column that names what a row is broken out by, for files with one column for the levels of all
+                 breakdowns; its values lead to one of our dimensions or to "all". A dimension named there holds "all"
+                 in every row that is broken out by something else
+    statistics   statistic of the layout -> column with whole numbers; optional ones may be lacking
+    list_size    column with the number of people at risk, for tables by month: person_days = it x days in the month
+    withheld     text that stands for a number the publisher withheld -> the range it lies in; ["<5": [1, 4]]; an
+                 upper end of null is unknown
+    not_collected  dimension -> level the site has no figures for -> why, in a few words for the report
+    """
 
     file: str
     sheet: str = ""
     analysis: str
     results: str
     where: dict[str, Any] = {}
+    leave_out: dict[str, list[Any]] = {}
     dimensions: dict[str, ColumnMap]
+    breakdown: ColumnMap | None = None
     statistics: dict[str, str]
-    days_in_month: str = ""
-    not_collected: dict[str, list[str]] = {}
+    list_size: str = ""
+    withheld: dict[str, tuple[int, int | None]] = {}
+    not_collected: dict[str, dict[str, str]] = {}
+
+    @model_validator(mode="after")
+    def _only_what_is_read(self) -> PublishedTable:
+        allowed = {"from_", "constant", "values", "date"}
+        for name, mapped in {**self.dimensions, **({"breakdown": self.breakdown} if self.breakdown else {})}.items():
+            other = sorted(mapped.model_fields_set - allowed)
+            if other:
+                raise ValueError(f"{name} uses {', '.join(other)}; published tables know from, constant, values and date")
+        if self.breakdown and not (self.breakdown.from_ and self.breakdown.values):
+            raise ValueError("breakdown needs from (a column) and values (published name -> dimension, or all)")
+        return self
+
+    @property
+    def broken_out(self) -> set[str]:
+        """Give the dimensions whose levels stand in rows that `breakdown` names."""
+        return set(self.breakdown.values.values()) if self.breakdown else set()
 
 
 class Demonstration(Strict):

@@ -1,7 +1,13 @@
 """Measures: what a site counts. Everything here adds up over people, areas and sites."""
 
 from shared_code.measures.cohort import (
-    alive_and_registered, area_of_residence, band, completed_years, conditions_present, ethnicity5, registered,
+    alive_and_registered,
+    area_of_residence,
+    band,
+    completed_years,
+    conditions_present,
+    ethnicity5,
+    registered,
 )  # fmt: skip
 from shared_code.measures.mortality import DAYS_A_YEAR, as_events, deaths_and_person_years, years_in
 from shared_code.measures.prepared import Prepared, open_prepared

@@ -76,7 +76,7 @@ def _step(study: Study, inbox: Inbox, stem: str, step: Any, sites: list[str], ex
     for row in METHODS[step.method](inbox.stacked(stem, step.table), declared, step.settings, scopes):
         inside = row["sites"]
         if row["scope"] == POOLED and len(inside) < study.fewest_sites:
-            empty = {name: None for name in ("estimate", "lower", "upper", "se", "bound_lower", "bound_upper")}
+            empty = dict.fromkeys(("estimate", "lower", "upper", "se", "bound_lower", "bound_upper"))
             row |= empty | {"reason": f"fewer than {study.fewest_sites} sites"}
         without = [s for s in expected if s not in inside] if row["scope"] == POOLED else []
         yield row | {

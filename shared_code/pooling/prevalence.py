@@ -61,7 +61,7 @@ class _Scope:
     def results(self) -> Iterator[dict[str, Any]]:
         groups = {EVERYONE: "", **self.settings["groups"]}
         if self.scope != "pooled":
-            groups |= {name: "" for name in self.settings.get("local_groups", [])}
+            groups |= dict.fromkeys(self.settings.get("local_groups", []), "")
         for group, reference in groups.items():
             chosen = set_of(self.index, self.declared, EVERYONE if group == self.sex else group)
             for item, rows in self.index[chosen].groupby(self.item, sort=True):
@@ -108,7 +108,7 @@ class _Scope:
     def _bands(self, groups: list[np.ndarray]) -> list[list[int]]:
         """Merge an age band in which some sex has no people into its younger neighbour, in every group compared."""
         ages = sorted({int(age) for group in groups for age in self.ages[group]})
-        filled = {age: True for age in ages}
+        filled = dict.fromkeys(ages, True)
         for group in groups:
             for sex in np.unique(self.sexes[group]):
                 own = group[self.sexes[group] == sex]

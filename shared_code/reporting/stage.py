@@ -33,7 +33,7 @@ def quarto_project(study: Study) -> dict[str, Any]:
             "title": study.title,
             "navbar": {"left": [{"href": f"{page}.qmd", "text": titles[page]} for page in pages]},
         },
-        "format": {"html": {"toc": True, "theme": "cosmo", "css": "report.css", "embed-resources": False}},
+        "format": {"html": {"toc": True, "theme": "cosmo", "css": "report.css", "html-math-method": "mathml"}},
         "execute": {"echo": False, "warning": False},
     }  # fmt: skip
 

@@ -1,0 +1,186 @@
+"""Start Cohortium on a machine that has Python 3.11 or newer and nothing else.
+
+    python3 run.py demo      the demonstration: five made-up sites, from extract to pooled report
+    python3 run.py test      the tests
+    python3 run.py setup     only make the environment
+
+The environment is made once, in .venv, from a lock file with hashes. Standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+WINDOWS = os.name == "nt"
+PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
+LOCKS = {"run": ROOT / "requirements.lock", "test": ROOT / "requirements-test.lock"}
+OLDEST = (3, 11)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="run the demonstration")
+    demo.add_argument("--people", type=int, default=20_000, help="people at each made-up site (500 to 1,000,000)")
+    demo.add_argument("--cores", default="all", help="how many processors to use")
+    test = commands.add_parser("test", help="run the tests")
+    test.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to pytest")
+    commands.add_parser("setup", help="only make the environment")
+    chosen = parser.parse_args()
+    os.chdir(ROOT)
+    try:
+        make_environment("test" if chosen.command == "test" else "run")
+    except Stop as stop:
+        print(stop, file=sys.stderr)
+        return 1
+    if chosen.command == "demo":
+        return run_demo(chosen.people, chosen.cores)
+    if chosen.command == "test":
+        return run_tests(chosen.arguments)
+    print("The environment is ready in .venv.")
+    return 0
+
+
+class Stop(Exception):
+    """Something a person must do first."""
+
+
+def make_environment(kind: str) -> None:
+    """Create .venv and install what the lock file lists; do nothing when that was done before."""
+    if sys.version_info < OLDEST:
+        raise Stop(f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed; this is {sys.version.split()[0]}.")
+    lock = LOCKS[kind]
+    stamps = {name: VENV / f"installed-{name}-{digest(path)}" for name, path in LOCKS.items()}
+    if stamps[kind].exists() or stamps["test"].exists():
+        return
+    if not PYTHON.exists():
+        print("Making the environment in .venv …", flush=True)
+        make_venv()
+    install(lock)
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", str(ROOT)]
+    if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
+        raise Stop("Installing this checkout into .venv failed; the lines above say why.")
+    for old in VENV.glob(f"installed-{kind}-*"):
+        old.unlink()
+    stamps[kind].touch()
+
+
+def digest(path: Path) -> str:
+    content = path.read_bytes().replace(b"\r\n", b"\n") + sys.version.encode()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def make_venv() -> None:
+    """Create .venv; Debian keeps the part of Python that does this in a package of its own."""
+    try:
+        import ensurepip  # noqa: F401
+    except ImportError:
+        apt = shutil.which("apt-get")
+        if apt is None or os.geteuid() != 0:
+            raise Stop("Python cannot make environments here. Install python3-venv, then run this again.") from None
+        print("Installing python3-venv with apt-get …", flush=True)
+        name = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+        for command in ([apt, "update", "-qq"], [apt, "install", "-y", "-qq", name]):
+            if subprocess.run(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL).returncode:
+                raise Stop(f"'{' '.join(command)}' failed. Install {name}, then run this again.") from None
+    if subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], stdin=subprocess.DEVNULL).returncode:
+        raise Stop("Making .venv failed; the lines above say why.")
+
+
+def install(lock: Path) -> None:
+    """Install the lock file with pip, counting packages as they come."""
+    total = len(re.findall(r"^[A-Za-z0-9][^ ]*==", lock.read_text(encoding="utf-8"), re.MULTILINE))
+    command = [str(PYTHON), "-m", "pip", "install", "--require-hashes", "--progress-bar", "off",
+               "--disable-pip-version-check", "-r", str(lock)]  # fmt: skip
+    said = []
+    seen = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
+                          encoding="utf-8", errors="replace") as process:  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith(("Collecting ", "Requirement already")):
+                seen += 1
+                progress(f"Fetching packages: {min(seen, total)} of up to {total}")
+            elif line.startswith("Installing collected"):
+                progress("Installing them (about half a minute)")
+    progress("", end=True)
+    if process.returncode:
+        print("".join(said[-15:]), file=sys.stderr)
+        raise Stop("Installing the packages failed. Check the network and the lines above, then run this again.")
+
+
+def progress(text: str, end: bool = False) -> None:
+    """Show one line that is written over on a terminal, and only the milestones elsewhere."""
+    if sys.stdout.isatty():
+        print(f"\r\033[K{text}", end="", flush=True)
+    elif text and text != progress.last and not text.startswith("Fetching"):  # type: ignore[attr-defined]
+        print(text, flush=True)
+    progress.last = text  # type: ignore[attr-defined]
+
+
+progress.last = ""  # type: ignore[attr-defined]
+
+
+def environment() -> dict[str, str]:
+    """Give the environment of .venv, whatever the caller had active."""
+    path = f"{PYTHON.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV), "PYTHONUTF8": "1"}
+
+
+def run_demo(people: int, cores: str) -> int:
+    """Run the workflow, one line per finished step, and say what was made."""
+    started = time.monotonic()
+    command = [str(PYTHON), "-m", "snakemake", "--cores", cores, "--config", f"people={people}"]
+    log = ROOT / "private" / "demo.log"
+    log.parent.mkdir(exist_ok=True)
+    message, done = {}, 0
+    with log.open("w", encoding="utf-8") as kept, subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, encoding="utf-8",
+        errors="replace", env=environment(),
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            kept.write(line)
+            if job := re.match(r"Job (\d+): (.*)", line):
+                message[job[1]] = job[2]
+            elif finished := re.match(r"Finished jobid: (\d+)", line):
+                latest = message.get(finished[1], "")
+            elif steps := re.match(r"(\d+) of (\d+) steps \(", line):
+                done = int(steps[2])
+                print(f"[{steps[1]:>3} of {steps[2]}] {latest}", flush=True)
+    if process.returncode:
+        print("".join(log.read_text(encoding="utf-8").splitlines(keepends=True)[-40:]), file=sys.stderr)
+        print(f"The demonstration stopped. Everything it said is in {log.relative_to(ROOT)}.", file=sys.stderr)
+        return 1
+    report = ROOT / "public" / "demonstration" / "report" / "index.html"
+    renderer = re.search(r'<meta name="generator" content="([^"]*)"', report.read_text(encoding="utf-8"))
+    made = f"{done} steps in {time.monotonic() - started:.0f} s" if done else "everything was up to date"
+    print(f"Done ({made}): five made-up sites ran two analyses, and their pooled report is\n"
+          f"  {report.relative_to(ROOT)}  (open it in a browser; made by {renderer[1] if renderer else 'Quarto'}).")  # fmt: skip
+    return 0
+
+
+def run_tests(arguments: list[str]) -> int:
+    """Check the style, then run the tests."""
+    chosen = [a for a in arguments if a != "--"]
+    if not chosen:
+        if subprocess.run([str(PYTHON), "-m", "ruff", "check", "--quiet", "."], env=environment()).returncode:
+            print("The style check failed; the lines above say where.", file=sys.stderr)
+            return 1
+        chosen = ["-n", "2", "--dist", "loadfile"]
+    return subprocess.run([str(PYTHON), "-m", "pytest", "-q", *chosen], env=environment()).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

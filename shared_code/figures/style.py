@@ -1,0 +1,85 @@
+"""The look of every figure, in one place: sizes, colours, line styles and the settings of the drawing library.
+
+Colours are those of Okabe and Ito (2008), which people with any common colour vision can tell apart. No figure relies
+on colour alone: marks also differ in shape, fill or line style. Letters are drawn as paths, in the font that comes with
+the drawing library, so that a figure looks the same on every machine, offline, and has the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.font_manager import FontProperties
+
+WIDTH = 7.2  # inches, 720 pixels on a screen
+MARGIN = 0.14  # inches left and right
+SCREEN = 100  # dots per inch of a screen; the PNG has twice as many
+PALE_ABOVE = 0.5  # share of the numerator that may be withheld, above which an estimate is drawn pale
+
+INK = "#1a1a1a"
+QUIET = "#555555"
+LIGHT = "#9a9a9a"
+GRID = "#e3e3e3"
+BAND = "#f4f4f2"  # background of every second block
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+PALETTE = {"blue": BLUE, "vermilion": VERMILION, "green": GREEN, "purple": PURPLE, "orange": ORANGE, "sky": SKY}
+PALE = {BLUE: "#a9cfe6", VERMILION: "#f2c3a3", GREEN: "#a5dccb"}
+POOLED = BLUE
+SEXES = {"F": (BLUE, "o"), "M": (VERMILION, "s"), "both": (BLUE, "o")}
+SERIES = [(BLUE, "o"), (VERMILION, "s"), (GREEN, "^"), (PURPLE, "D")]  # neighbours in a list of sites
+
+TITLE, TEXT, SMALL = 12.0, 9.0, 8.0  # points
+
+SETTINGS = {
+    "font.family": "DejaVu Sans", "font.size": TEXT, "text.color": INK, "axes.labelcolor": QUIET,
+    "axes.labelsize": SMALL, "axes.edgecolor": LIGHT, "axes.linewidth": 0.7, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.spines.left": False, "axes.grid": False, "axes.axisbelow": True,
+    "axes.unicode_minus": True, "grid.color": GRID, "grid.linewidth": 0.7, "xtick.color": QUIET, "ytick.color": QUIET,
+    "xtick.labelsize": SMALL, "ytick.labelsize": SMALL, "xtick.major.size": 3, "ytick.major.size": 0,
+    "xtick.minor.size": 0, "ytick.minor.size": 0, "xtick.major.width": 0.7, "figure.facecolor": "white",
+    "axes.facecolor": "none", "savefig.facecolor": "white", "svg.fonttype": "path", "svg.hashsalt": "cohortium",
+    "lines.solid_capstyle": "butt", "path.simplify": False,
+}  # fmt: skip
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Draw with these settings and no others: settings of the person or machine are put aside."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(SETTINGS)
+        yield
+
+
+_measure = RendererAgg(10, 10, 72)
+
+
+def width_of(text: str, size: float = TEXT, weight: str = "normal") -> float:
+    """Measure a line of text (inches).
+
+    >>> 0.2 < width_of("Asthma") < 0.8
+    True
+    """
+    font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+    width, _, _ = _measure.get_text_width_height_descent(text.replace("$", r"\$"), font, False)
+    return float(width) / 72
+
+
+def wrap(text: str, width: float, size: float = TEXT, weight: str = "normal") -> list[str]:
+    """Break text into lines no wider than a width (inches); a single longer word stays whole.
+
+    >>> wrap("one two three", 0.5)
+    ['one two', 'three']
+    """
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and width_of(longer, size, weight) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
