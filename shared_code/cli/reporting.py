@@ -11,6 +11,13 @@ from shared_code.config.digests import ROOT
 PAGES = Path("reports")
 
 
+def _without_remains(target: Path) -> Path:
+    """Clear what is left of a site whose first page was taken away (Snakemake does so before it makes it again)."""
+    if target.is_dir() and not (target / "index.html").is_file():
+        shutil.rmtree(target)
+    return target
+
+
 def draw(study: Study) -> str:
     """Draw the figures of the pooled results."""
     from shared_code.figures import draw_figures
@@ -27,7 +34,7 @@ def report(study: Study) -> str:
 
     staged = rooms.PRIVATE / "coordination" / study.study / "report"
     stage(study, PAGES, rooms.pooled(study.study), rooms.figures(study.study), staged)
-    target = rooms.report(study.study)
+    target = _without_remains(rooms.report(study.study))
     used = render(staged, target, {})
     return f"Wrote the report {target / 'index.html'} (rendered by {used})."
 
@@ -53,6 +60,6 @@ def report_site(name: str, study_file: Path, study: Study) -> str:
     shutil.copyfile(PAGES / "site.qmd", staged / "index.qmd")
     shutil.copyfile(PAGES / "report.css", staged / "report.css")
     site_record(site, study, rooms.outgoing(name, study.study), staged)
-    target = rooms.site_report(name, study.study)
+    target = _without_remains(rooms.site_report(name, study.study))
     used = render(staged, target, {})
     return f"Wrote {target / 'index.html'}: what would leave {site.title} (rendered by {used})."

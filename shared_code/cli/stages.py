@@ -86,7 +86,7 @@ def pool(study: Study) -> str:
 
 def tables(name: str, study: Study) -> str:
     """Package tables that were already published, for a site that runs no code."""
-    from shared_code.sources.published import release_published
+    from shared_code.releases.published import release_published
 
     target = rooms.outgoing(name, study.study)
     rows = release_published(Site.read(name), study, target)

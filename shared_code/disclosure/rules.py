@@ -31,12 +31,16 @@ def guard_counts(table: pd.DataFrame, declared: ResultsTable, policy: Policy) ->
 
 
 def guard_events(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> dict[str, pd.DataFrame]:
-    """Protect events by the number of distinct people who had one, and by the person-time behind them."""
+    """Protect events by the number of distinct people who had one, and by the person-time behind them.
+
+    A statistic that a site does not collect says so and has no range. Events of an unknown number of people cannot be
+    judged and are hidden. A threshold of 1 hides nothing.
+    """
     people = table["people"].to_numpy(float)
     t = policy.threshold
     few_people = (people > 0) & (people < t)
     little_time = table["person_days"].to_numpy(float) < t * DAYS_A_YEAR if t > 1 else np.zeros(len(table), bool)
-    hidden = few_people | little_time
+    hidden = few_people | little_time | (np.isnan(people) & (t > 1))
     guarded = {}
     for name in ("people", "events", "events_squared"):
         values = table[name].to_numpy(float)
@@ -44,7 +48,7 @@ def guard_events(table: pd.DataFrame, declared: ResultsTable, policy: Policy) ->
         most = t - 1 if declared.once or name == "people" else np.inf
         shown.loc[hidden, ["lower", "upper"]] = [0, np.inf]
         shown.loc[few_people, ["lower", "upper"]] = [1, most]
-        shown.loc[np.isnan(values), ["status"]] = "not_collected"
+        shown.loc[np.isnan(values), ["value", "status", "lower", "upper"]] = [np.nan, "not_collected", np.nan, np.nan]
         guarded[name] = shown
     days = table["person_days"].to_numpy(float)
     guarded["person_days"] = _exact(days, little_time)

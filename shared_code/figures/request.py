@@ -134,7 +134,7 @@ class Request:
         """Say how many sites are in some rows, and which of the study's are not, with the reason."""
         names = sorted({name for cell in rows["sites"] for name in names_in(cell)})
         without = [site for site in self.site_titles if site not in names]
-        reasons = dict(zip(self.sites["site"], self.sites["reason"].where(self.sites["state"] != "in", "")))
+        reasons = dict(zip(self.sites["site"], self.sites["reason"]))
         parts = [f"{self.site(s)} ({reasons[s]})" if reasons.get(s) else self.site(s) for s in without]
         inside = f"{len(names)} of {len(names) + len(without)} sites"
         return inside, f"Not in it: {listed(parts)}." if parts else ""

@@ -43,7 +43,9 @@ def _deaths(prepared: Prepared, areas: ir.Table, period: Period, edges: list[int
     deaths = prepared.death.filter(lambda t: (t.reg_date >= start) & (t.reg_date < end))
     deaths = deaths.inner_join(prepared.person.select("person_id", "birth_month", "sex"), "person_id")
     deaths = deaths.inner_join(areas, "lsoa21")
-    deaths = deaths.mutate(age=band(completed_years(deaths.birth_month, deaths.death_date), edges))
+    # the day of birth is assumed, so a baby may seem to die before its birthday: its age is 0
+    age = completed_years(deaths.birth_month, deaths.death_date).clip(lower=0)
+    deaths = deaths.mutate(age=band(age, edges))
     deaths = deaths.filter(deaths.sex.isin(["F", "M"]))
     return deaths.group_by("place", "sex", "age").agg(deaths=deaths.count())
 

@@ -16,6 +16,7 @@ from shared_code.model import ALL
 from shared_code.pooling.cubes import cube
 
 Z = normal_quantile(0.95)
+METHOD = "sum of sites; interval from the least variance the published numbers allow, months taken as independent"
 
 
 def change(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
@@ -54,9 +55,9 @@ def _monthly(name: str, months: dict[str, int], cubes: dict, scopes: dict[str, l
             inside = ~np.isnan(y) & ~np.isnan(days)
             if not inside.any():
                 continue
-            patients = _values(cubes, "people", rows, at)[inside].sum()
             events, years = y[inside].sum(), days[inside].sum() / DAYS_A_YEAR
-            half = Z * np.sqrt(_least_squares(events, patients)) / events if events else np.nan
+            squares = _least_squares(y, _values(cubes, "people", rows, at))[inside].sum()
+            half = Z * np.sqrt(squares) / events if events else np.nan
             rate = 1000 * events / (years * 12)
             yield {"measure": "monthly rate", "item": name, "group": along, "level": month, "sex": "both",
                    "scope": scope, "scale": "per 1,000 people a month", "estimate": rate, "events": events,
@@ -64,16 +65,16 @@ def _monthly(name: str, months: dict[str, int], cubes: dict, scopes: dict[str, l
                    "sites": [sites[r] for r, i in zip(rows, inside) if i], "method": "sum of sites"}  # fmt: skip
 
 
-def _least_squares(events: float, people: float) -> float:
-    """Give the least possible sum of squares when so many people had so many events between them.
+def _least_squares(events: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """Give, per site, the least possible sum of squares when so many people had so many events between them.
 
     Repeatable events are not Poisson: the variance of their total is the sum over people of events squared. Published
-    tables lack it; the number of people fixes a lower limit, which is used and named as such.
+    tables lack it; the number of people fixes a lower limit, which is used and named as such. Where the number of
+    people is not known either, the limit is one event each.
     """
-    if not people or np.isnan(people):
-        return events
-    each, more = divmod(events, people)
-    return (people - more) * each**2 + more * (each + 1) ** 2
+    known = np.where((people > 0) & ~np.isnan(people), people, np.maximum(events, 1))
+    each, more = np.divmod(events, known)
+    return (known - more) * each**2 + more * (each + 1) ** 2
 
 
 def _compared(name: str, at: int, against: int, cubes: dict, scopes: dict[str, list[str]], settings: dict
@@ -85,22 +86,26 @@ def _compared(name: str, at: int, against: int, cubes: dict, scopes: dict[str, l
         rows = [sites.index(s) for s in members if s in sites]
         now, before = _values(cubes, "events", rows, at), _values(cubes, "events", rows, against)
         days_now, days_before = _values(cubes, "person_days", rows, at), _values(cubes, "person_days", rows, against)
-        inside = ~np.isnan(now) & ~np.isnan(before) & (now > 0) & (before > 0)
+        inside = ~np.isnan(now) & ~np.isnan(before)
         if not inside.any():
             continue
         a, b, ta, tb = (v[inside] for v in (now, before, days_now, days_before))
         named = [sites[r] for r, i in zip(rows, inside) if i]
+        row = base | {"measure": "change", "scope": scope, "events": a.sum(), "person_years": ta.sum() / DAYS_A_YEAR,
+                      "sites": named, "method": METHOD}  # fmt: skip
+        if not (a.sum() and b.sum()):
+            yield row | {"reason": "no events in one of the two months"}
+            continue
         variance = sum(
-            _least_squares(v.sum(), _values(cubes, "people", rows, cell)[inside].sum()) / v.sum() ** 2
+            _least_squares(v, _values(cubes, "people", rows, cell)[inside]).sum() / v.sum() ** 2
             for v, cell in ((a, at), (b, against))
         )
         ratio = (a.sum() / ta.sum()) / (b.sum() / tb.sum())
-        yield base | _as_percent(ratio, np.sqrt(variance)) | {
-            "measure": "change", "scope": scope, "events": a.sum(), "person_years": ta.sum() / DAYS_A_YEAR,
-            "sites": named, "method": "sum of sites; interval from the least variance the published numbers allow",
-        }  # fmt: skip
-        if scope == "pooled" and len(named) > 1:
-            yield from _random_effects(base, np.log(a / ta) - np.log(b / tb), 1 / a + 1 / b, named)
+        yield row | _as_percent(ratio, np.sqrt(variance))
+        both = (a > 0) & (b > 0)  # a site without events in one month has no ratio: it is in the sum above only
+        if scope == "pooled" and both.sum() > 1:
+            logs = np.log((a / ta)[both]) - np.log((b / tb)[both])
+            yield from _random_effects(base, logs, (1 / a[both] + 1 / b[both]), [n for n, i in zip(named, both) if i])
 
 
 def _as_percent(ratio: float, se: float) -> dict[str, float]:

@@ -48,7 +48,7 @@ def _of_scope(events: Cube, days: Cube, rows: list[int], declared: ResultsTable,
     spec = declared.dimensions[settings["age"]]
     order = {label: position for position, label in enumerate(spec.levels() or {})}
     group, by = settings["group"], settings["by"]
-    names = [sites for sites in (events.sites[r] for r in rows)]
+    names = [events.sites[r] for r in rows]
     for keys, part in events.index.groupby(by, sort=True):
         tables = {}
         for level, members in part.groupby(group, sort=False):

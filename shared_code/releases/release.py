@@ -11,7 +11,7 @@ import pandas as pd
 from shared_code import disclosure
 from shared_code.config import digests
 from shared_code.config.plan import Plan
-from shared_code.config.site import Site
+from shared_code.config.site import PublishedTable, Site
 from shared_code.config.study import Policy, Study
 from shared_code.measures.saving import check_results
 from shared_code.model import Problem, Refused
@@ -58,20 +58,33 @@ def describe(site: Site, study: Study, policy: Policy, protected: dict[str, pd.D
         if stem not in included:
             lacking = [table for table in entry.needs if table not in site.tables]
             not_run[stem] = f"the site has no {', '.join(lacking)}" if lacking else "not part of this release"
+    published = [entry for entry in site.published if f"{entry.analysis}.{entry.results}" in protected]
     return {
         "study": study.study, "site": site.site, "site_title": site.title, "made_up_data": site.made_up,
         "extract_date": site.extract_date.isoformat(), "period": study.period.model_dump(mode="json"),
         "index_date": study.index_date.isoformat(),
-        "kind": "published tables" if site.published else "person-level run",
+        "kind": "published tables" if published else "person-level run",
         "plans": {stem: digests.plan(study, stem) for stem in sorted(included)},
         "protocol_digest": digests.protocol(study), "code_digest": digests.code(),
         "code_version": code_version(), "environment_digest": digests.environment(),
         "disclosure": {"rules": policy.model_dump(mode="json"),
                        "tables": {name: disclosure.summary(frame) for name, frame in sorted(protected.items())}},
         "not_run": not_run,
-        "not_collected": {"deprivation, locality": "the site has no addresses"}
-        if not site.published and not {"person_address", "area_lookup"} <= set(site.tables) else {},
+        "not_collected": not_collected(site, study, published),
     }  # fmt: skip
+
+
+def not_collected(site: Site, study: Study, published: list[PublishedTable]) -> dict[str, str]:
+    """Say what the site's numbers lack although its analyses are in: what -> why, in words for the report."""
+    if not published:
+        lacks_areas = not {"person_address", "area_lookup"} <= set(site.tables)
+        return {"deprivation, locality": "the site has no addresses"} if lacks_areas else {}
+    reasons: dict[str, str] = {}
+    for entry in published:
+        for dimension, levels in entry.not_collected.items():
+            labels = Plan(study, entry.analysis).levels(entry.results, dimension) or {}
+            reasons |= {labels.get(level, level): why for level, why in levels.items()}
+    return reasons
 
 
 def code_version() -> str:

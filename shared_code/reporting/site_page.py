@@ -35,7 +35,8 @@ def site_record(site: Site, study: Study, path: Path, target: Path) -> None:
     (target / "data" / "site.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
     project = {
         "project": {"type": "website", "render": ["index.qmd"], "resources": ["data/"]}, "lang": "en-GB",
-        "website": {"title": f"What would leave {site.title}", "navbar": {"left": [{"href": "index.qmd", "text": "Site report"}]}},
+        "website": {"title": f"What would leave {site.title}",
+                    "navbar": {"left": [{"href": "index.qmd", "text": "Site report"}]}},
         "format": {"html": {"toc": True, "theme": "cosmo", "css": "report.css"}},
         "execute": {"echo": False, "warning": False},
     }  # fmt: skip

@@ -45,7 +45,8 @@ def study_record(study: Study) -> dict[str, Any]:
         plan = Plan(study, stem)
         labels: dict[str, str] = {}
         items: list[str] = []
-        for name, table in entry.results.items():
+        item_label = ""
+        for table in entry.results.values():
             for dimension, spec in table.dimensions.items():
                 levels = entry.items(spec, codelists) or {}
                 labels |= {f"{dimension}:{code}": text for code, text in levels.items()}
@@ -53,9 +54,11 @@ def study_record(study: Study) -> dict[str, Any]:
             if "item" in step.settings:
                 levels = plan.levels(step.table, step.settings["item"]) or {}
                 labels |= levels
+                item_label = entry.results[step.table].dimensions[step.settings["item"]].label
                 items += [code for code in levels if code not in items]
         analyses[stem] = {
             "title": entry.title, "question": entry.question, "labels": labels, "items": items,
+            "item_label": item_label,
             "findings": [f.model_dump() for f in entry.findings], "figures": list(entry.figures),
             "needs": entry.needs, "parameters": entry.model_dump(mode="json")["parameters"],
         }  # fmt: skip

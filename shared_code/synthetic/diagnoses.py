@@ -30,7 +30,7 @@ ICD10 = {
     "rheumatoid_arthritis": ["M059", "M060", "M069"], "atrial_fibrillation": ["I48", "I480", "I489"],
     "hyperthyroidism": ["E050", "E059"], "cancer": ["C189", "C349", "C509", "C61", "C679", "C859"],
 }  # fmt: skip
-# Records of other things; C449 (other skin cancer) and G454 (transient global amnesia) look like conditions and are not.
+# Records of other things; C449 (other skin cancer) and G454 (transient global amnesia) pass for conditions.
 NOISE = ["54150009", "24079001", "396275006", "40930008", "C449", "G454", "J189", "S720", "N390", "K358", "M170"]
 SOURCES = ("GP", "APC")
 STATUSES = ("active", "history", "family")

@@ -71,7 +71,7 @@ def make_places(site: Site, people: int) -> Places:
         ward=ward, imd10=imd10, weight=weight / weight.sum(),
         ward_cd=np.array([f"E05{block + number + 1:06d}" for number in range(wards)]),
         ward_name=np.array(names, dtype=object),
-        ward_locality=np.array([localities[number * len(localities) // wards] for number in range(wards)], dtype=object),
+        ward_locality=np.array([localities[n * len(localities) // wards] for n in range(wards)], dtype=object),
         ward_factor=factor,
     )  # fmt: skip
 

@@ -15,8 +15,8 @@ DECILES = range(1, 11)
 ETHNIC_GROUPS = ("White", "Mixed", "Asian", "Black", "Other", "Unknown")
 
 # --- deaths -----------------------------------------------------------------------------------------------------------
-# Deaths per person-year by sex: first year of life, childhood (1-14), young adults' extra, rate at exact age 65, and the
-# yearly rise of its logarithm (Gompertz). They give a life expectancy of about 79 (M) and 83 (F) at hazard ratio 1.
+# Deaths per person-year by sex: first year of life, childhood (1-14), young adults' extra, rate at exact age 65, and
+# the yearly rise of its logarithm (Gompertz). They give a life expectancy of about 79 (M) and 83 (F) at hazard ratio 1.
 INFANT, CHILD, ADULT, AT_65, RISE = 0, 1, 2, 3, 4
 DEATH_RATES = {"F": (0.0035, 0.00010, 0.00015, 0.00805, 0.1085), "M": (0.0042, 0.00012, 0.00040, 0.01245, 0.1000)}
 HIGHEST_RATE = 1.0  # per person-year
@@ -33,7 +33,7 @@ HIGHEST_PROBABILITY = 0.95
 class Planted:
     """Declare one condition.
 
-    base          share with it at AGES in White men of the least deprived quintile
+    base          people with it per 1,000 at AGES, White men of the least deprived quintile
     female        ratio of women to men
     deprivation   ratio of the most deprived quintile to the least, log-linear between
     ethnicity     ratios to White of Mixed, Asian, Black, Other (Unknown: 1)
@@ -57,25 +57,25 @@ class Planted:
 
 # fmt: off
 CONDITIONS: dict[str, Planted] = {
-    #                                       0      18     30     45     60     75     90   women  depr.   Mixed Asian Black Other
-    "copd":                      Planted((0.0000, 0.0001, 0.001, 0.007, 0.025, 0.050, 0.055), 0.90, 2.6, (0.85, 0.55, 0.50, 0.70)),
-    "severe_mental_illness":     Planted((0.0000, 0.002, 0.005, 0.008, 0.009, 0.009, 0.008), 0.95, 2.2, (1.30, 1.00, 1.80, 1.10), 18),
-    "learning_disability":       Planted((0.0010, 0.0065, 0.0055, 0.0045, 0.004, 0.002, 0.001), 0.70, 1.9, (0.95, 1.10, 0.85, 0.80)),
-    "peripheral_artery_disease": Planted((0.0000, 0.0000, 0.0002, 0.001, 0.006, 0.018, 0.026), 0.60, 1.9, (0.90, 0.60, 0.75, 0.80)),
-    "depression":                Planted((0.0000, 0.045, 0.085, 0.105, 0.105, 0.085, 0.080), 1.60, 1.6, (0.95, 0.60, 0.55, 0.65), 18),
-    "dementia":                  Planted((0.0000, 0.0000, 0.0000, 0.0002, 0.002, 0.032, 0.190), 1.15, 1.1, (1.00, 0.90, 1.20, 0.95), 18),
-    "diabetes":                  Planted((0.0005, 0.005, 0.010, 0.034, 0.090, 0.145, 0.135), 0.78, 1.6, (1.30, 2.10, 1.90, 1.50)),
-    "epilepsy":                  Planted((0.0020, 0.005, 0.006, 0.0065, 0.007, 0.008, 0.009), 0.95, 1.6, (0.85, 0.65, 0.75, 0.75)),
-    "heart_failure":             Planted((0.0000, 0.0002, 0.0006, 0.003, 0.011, 0.040, 0.120), 0.75, 1.6, (1.05, 1.10, 1.15, 1.00)),
-    "coronary_heart_disease":    Planted((0.0000, 0.0001, 0.001, 0.011, 0.055, 0.125, 0.190), 0.52, 1.5, (0.95, 1.45, 0.65, 0.95)),
-    "chronic_kidney_disease":    Planted((0.0000, 0.0005, 0.002, 0.006, 0.024, 0.115, 0.280), 1.18, 1.3, (1.05, 1.15, 1.25, 1.00), 18),
-    "hypertension":              Planted((0.0001, 0.001, 0.012, 0.090, 0.250, 0.460, 0.540), 0.95, 1.25, (1.10, 1.15, 1.40, 1.05)),
-    "stroke_tia":                Planted((0.0001, 0.0004, 0.0012, 0.006, 0.023, 0.072, 0.140), 0.80, 1.4, (1.00, 1.10, 1.25, 1.00)),
-    "asthma":                    Planted((0.0100, 0.052, 0.049, 0.052, 0.058, 0.062, 0.055), 1.20, 1.4, (1.00, 0.85, 0.75, 0.70)),
-    "rheumatoid_arthritis":      Planted((0.0002, 0.0006, 0.0015, 0.004, 0.008, 0.012, 0.012), 2.30, 1.3, (0.95, 1.05, 0.85, 0.90)),
-    "atrial_fibrillation":       Planted((0.0000, 0.0003, 0.001, 0.004, 0.021, 0.090, 0.210), 0.68, 1.05, (0.80, 0.50, 0.45, 0.60)),
-    "hyperthyroidism":           Planted((0.0001, 0.001, 0.002, 0.004, 0.005, 0.006, 0.006), 3.20, 1.1, (1.00, 1.15, 1.05, 1.00)),
-    "cancer":                    Planted((0.0005, 0.002, 0.005, 0.016, 0.055, 0.140, 0.180), 1.15, 0.95, (0.85, 0.60, 0.75, 0.75)),
+    #                                       0   18   30   45   60   75   90  women depr.  Mixed Asian Black Other
+    "copd":                      Planted((  0, 0.1,   1,   7,  25,  50,  55), 0.90,  2.6, (0.85, 0.55, 0.50, 0.70)),
+    "severe_mental_illness":     Planted((  0,   2,   5,   8,   9,   9,   8), 0.95,  2.2, (1.30, 1.00, 1.80, 1.10), 18),
+    "learning_disability":       Planted((  1, 6.5, 5.5, 4.5,   4,   2,   1), 0.70,  1.9, (0.95, 1.10, 0.85, 0.80)),
+    "peripheral_artery_disease": Planted((  0,   0, 0.2,   1,   6,  18,  26), 0.60,  1.9, (0.90, 0.60, 0.75, 0.80)),
+    "depression":                Planted((  0,  45,  85, 105, 105,  85,  80), 1.60,  1.6, (0.95, 0.60, 0.55, 0.65), 18),
+    "dementia":                  Planted((  0,   0,   0, 0.2,   2,  32, 190), 1.15,  1.1, (1.00, 0.90, 1.20, 0.95), 18),
+    "diabetes":                  Planted((0.5,   5,  10,  34,  90, 145, 135), 0.78,  1.6, (1.30, 2.10, 1.90, 1.50)),
+    "epilepsy":                  Planted((  2,   5,   6, 6.5,   7,   8,   9), 0.95,  1.6, (0.85, 0.65, 0.75, 0.75)),
+    "heart_failure":             Planted((  0, 0.2, 0.6,   3,  11,  40, 120), 0.75,  1.6, (1.05, 1.10, 1.15, 1.00)),
+    "coronary_heart_disease":    Planted((  0, 0.1,   1,  11,  55, 125, 190), 0.52,  1.5, (0.95, 1.45, 0.65, 0.95)),
+    "chronic_kidney_disease":    Planted((  0, 0.5,   2,   6,  24, 115, 280), 1.18,  1.3, (1.05, 1.15, 1.25, 1.00), 18),
+    "hypertension":              Planted((0.1,   1,  12,  90, 250, 460, 540), 0.95, 1.25, (1.10, 1.15, 1.40, 1.05)),
+    "stroke_tia":                Planted((0.1, 0.4, 1.2,   6,  23,  72, 140), 0.80,  1.4, (1.00, 1.10, 1.25, 1.00)),
+    "asthma":                    Planted(( 10,  52,  49,  52,  58,  62,  55), 1.20,  1.4, (1.00, 0.85, 0.75, 0.70)),
+    "rheumatoid_arthritis":      Planted((0.2, 0.6, 1.5,   4,   8,  12,  12), 2.30,  1.3, (0.95, 1.05, 0.85, 0.90)),
+    "atrial_fibrillation":       Planted((  0, 0.3,   1,   4,  21,  90, 210), 0.68, 1.05, (0.80, 0.50, 0.45, 0.60)),
+    "hyperthyroidism":           Planted((0.1,   1,   2,   4,   5,   6,   6), 3.20,  1.1, (1.00, 1.15, 1.05, 1.00)),
+    "cancer":                    Planted((0.5,   2,   5,  16,  55, 140, 180), 1.15, 0.95, (0.85, 0.60, 0.75, 0.75)),
 }
 # fmt: on
 MULTIPLE = {"two_or_more": 2, "four_or_more": 4}  # of the conditions above
@@ -116,7 +116,7 @@ def expectation(hazard: np.ndarray, age: int = 0) -> float:
     """Compute life expectancy in years at an exact age; the last rate goes on for ever.
 
     >>> round(expectation(np.full(5, 0.02)), 6), round(expectation(death_rates("M")), 1)
-    (50.0, 79.0)
+    (50.0, 78.9)
     """
     alive = survival(hazard[age:])
     lived = (alive[:-1] - alive[1:]) / hazard[age:]
@@ -125,7 +125,7 @@ def expectation(hazard: np.ndarray, age: int = 0) -> float:
 
 @cache
 def base_probabilities() -> np.ndarray:
-    """Give the base of every condition (rows) at completed ages 0 to OLDEST (columns)."""
+    """Give the base probability of every condition (rows) at completed ages 0 to OLDEST (columns)."""
     age = np.arange(OLDEST + 1) + 0.5
-    rows = [np.where(age > c.minimum_age, np.interp(age, AGES, c.base), 0.0) for c in CONDITIONS.values()]
+    rows = [np.where(age > c.minimum_age, np.interp(age, AGES, c.base) / 1000, 0.0) for c in CONDITIONS.values()]
     return np.array(rows)

@@ -122,7 +122,7 @@ def planted_summary(places: Places) -> dict[str, Any]:
     quintiles = [str(q) for q in range(1, 6)]
     conditions = {
         name: {
-            "base_white_men_least_deprived": dict(zip(map(str, planted.AGES), c.base)), "female": c.female,
+            "per_1000_white_men_least_deprived": dict(zip(map(str, planted.AGES), c.base)), "female": c.female,
             "deprivation": dict(zip(quintiles, c.deprivation_ratios().round(6).tolist())),
             "ethnicity": dict(zip(planted.ETHNIC_GROUPS, c.ethnicity_ratios().tolist())), "minimum_age": c.minimum_age,
         }

@@ -1,20 +1,37 @@
-"""Extracts of all demonstration sites, made once."""
+"""Extracts of all demonstration sites, made once, with what their site files make of them."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-from demonstration_sites import PEOPLE, SITES, Made, read_site
 
+from shared_code.config import Site
 from shared_code.sources.prepare import prepare
 from shared_code.synthetic import make_extract
 
+SITES = Path(__file__).resolve().parents[2] / "config" / "sites"
+PEOPLE = 2000
 
-@pytest.fixture(scope="session", params=SITES)
+
+@dataclass
+class Made:
+    """Hold an extract, its truth, and the prepared tables the site file makes of it."""
+
+    site: Site
+    people: int
+    folder: Path
+    truth: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+
+
+@pytest.fixture(scope="session", params=sorted(path.stem for path in SITES.glob("demo_*.yaml")))
 def made(request, tmp_path_factory) -> Made:
-    site = read_site(request.param)
+    site = Site.read(request.param, SITES)
     room = tmp_path_factory.mktemp(site.site)
     make_extract(site, PEOPLE, room / "extract")
     with pytest.MonkeyPatch.context() as patch:
@@ -22,4 +39,4 @@ def made(request, tmp_path_factory) -> Made:
         prepare(site, room / "extract", room / "prepared")
     tables = {name: pd.read_parquet(room / "prepared" / f"{name}.parquet") for name in site.tables}
     truth = json.loads((room / "extract" / "truth.json").read_text(encoding="utf-8"))
-    return Made(site, room / "extract", truth, tables)
+    return Made(site, PEOPLE, room / "extract", truth, tables)

@@ -16,9 +16,16 @@ from pathlib import Path
 import numpy as np
 import pyreadstat
 import pytest
-from demonstration_sites import PEOPLE, ROOT, SITES, read_site
 
+from shared_code.config import Site
 from shared_code.synthetic import make_extract, places
+
+ROOT = Path(__file__).resolve().parents[2]
+SITES = sorted(path.stem for path in (ROOT / "config" / "sites").glob("demo_*.yaml"))
+
+
+def read_site(name: str) -> Site:
+    return Site.read(name, ROOT / "config" / "sites")
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -60,7 +67,7 @@ def test_the_site_file_explains_every_value(made):
     assert set(made.tables) == set(made.truth["rows"])
     for name, table in made.tables.items():
         assert len(table) == made.truth["rows"][name]
-    assert len(made.tables["person"]) == PEOPLE
+    assert len(made.tables["person"]) == made.people
     assert set(made.tables["person"]["sex"]) >= {"F", "M"}
     assert made.tables["person"]["birth_month"].map(lambda day: day.day).eq(1).all()
 

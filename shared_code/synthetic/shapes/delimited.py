@@ -77,8 +77,8 @@ def _address(t: pd.DataFrame, seed: int) -> dict[str, Any]:
 
 def _registration(t: pd.DataFrame, seed: int) -> dict[str, Any]:
     return {
-        "Pseudonym": t["person_id"], "Practice": t["practice_code"], "Registered": text_dates(t["reg_start"], FORM, "-"),
-        "Deregistered": text_dates(t["reg_end"], FORM, "-"),
+        "Pseudonym": t["person_id"], "Practice": t["practice_code"],
+        "Registered": text_dates(t["reg_start"], FORM, "-"), "Deregistered": text_dates(t["reg_end"], FORM, "-"),
         "Kind": coded(t["reg_type"], {"GMS": "Regular", "temp": "Temporary", "other": "Private"}),
     }  # fmt: skip
 
@@ -87,7 +87,8 @@ def _diagnosis(t: pd.DataFrame, seed: int) -> dict[str, Any]:
     icd10 = (t["code_system"] == "ICD10").to_numpy()
     styles: Styles = {dotted: 0.85, _dagger: 0.07, _asterisk: 0.05, _plus: 0.03}
     return {
-        "Record": t["event_id"], "Pseudonym": t["person_id"], "Code": typed(seed, "diagnoses", t["code"], icd10, styles),
+        "Record": t["event_id"], "Pseudonym": t["person_id"],
+        "Code": typed(seed, "diagnoses", t["code"], icd10, styles),
         "Coding": coded(t["code_system"], {"SCT": "SNOMED CT", "ICD10": "ICD-10"}),
         "Recorded": text_dates(t["event_date"], FORM, "NULL"),
         "Where": coded(t["source"], {"GP": "GP practice", "APC": "Hospital"}),
@@ -114,8 +115,8 @@ def _area(t: pd.DataFrame, seed: int) -> dict[str, Any]:
 def _population(t: pd.DataFrame, seed: int) -> dict[str, Any]:
     """Write women, men and, as published estimates do, a third row for both."""
     people = pd.DataFrame({
-        "LSOA": t["area_cd"], "Year": t["year"], "Sex": coded(t["sex"], {"F": "Females", "M": "Males"}), "Age": t["age"],
-        "People": t["population"],
+        "LSOA": t["area_cd"], "Year": t["year"], "Sex": coded(t["sex"], {"F": "Females", "M": "Males"}),
+        "Age": t["age"], "People": t["population"],
     })  # fmt: skip
     keys = ["LSOA", "Year", "Age"]
     both = people.groupby(keys, as_index=False, sort=False)["People"].sum().assign(Sex="Persons")

@@ -16,7 +16,8 @@ from shared_code.synthetic.shapes.writing import coded, dotted, filled, first_of
 
 STATA_14 = 118
 LABELS = {
-    "sex": {0: "female", 1: "male", 2: "indeterminate", 9: "not known"}, "status": {1: "active", 2: "past", 3: "family"},
+    "sex": {0: "female", 1: "male", 2: "indeterminate", 9: "not known"},
+    "status": {1: "active", 2: "past", 3: "family"},
     "carehome": {0: "no", 1: "yes"},
 }  # fmt: skip
 SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {

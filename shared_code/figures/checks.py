@@ -1,0 +1,75 @@
+"""Checking what the study asks of its figures, before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shared_code.figures.request import Request
+from shared_code.model import UNKNOWN, Problem, did_you_mean, few
+
+# kind -> settings it needs, settings it may have
+SETTINGS: dict[str, tuple[set[str], set[str]]] = {
+    "ratios": ({"group", "level"}, {"measure"}),
+    "gradient": ({"group", "items"}, {"measure"}),
+    "caterpillar": ({"item"}, set()),
+    "trend": (set(), {"items", "mark"}),
+    "change": (set(), {"items"}),
+}
+
+
+def problems(request: Request) -> Iterator[Problem]:
+    """List what is wrong with the settings of one figure."""
+    kind = request.figure.kind
+    place = f"study.yaml, analyses.{request.plan.stem}.figures.{request.name}"
+    needed, possible = SETTINGS[kind]
+    allowed = sorted(needed | possible)
+    for name in sorted(needed - set(request.figure.settings)):
+        yield Problem(place, f"the kind {kind} needs the setting {name}", few(allowed), f"Add {name}")
+    for name in request.figure.settings:
+        if name not in allowed:
+            wrong = f"the kind {kind} has no setting {name!r}{did_you_mean(name, allowed)}"
+            yield Problem(place, wrong, few(allowed) or "no settings", "Correct or remove it")
+    yield from _items(request, place)
+    yield from _group(request, place)
+    mark = request.setting("mark")
+    if mark is not None and kind == "trend" and mark not in _months(request):
+        months = list(_months(request))
+        span = f"{months[0]} to {months[-1]}" if months else "this analysis has no months"
+        yield Problem(f"{place}.mark", f"{mark!r} is not a month of this analysis", span, "Correct the month")
+
+
+def _items(request: Request, place: str) -> Iterator[Problem]:
+    named = request.setting("items", [])
+    if not isinstance(named, list):
+        yield Problem(f"{place}.items", f"{named!r} is not a list", "a list such as [asthma, copd]", "Put it in brackets")
+        named = []
+    if "items" in request.figure.settings and not named:
+        yield Problem(f"{place}.items", "no item is named", few(request.item_titles), "Name at least one item")
+    for item in [*named, *([request.setting("item")] if request.figure.kind == "caterpillar" else [])]:
+        if item is not None and item not in request.item_titles:
+            wrong = f"{item!r} is not an item of this analysis{did_you_mean(item, request.item_titles)}"
+            yield Problem(f"{place}.item{'s' if item in named else ''}", wrong, few(request.item_titles), "Correct it")
+
+
+def _group(request: Request, place: str) -> Iterator[Problem]:
+    group = request.setting("group")
+    if group is None:
+        return
+    tables = [request.plan.results(step.table) for step in request.plan.entry.pooled]
+    groups = [name for table in tables for name, d in table.dimensions.items() if not d.local]
+    if group not in groups:
+        wrong = f"{group!r} is not a dimension of this analysis{did_you_mean(group, groups)}"
+        yield Problem(f"{place}.group", wrong, few(dict.fromkeys(groups)), "Correct it")
+        return
+    level, levels = request.setting("level"), [code for code in request.levels(group) if code != UNKNOWN]
+    if level is not None and level not in levels:
+        wrong = f"{level!r} is not a level of {group}{did_you_mean(level, levels)}"
+        yield Problem(f"{place}.level", wrong, few(levels), 'Correct it; write numbers in quotation marks, "1"')
+
+
+def _months(request: Request) -> dict[str, str]:
+    for step in request.plan.entry.pooled:
+        for dimension in request.plan.results(step.table).dimensions.values():
+            if dimension.months:
+                return dimension.levels() or {}
+    return {}

@@ -1,0 +1,102 @@
+"""The published tables of the five teams, and everything made from them once per run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from shared_code.config import Site, Study, sites_of
+from shared_code.model import Refused
+from shared_code.pooling.pool import pool
+from shared_code.releases.published import release_published
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared"
+CSV, WORKBOOK = "ndl3_hospital_care_use.csv", "ndl_output3_cev_hospital_use.xlsx"
+
+
+@pytest.fixture(scope="session")
+def ndl() -> Path:
+    """The folder of the published files."""
+    folder = SHARED / "data" / "ndl"
+    if not (folder / CSV).is_file() or not (folder / WORKBOOK).is_file():
+        pytest.skip("the published tables lie outside the repository, in ../shared/data/ndl")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def known() -> dict[str, Any]:
+    """Answers computed independently of this package."""
+    path = SHARED / "methods" / "known_answers.json"
+    if not path.is_file():
+        pytest.skip("the known answers lie outside the repository, in ../shared/methods/known_answers.json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def study() -> Study:
+    return Study.read(ROOT / "config" / "study_published.yaml")
+
+
+@pytest.fixture(scope="session")
+def sites(ndl: Path) -> dict[str, Site]:
+    """The five site files, reading from where the published files lie here."""
+    found = sites_of("shielded_published", ROOT / "config" / "sites")
+    return {site.site: site.model_copy(update={"folder": str(ndl)}) for site in found}
+
+
+@pytest.fixture(scope="session")
+def expected(sites: dict[str, Site]) -> dict[str, str]:
+    return {name: site.title for name, site in sites.items()}
+
+
+@pytest.fixture(scope="session")
+def outbox(sites: dict[str, Site], study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The five packages, as the sites write them."""
+    folder = tmp_path_factory.mktemp("outbox")
+    for name, site in sites.items():
+        release_published(site, study, folder / f"{name}.zip")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pooled(outbox: Path, study: Study, expected: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the coordinating team makes of the five packages."""
+    folder = tmp_path_factory.mktemp("coordination")
+    shutil.copytree(outbox, folder / "inbox")
+    pool(study, folder / "inbox", folder / "pooled", expected)
+    return folder / "pooled"
+
+
+@pytest.fixture(scope="session")
+def results(pooled: Path) -> pd.DataFrame:
+    return pd.read_csv(pooled / "results.csv", keep_default_na=False, na_values=[""])
+
+
+@pytest.fixture(scope="session")
+def published(ndl: Path) -> pd.DataFrame:
+    """The published table as it is, without any code of this project: every value as text."""
+    return pd.read_csv(ndl / CSV, dtype=str, keep_default_na=False)
+
+
+@pytest.fixture
+def refusal(sites: dict[str, Site], study: Study, tmp_path: Path) -> Callable[..., str]:
+    """Release a site from a table that somebody changed, and give the message it is refused with."""
+
+    def release(table: pd.DataFrame, name: str = "ndl_leeds", **changes: Any) -> str:
+        table.to_csv(tmp_path / CSV, index=False)
+        target = tmp_path / f"{name}.zip"
+        entries = [entry.model_copy(update=changes) for entry in sites[name].published]
+        site = sites[name].model_copy(update={"folder": str(tmp_path), "published": entries})
+        with pytest.raises(Refused) as refused:
+            release_published(site, study, target)
+        assert not target.exists()
+        return str(refused.value)
+
+    return release

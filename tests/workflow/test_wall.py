@@ -1,0 +1,94 @@
+"""The wall: for a real site no rule ever writes inbox/. Proved from the rules themselves and from the graph."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REAL = ["leafield", "demonstrably_real", "a_demo_site"]
+SITE = """\
+site: {name}
+title: A real site
+controller: A real controller
+studies: [demonstration]
+folder: data/{name}
+extract_date: 2026-04-20
+tables:
+  person: {{file: people.csv, columns: {{person_id: {{from: a}}, birth_month: {{from: b}}, sex: {{from: c}}}}}}
+  gp_registration:
+    file: people.csv
+    columns: {{person_id: {{from: a}}, practice_code: {{from: b}}, reg_start: {{from: c}}, reg_type: {{constant: GMS}}}}
+  condition_event:
+    file: people.csv
+    columns:
+      {{event_id: {{from: a}}, person_id: {{from: a}}, code: {{from: b}}, code_system: {{constant: SCT}},
+       event_date: {{from: c}}, source: {{constant: GP}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def walled(checkout):
+    for name in REAL:
+        (checkout.folder / "config" / "sites" / f"{name}.yaml").write_text(SITE.format(name=name), "utf-8")
+        (checkout.folder / "data" / name).mkdir(parents=True, exist_ok=True)
+        (checkout.folder / "data" / name / "people.csv").write_text("a,b,c\n", "utf-8")
+    yield checkout
+    for name in REAL:
+        (checkout.folder / "config" / "sites" / f"{name}.yaml").unlink()
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_real_site_has_a_package_but_no_way_into_the_inbox(walled, name: str):
+    possible = walled.snakemake("-n", f"outbox/demonstration/{name}.zip")
+    assert possible.returncode == 0, possible.stderr
+    for config in ({}, {"site": name}):
+        impossible = walled.snakemake("-n", f"inbox/demonstration/{name}.zip", **config)
+        assert impossible.returncode != 0
+        assert "MissingRuleException" in impossible.stdout + impossible.stderr
+
+
+def test_the_whole_graph_with_real_sites_carries_only_demonstration_sites(walled):
+    graph = walled.snakemake("demonstration", "--summary", "-n")
+    dag = walled.snakemake("demonstration", "--dag")
+    assert dag.returncode == 0, dag.stderr + graph.stderr
+    assert "carry_demo" in dag.stdout
+    assert not any(name in dag.stdout for name in REAL)
+
+
+def test_only_one_rule_names_the_inbox_as_its_output():
+    """Read the rules as Snakemake itself reads them."""
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
+
+    with SnakemakeApi(OutputSettings(quiet=None)) as api:
+        loaded = api.workflow(
+            resource_settings=ResourceSettings(cores=1), config_settings=ConfigSettings(),
+            snakefile=ROOT / "Snakefile", workdir=ROOT,
+        )  # fmt: skip
+        workflow = loaded._workflow
+        writes = {rule.name: [str(o) for o in rule.output] for rule in workflow.rules}
+        constraints = {rule.name: rule.wildcard_constraints for rule in workflow.rules}
+    into_inbox = [name for name, outputs in writes.items() if any(o.startswith("inbox") for o in outputs)]
+    assert into_inbox == ["carry_demo"]
+    allowed = re.compile(constraints["carry_demo"]["site"])
+    assert allowed.fullmatch("demo_ashvale") and not any(allowed.fullmatch(name) for name in REAL)
+
+
+def test_the_command_refuses_to_carry_a_real_site(walled):
+    refused = walled.cohortium("carry-demo", "leafield")
+    assert refused.returncode == 1
+    assert "a person carries its release" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_site_named_demo_without_made_up_data_is_not_carried(walled):
+    path = walled.folder / "config" / "sites" / "demo_pretender.yaml"
+    path.write_text(SITE.format(name="demo_pretender"), "utf-8")
+    try:
+        refused = walled.cohortium("carry-demo", "demo_pretender")
+        assert refused.returncode == 1 and "a person carries its release" in refused.stderr
+    finally:
+        path.unlink()
