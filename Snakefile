@@ -11,15 +11,18 @@ No rule carries a real site's package from outbox/ to inbox/: a person does.
 from pathlib import Path
 
 from shared_code.config import Site, Study, digests, rooms, sites_of
+from shared_code.model import Refused
 
 STUDY_FILE = config.get("study", "config/study.yaml")
-STUDY = Study.read(STUDY_FILE)
-NAME = STUDY.study
-SITES = {site.site: site for site in sites_of(NAME)}
+try:
+    STUDY = Study.read(STUDY_FILE)
+    NAME = STUDY.study
+    SITES = {site.site: site for site in sites_of(NAME)}
+except Refused as problem:
+    raise SystemExit(f"{problem}") from None
 DEMO = {name: site for name, site in SITES.items() if site.made_up and config.get("demo", "yes") not in ("no", False)}
 SITE = config.get("site", "{site}")  # a site named on the command line makes the site rules targets by themselves
 PEOPLE = int(config.get("people", 20_000))
-COHORTIUM = "python -m shared_code.cli"
 
 
 def code(*layers):
@@ -74,14 +77,14 @@ rule extract_demo:
     output:
         rooms.DATA / "{site}" / "truth.json",
     wildcard_constraints:
-        site=rooms.DEMONSTRATION + "[a-z0-9_]*",
+        site=f"{rooms.DEMONSTRATION}[a-z0-9_]*",
     params:
         people=PEOPLE,
         index_date=STUDY.index_date.isoformat(),
     log:
         rooms.PRIVATE / "{site}" / "logs" / "extract_demo.log",
     shell:
-        COHORTIUM + " extract-demo {wildcards.site} --people {params.people} --study " + STUDY_FILE + " > {log} 2>&1"
+        f"python -m shared_code.cli extract-demo {{wildcards.site}} --people {{params.people}} --study {STUDY_FILE} > {{log}} 2>&1"
 
 
 rule prepare:
@@ -97,7 +100,7 @@ rule prepare:
     log:
         rooms.PRIVATE / SITE / "logs" / "prepare.log",
     shell:
-        COHORTIUM + " prepare {params.site} > {log} 2>&1"
+        "python -m shared_code.cli prepare {params.site} > {log} 2>&1"
 
 
 rule analyse:
@@ -116,7 +119,7 @@ rule analyse:
     log:
         rooms.PRIVATE / SITE / NAME / "logs" / "{analysis}.log",
     shell:
-        COHORTIUM + " analyse {params.site} {wildcards.analysis} --study " + STUDY_FILE + " > {log} 2>&1"
+        f"python -m shared_code.cli analyse {{params.site}} {{wildcards.analysis}} --study {STUDY_FILE} > {{log}} 2>&1"
 
 
 rule release:
@@ -133,7 +136,7 @@ rule release:
     log:
         rooms.PRIVATE / SITE / NAME / "logs" / "release.log",
     shell:
-        COHORTIUM + " release {params.site} --study " + STUDY_FILE + " > {log} 2>&1"
+        f"python -m shared_code.cli release {{params.site}} --study {STUDY_FILE} > {{log}} 2>&1"
 
 
 rule report_site:
@@ -149,7 +152,7 @@ rule report_site:
     log:
         rooms.PRIVATE / SITE / NAME / "logs" / "report_site.log",
     shell:
-        COHORTIUM + " report-site {params.site} --study " + STUDY_FILE + " > {log} 2>&1"
+        f"python -m shared_code.cli report-site {{params.site}} --study {STUDY_FILE} > {{log}} 2>&1"
 
 
 rule carry_demo:
@@ -159,11 +162,11 @@ rule carry_demo:
     output:
         rooms.INBOX / NAME / "{site}.zip",
     wildcard_constraints:
-        site=rooms.DEMONSTRATION + "[a-z0-9_]*",
+        site=f"{rooms.DEMONSTRATION}[a-z0-9_]*",
     log:
         rooms.PRIVATE / "{site}" / NAME / "logs" / "carry_demo.log",
     shell:
-        COHORTIUM + " carry-demo {wildcards.site} --study " + STUDY_FILE + " > {log} 2>&1"
+        f"python -m shared_code.cli carry-demo {{wildcards.site}} --study {STUDY_FILE} > {{log}} 2>&1"
 
 
 rule pool:
@@ -180,7 +183,7 @@ rule pool:
     log:
         rooms.PRIVATE / "coordination" / NAME / "pool.log",
     shell:
-        COHORTIUM + " pool --study " + STUDY_FILE + " > {log} 2>&1"
+        f"python -m shared_code.cli pool --study {STUDY_FILE} > {{log}} 2>&1"
 
 
 rule draw:
@@ -195,7 +198,7 @@ rule draw:
     log:
         rooms.PRIVATE / "coordination" / NAME / "draw.log",
     shell:
-        COHORTIUM + " draw --study " + STUDY_FILE + " > {log} 2>&1"
+        f"python -m shared_code.cli draw --study {STUDY_FILE} > {{log}} 2>&1"
 
 
 rule report:
@@ -212,4 +215,4 @@ rule report:
     log:
         rooms.PRIVATE / "coordination" / NAME / "report.log",
     shell:
-        COHORTIUM + " report --study " + STUDY_FILE + " > {log} 2>&1"
+        f"python -m shared_code.cli report --study {STUDY_FILE} > {{log}} 2>&1"

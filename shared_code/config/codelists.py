@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from shared_code.model import Problem, Refused, few
 
 FOLDER = Path("config/codelists")
 COLUMNS = ["condition", "title", "code_system", "code", "rule", "minimum_age", "term"]
+ICD10 = r"[A-Z][0-9]{2}[0-9A-Z]{0,2}"
+NAME = r"[a-z][a-z0-9_]*"
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ def load(reference: str, folder: Path = FOLDER) -> Codelist:
     if not path.is_file():
         versions = [f"{p.parent.name}/{p.stem}" for p in sorted(folder.glob("*/*.csv"))]
         raise Refused(reference, [Problem(str(path), "there is no such codelist", few(versions), "Name one of these")])
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refused(str(path), [Problem(str(path), "the file is not UTF-8", "", "Save it as UTF-8")]) from None
     reader = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
     if reader.fieldnames != COLUMNS:
         raise Refused(str(path), [Problem(str(path), f"columns are {few(reader.fieldnames or [])}", few(COLUMNS))])
@@ -72,12 +78,15 @@ def load(reference: str, folder: Path = FOLDER) -> Codelist:
         if wrong:
             problems.append(Problem(f"{path}, entry {number - 1}", wrong, "", "Correct or remove the line"))
             continue
-        if row["condition"] in [condition for condition, _ in rules.get((row["code_system"], row["code"]), [])]:
-            wrong = f"{row['condition']} names the code {row['code']} twice"
+        condition, age = row["condition"], int(row["minimum_age"] or 0)
+        if condition in [named for named, _ in rules.get((row["code_system"], row["code"]), [])]:
+            wrong = f"{condition} names the code {row['code']} twice"
             problems.append(Problem(f"{path}, entry {number - 1}", wrong, "", "Keep one of the two lines"))
             continue
-        titles.setdefault(row["condition"], row["title"])
-        ages.setdefault(row["condition"], int(row["minimum_age"] or 0))
+        if (titles.setdefault(condition, row["title"]), ages.setdefault(condition, age)) != (row["title"], age):
+            wrong = f"{condition} has another title or minimum_age than before ({titles[condition]}, {ages[condition]})"
+            problems.append(Problem(f"{path}, entry {number - 1}", wrong, "", "Give every line of it the same"))
+            continue
         rules.setdefault((row["code_system"], row["code"]), []).append((row["condition"], row["rule"] == "include"))
     if problems:
         raise Refused(str(path), problems)
@@ -86,14 +95,19 @@ def load(reference: str, folder: Path = FOLDER) -> Codelist:
 
 
 def _wrong_with(row: dict[str, str]) -> str:
+    if None in row or None in row.values():
+        return "the line has another number of fields than the header"
     code, system = row["code"], row["code_system"]
+    if not re.fullmatch(NAME, row["condition"]):
+        return f"condition is {row['condition']!r}, not small letters, digits and _"
     if row["rule"] not in ("include", "exclude"):
         return f"rule is {row['rule']!r}, not include or exclude"
+    if not re.fullmatch("[0-9]{0,3}", row["minimum_age"]):
+        return f"minimum_age is {row['minimum_age']!r}, not whole years"
     if system == "SCT":
         return "" if verhoeff(code) else f"{code!r} is not a SNOMED CT code (wrong check digit)"
     if system == "ICD10":
-        good = 3 <= len(code) <= 5 and code[0].isalpha() and code[0].isupper() and code[1:3].isdigit()
-        return "" if good else f"{code!r} is not an ICD-10 code without its dot"
+        return "" if re.fullmatch(ICD10, code) else f"{code!r} is not an ICD-10 code without its dot"
     return f"code_system is {system!r}, not SCT or ICD10"
 
 

@@ -37,10 +37,15 @@ def _text(path: Path) -> str:
 def plan(study: Study, stem: str, root: Path = ROOT) -> str:
     """Digest everything that defines one analysis: period, index date, entry, codelists, notebook.
 
-    Words of titles and captions and the way the report draws it do not count: they change no number.
+    Words of titles, labels and captions and the way the report draws it do not count: they change no number.
     """
     entry = study.analysis(stem)
     content = entry.model_dump(mode="json", exclude={"title", "question", "figures", "findings", "pooled"})
+    for table in content["results"].values():
+        del table["title"]
+        for dimension in table["dimensions"].values():
+            del dimension["label"]
+            dimension["values"] = list(dimension["values"])  # the codes; their labels are words
     lists = {
         value: codelists.load(value, root / codelists.FOLDER).digest
         for value in entry.parameters.values()

@@ -3,100 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from shared_code.config.columns import ColumnMap, FixedColumn, Join, RowMap, TableMap, table_faults
 from shared_code.config.reading import read_yaml, refuse_if_invalid
-from shared_code.config.study import STEM, Policy, Strict
-from shared_code.model import TABLES, did_you_mean
+from shared_code.config.strict import STEM, Fault, Strict, mapping, unknown
+from shared_code.config.study import Policy
+from shared_code.model import TABLES, Problem, Refused
 
 SITES = Path("config/sites")
-
-
-class ColumnMap(Strict):
-    """How one column of a prepared table is made from the extract: one source, then named transformations.
-
-    from         column of the extract           constant     the same value in every row
-    values       code of the extract -> code of the data model; a code that is not listed is an error
-    missing      codes of this column that mean "no value" (added to the table's own `missing`)
-    date         format of a text date, as in strptime, e.g. "%d/%m/%Y"
-    first_of_month   keep only the month of a date
-    months_before    birth month = `at` minus this many months of age given in `from`
-    years_before     the same with completed years (half a year is assumed)
-    months_after     date = `at` plus the months given in `from`
-    pseudonymise     keyed HMAC-SHA-256 of the identifier (see docs/site.md for the key)
-    icd10            upper case, no dot, no dagger or asterisk
-    prefix           text put before the value
-    """
-
-    from_: str = Field("", alias="from")
-    constant: Any = None
-    values: dict[str, Any] = {}
-    missing: list[Any] = []
-    date: str = ""
-    first_of_month: bool = False
-    months_before: dt.date | None = None
-    years_before: dt.date | None = None
-    months_after: dt.date | None = None
-    pseudonymise: bool = False
-    icd10: bool = False
-    prefix: str = ""
-    model_config = {"extra": "forbid", "frozen": True, "populate_by_name": True}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _yaml_keys_are_text(cls, content: Any) -> Any:
-        if isinstance(content, dict) and isinstance(content.get("values"), dict):
-            return {**content, "values": {str(k): v for k, v in content["values"].items()}}
-        return content
-
-    @model_validator(mode="after")
-    def _one_source(self) -> ColumnMap:
-        if bool(self.from_) == (self.constant is not None):
-            raise ValueError("give exactly one of from or constant")
-        return self
-
-
-class RowMap(Strict):
-    """One kind of row made from a wide extract: which rows qualify, and the columns that differ."""
-
-    where: dict[str, Any] = {}
-    columns: dict[str, ColumnMap] = {}
-
-
-class FixedColumn(Strict):
-    """A column of a fixed-width file: first and last character, counted from 1."""
-
-    first: int = Field(ge=1)
-    last: int = Field(ge=1)
-
-
-class Join(Strict):
-    """Another file of the extract whose columns are added where the identifier `by` agrees."""
-
-    file: str
-    by: str
-    fixed_width: dict[str, FixedColumn] = {}
-
-
-class TableMap(Strict):
-    """How one prepared table is made: the file (and sheet, or table of a database), and its columns."""
-
-    file: str
-    table: str = ""
-    sheet: str = ""
-    delimiter: str = ","
-    encoding: str = "utf-8"
-    fixed_width: dict[str, FixedColumn] = {}
-    missing: list[Any] = []
-    where: dict[str, Any] = {}
-    present: list[str] = []  # keep only rows that have a value in these columns of the extract
-    join: list[Join] = []
-    columns: dict[str, ColumnMap]
-    rows: list[RowMap] = []
-    number: str = ""  # column of the data model that numbers the rows (an identifier the extract lacks)
 
 
 class PublishedTable(Strict):
@@ -136,9 +55,13 @@ class PublishedTable(Strict):
         for name, mapped in {**self.dimensions, **({"breakdown": self.breakdown} if self.breakdown else {})}.items():
             other = sorted(mapped.model_fields_set - allowed)
             if other:
-                raise ValueError(f"{name} uses {', '.join(other)}; published tables know from, constant, values and date")
+                unknown = ", ".join(other)
+                raise ValueError(f"{name} uses {unknown}; published tables know from, constant, values and date")
         if self.breakdown and not (self.breakdown.from_ and self.breakdown.values):
             raise ValueError("breakdown needs from (a column) and values (published name -> dimension, or all)")
+        for mark, (lower, upper) in self.withheld.items():
+            if lower < 0 or (upper is not None and upper < lower):
+                raise ValueError(f"withheld {mark!r}: the range {lower} to {upper} holds no count")
         return self
 
     @property
@@ -173,21 +96,15 @@ class Site(Strict):
     demonstration: Demonstration | None = None
     notes: str = ""
 
-    @model_validator(mode="after")
-    def _known(self) -> Site:
-        for name, mapped in self.tables.items():
-            if name not in TABLES:
-                raise ValueError(f"tables.{name} is not a table of the data model{did_you_mean(name, TABLES)}")
-            known = TABLES[name].column_names
-            used = [*mapped.columns, *(c for row in mapped.rows for c in row.columns)]
-            for column in used:
-                if column not in known:
-                    raise ValueError(
-                        f"tables.{name}.columns.{column} is not a column of {name}{did_you_mean(column, known)}"
-                    )
-        if self.demonstration is not None and not self.site.startswith("demo_"):
-            raise ValueError("only a site whose name begins with demo_ may hold made-up data")
-        return self
+    @classmethod
+    def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
+        """Find tables, columns and values that the data model does not have, and made-up data at a real site."""
+        tables = mapping(content, "tables")
+        yield from unknown(("tables",), tables, TABLES, "a table of the data model")
+        for name in [n for n in tables if n in TABLES]:
+            yield from table_faults(("tables", name), TABLES[name], mapping(tables, name))
+        if content.get("demonstration") is not None and not str(content.get("site")).startswith("demo_"):
+            yield Fault(("demonstration",), "only a site whose name begins with demo_ may hold made-up data")
 
     @classmethod
     def read(cls, name_or_path: str | Path, sites: Path = SITES) -> Site:
@@ -197,8 +114,6 @@ class Site(Strict):
             path = sites / f"{name_or_path}.yaml"
         site = refuse_if_invalid(cls, read_yaml(path), path)
         if path.stem not in (site.site, "_template"):
-            from shared_code.model import Problem, Refused
-
             wrong = f"the file is named {path.stem} but says site: {site.site}"
             raise Refused(str(path), [Problem(f"{path}, site", wrong, "", "Use the same name for both")])
         return site
@@ -213,6 +128,19 @@ class Site(Strict):
 
 
 def sites_of(study: str, sites: Path = SITES) -> list[Site]:
-    """Read every site file that takes part in a study, by name."""
-    found = [Site.read(path) for path in sorted(sites.glob("*.yaml")) if not path.name.startswith("_")]
+    """Read every site file that takes part in a study, by name (raises model.Refused with the problems of all files)."""
+    found: list[Site] = []
+    problems: list[Problem] = []
+    for path in sorted(sites.glob("*.yaml")):
+        if path.name.startswith("_"):
+            continue
+        try:
+            found.append(Site.read(path))
+        except Refused as refused:
+            problems += refused.problems
+    if problems:
+        raise Refused(f"The site files in {sites}", problems)
     return [site for site in found if study in site.studies]
+
+
+__all__ = ["SITES", "ColumnMap", "FixedColumn", "Join", "PublishedTable", "RowMap", "Site", "TableMap", "sites_of"]

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared_code.config.reading import read_yaml, refuse_if_invalid
-from shared_code.model import ALL, LAYOUTS, TABLES, band_labels, did_you_mean, few
+from shared_code.config.steps import step_faults
+from shared_code.config.strict import STEM, Fault, Strict, mapping, sequence, unknown
+from shared_code.model import ALL, CELL_COLUMNS, LAYOUTS, TABLES, band_labels, did_you_mean, few
 
-STEM = r"[a-z][a-z0-9_]*"
-
-
-class Strict(BaseModel):
-    """Refuse keys nobody declared: a misspelt setting must never be ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+MONTH = r"[0-9]{4}-(0[1-9]|1[0-2])"
+RESERVED = {"site", *CELL_COLUMNS, *(name for layout in LAYOUTS.values() for name in layout.statistics)}
 
 
 class Period(Strict):
@@ -45,10 +44,21 @@ class Policy(Strict):
     rounding: int = Field(5, ge=1)
 
     def stricter(self, site: Policy | None) -> Policy:
-        """Take the stricter of the study's and the site's rules, setting by setting."""
-        if site is None:
-            return self
-        return Policy(threshold=max(self.threshold, site.threshold), rounding=max(self.rounding, site.rounding))
+        """Take the stricter of the study's and the site's rules, setting by setting; what a site leaves out is the study's."""
+        given = site.model_dump(include=site.model_fields_set & {"threshold", "rounding"}) if site else {}
+        return self.model_copy(update={name: max(getattr(self, name), value) for name, value in given.items()})
+
+    @property
+    def smallest_shown(self) -> int:
+        """Give the smallest count of people that may be shown: it is, and is rounded to, the threshold or more.
+
+        >>> Policy(threshold=10, rounding=5).smallest_shown, Policy(threshold=12, rounding=5).smallest_shown
+        (10, 13)
+        """
+        if self.threshold == 1:
+            return 1
+        multiple = -(-self.threshold // self.rounding) * self.rounding
+        return max(self.threshold, multiple - self.rounding // 2)
 
 
 class Dimension(Strict):
@@ -76,6 +86,15 @@ class Dimension(Strict):
         kinds = [bool(self.bands), bool(self.codelist), bool(self.months), self.local]
         if sum(kinds) > 1 or (not any(kinds) and not self.values):
             raise ValueError("give exactly one of values, bands, codelist, months or local")
+        if self.values and not self.codelist and any(kinds):
+            raise ValueError("give exactly one of values, bands, codelist, months or local")
+        if ALL in self.values:
+            raise ValueError(f"{ALL!r} cannot be a value: it stands for the total")
+        if self.months and (len(self.months) != 2 or not all(re.fullmatch(MONTH, m) for m in self.months)
+                            or self.months[0] > self.months[1]):  # fmt: skip
+            raise ValueError(f"months are the first and the last one, as YYYY-MM: {self.months}")
+        if self.kind == "nested" and not self.bands:
+            raise ValueError("only bands can be nested")
         if self.bands and any(b <= a for a, b in zip(self.bands, self.bands[1:])):
             raise ValueError(f"bands must rise: {self.bands}")
         return self
@@ -100,16 +119,21 @@ class ResultsTable(Strict):
     sets: list[list[str]] = [[]]
     once: bool = False  # events layout: an event can happen to a person only once (a death)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> ResultsTable:
-        if self.layout not in LAYOUTS:
-            raise ValueError(f"layout {self.layout!r} is not one of {few(LAYOUTS)}{did_you_mean(self.layout, LAYOUTS)}")
-        totals = {name for name, d in self.dimensions.items() if d.total}
-        for group in self.sets:
-            for name in group:
-                if name not in totals:
-                    raise ValueError(f"sets names {name!r}, which is not a dimension with total: true")
-        return self
+    @classmethod
+    def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
+        """Find an unknown layout, names that dimensions cannot have, and sets of dimensions that have no total."""
+        yield from unknown(("layout",), [content["layout"]] if "layout" in content else [], LAYOUTS, "a layout")
+        dimensions = mapping(content, "dimensions")
+        for name in dimensions:
+            if not re.fullmatch(STEM, str(name)) or name in RESERVED:
+                wrong = f"a dimension cannot be named {name!r}"
+                yield Fault(("dimensions", str(name)), wrong, f"small letters, digits and _, but not {few(sorted(RESERVED), 20)}")
+        totals = [str(name) for name, spec in dimensions.items() if getattr(spec, "total", mapping(spec).get("total"))]
+        groups = [tuple(sequence(group)) for group in sequence(content.get("sets"))]
+        for number, group in enumerate(groups):
+            yield from unknown(("sets", str(number)), group, totals, "a dimension with total: true")
+            if len(set(group)) < len(group) or {*group} in [{*earlier} for earlier in groups[:number]]:
+                yield Fault(("sets", str(number)), f"{list(group)} names the same cells twice")
 
     @property
     def always(self) -> list[str]:
@@ -167,15 +191,24 @@ class Analysis(Strict):
     figures: dict[str, Figure] = {}
     findings: list[Finding] = []
 
-    @model_validator(mode="after")
-    def _known(self) -> Analysis:
-        for name in [*self.needs, *self.uses]:
-            if name not in TABLES:
-                raise ValueError(f"{name!r} is not a table of the data model{did_you_mean(name, TABLES)}")
-        for step in self.pooled:
-            if step.table not in self.results:
-                raise ValueError(f"pooled names table {step.table!r}, which results does not declare")
-        return self
+    @classmethod
+    def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
+        """Find names of tables, codelists, results and pooling settings that lead nowhere."""
+        for key in ("needs", "uses"):
+            yield from unknown((key,), sequence(content.get(key)), TABLES, "a table of the data model")
+        results, parameters = mapping(content, "results"), mapping(content, "parameters")
+        for name, table in results.items():
+            if not re.fullmatch(STEM, str(name)):
+                yield Fault(("results", str(name)), f"{name!r} cannot be the name of a file", "small letters, digits and _")
+            for dimension, spec in mapping(table, "dimensions").items():
+                named = [spec["codelist"]] if mapping(spec).get("codelist") else []
+                keys = ("results", str(name), "dimensions", str(dimension), "codelist")
+                yield from unknown(keys, named, parameters, "a parameter of this analysis")
+        for number, step in enumerate(sequence(content.get("pooled"))):
+            if mapping(step).get("table") is not None:
+                table = str(step["table"])
+                yield from unknown(("pooled", str(number), "table"), [table], results, "a results table of this analysis")
+                yield from step_faults(("pooled", str(number)), mapping(step), mapping(results, table, "dimensions"))
 
     def items(self, dimension: Dimension, codelists: Any) -> dict[str, str] | None:
         """Give the levels of a dimension of this analysis, reading its codelist where it has one."""
@@ -196,6 +229,13 @@ class Study(Strict):
     disclosure: Policy
     fewest_sites: int = Field(2, ge=1)
     analyses: dict[str, Analysis]
+
+    @classmethod
+    def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
+        """Find analyses whose name cannot be the name of a file."""
+        for stem in mapping(content, "analyses"):
+            if not re.fullmatch(STEM, str(stem)):
+                yield Fault(("analyses", str(stem)), f"{stem!r} cannot be the name of a file", "small letters, digits and _")
 
     @classmethod
     def read(cls, path: Path | str) -> Study:

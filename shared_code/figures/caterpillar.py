@@ -55,9 +55,10 @@ def _picture(request: Request, rows: pd.DataFrame, sexes: list[str]):
     site_wide = min(max(style.width_of(site, weight="bold") for site in places), 1.6)
     place_wide = max(style.width_of(n, 7.0) for names in places.values() for n in names) if named else 0.0
     place_wide = min(place_wide, 1.6)
-    left = style.MARGIN + site_wide + 0.12 + (place_wide + 0.1 if named else 0)
+    left = style.MARGIN + site_wide + 0.18 + (place_wide + 0.1 if named else 0)
     width = (style.WIDTH - left - style.MARGIN - 0.2 * (len(sexes) - 1)) / len(sexes)
-    top = 0.25
+    far = height > 6  # the scale is repeated at the top
+    top = 0.45 if far else 0.25
     subtitle, notes = _lines(request, rows, places)
     keys = [Key("interval", f"one {request.label(rows['group'].iloc[0]).lower()}, with 95 % interval", style.QUIET)]
     page = Page(request.figure.caption, subtitle, top + height + 0.48, notes, keys)
@@ -71,7 +72,9 @@ def _picture(request: Request, rows: pd.DataFrame, sexes: list[str]):
         axes.set(xlim=(low - room, high + room), ylim=(height, 0), yticks=[])
         axes.grid(axis="x")
         axes.locator_params(axis="x", nbins=6)
-        page.text(left + number * (width + 0.2), top - 0.12, request.sex(sex), weight="bold")
+        if far:
+            axes.tick_params(axis="x", top=True, labeltop=True, length=0)
+        page.text(left + number * (width + 0.2), 0.13, request.sex(sex), weight="bold")
         axes.set_xlabel(words.unit(rows["scale"].iloc[0]).strip(), labelpad=3)
         panels.append((sex, axes))
     for number, (site, names) in enumerate(places.items()):
@@ -79,12 +82,17 @@ def _picture(request: Request, rows: pd.DataFrame, sexes: list[str]):
             page.block(top + at, tall[site])
         colour, marker = style.SERIES[number % len(style.SERIES)]
         middle = at + tall[site] / 2
-        page.text(style.MARGIN, top + middle, _cut(site, site_wide), weight="bold", color=colour)
+        lines = style.wrap(site, site_wide + 0.01, weight="bold")
+        if len(lines) * 0.165 > tall[site]:
+            lines = [style.cut(site, site_wide, weight="bold")]
+        for line, text in enumerate(style.cut(line, site_wide + 0.02, weight="bold") for line in lines):
+            page.text(style.MARGIN, top + middle + 0.165 * (line - (len(lines) - 1) / 2), text, weight="bold")
         first = middle - len(names) * step / 2 + step / 2
         for row, name in enumerate(names):
             y = first + row * step
             if named:
-                page.text(left - 0.1, top + y, _cut(name, place_wide, 7.0), ha="right", size=7.0, color=style.QUIET)
+                place = style.cut(name, place_wide + 0.01, 7.0)
+                page.text(left - 0.1, top + y, place, ha="right", size=7.0, color=style.QUIET)
             for sex, axes in panels:
                 mine = known[(known["site_title"] == site) & (known["level"] == name) & (known["sex"] == sex)]
                 for _, one in mine.iterrows():
@@ -93,15 +101,6 @@ def _picture(request: Request, rows: pd.DataFrame, sexes: list[str]):
                     axes.plot([one["estimate"]], [y], marker=marker, markersize=4.4 if named else 2.8, color=colour)
         at += tall[site]
     return page.figure, subtitle, notes
-
-
-def _cut(text: str, width: float, size: float = style.TEXT) -> str:
-    weight = "bold" if size == style.TEXT else "normal"
-    if style.width_of(text, size, weight) <= width + 0.01:
-        return text
-    while text and style.width_of(text + "…", size, weight) > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
 
 
 def _lines(request: Request, rows: pd.DataFrame, places: dict[str, list[str]]) -> tuple[str, list[str]]:
@@ -114,12 +113,13 @@ def _lines(request: Request, rows: pd.DataFrame, places: dict[str, list[str]]) -
     empty = rows[rows["estimate"].isna()]
     notes = []
     for reason, part in empty.groupby("reason", sort=True):
-        per_sex = [f"{len(one)} for {request.sex(str(sex)).lower()}" for sex, one in part.groupby("sex", sort=True)]
+        per_sex = [f"{len(one)} {request.sex(str(sex)).lower()}" for sex, one in part.groupby("sex", sort=True)]
         places_in = part.drop_duplicates(["scope", "level"])
         what = f"{words.many(len(places_in), noun)} without an estimate ({words.listed(per_sex)})"
-        notes.append(words.sentence(f"{what}: {reason or 'no reason is recorded'}"))
-    notes.append(f"Order within a site by the estimates; intervals of neighbours overlap, so this is not a ranking. {without}")
-    return words.sentence(subtitle), [" ".join(notes).strip()]
+        notes.append(words.sentence(f"{what} \u2013 {reason or 'no reason is recorded'}"))
+    order = f"Within a site, {noun}s stand in the order of their estimates; the intervals show how uncertain that is."
+    notes.append(f"{order} {without}")
+    return words.sentence(subtitle), notes
 
 
 def _alt(request: Request, rows: pd.DataFrame, sexes: list[str]) -> str:
@@ -133,7 +133,8 @@ def _alt(request: Request, rows: pd.DataFrame, sexes: list[str]) -> str:
             said.append(f"{request.sex(sex)}: from {words.interval(low.to_dict())} to {words.interval(high.to_dict())}")
     noun = request.label(rows["group"].iloc[0]).lower()
     places = known.drop_duplicates(["scope", "level"])
-    what = f"{request.figure.caption.rstrip('.')}: {words.many(len(places), noun)} of {inside}, each with its 95 % interval"
+    count = words.many(len(places), noun)
+    what = f"{request.figure.caption.rstrip('.')}: {count} of {inside}, each with its 95 % interval"
     empty = rows["estimate"].isna().sum()
     gone = f"{words.many(empty, 'estimate')} cannot be given" if empty else ""
     return words.description([what, "; ".join(said), gone, without])

@@ -41,7 +41,7 @@ def problems(request: Request) -> Iterator[Problem]:
 def _items(request: Request, place: str) -> Iterator[Problem]:
     named = request.setting("items", [])
     if not isinstance(named, list):
-        yield Problem(f"{place}.items", f"{named!r} is not a list", "a list such as [asthma, copd]", "Put it in brackets")
+        yield Problem(f"{place}.items", f"{named!r} is not a list", "a list, [first, second]", "Put it in brackets")
         named = []
     if "items" in request.figure.settings and not named:
         yield Problem(f"{place}.items", "no item is named", few(request.item_titles), "Name at least one item")

@@ -7,6 +7,7 @@ import re
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from shared_code.figures import style, words
 from shared_code.figures.page import Key, Page
@@ -92,7 +93,8 @@ def slope_words(row: pd.Series, levels: dict[str, str]) -> str:
     else:
         value |= {"estimate": row["estimate"], "lower": low, "upper": high}
         which = f"{last} minus {first} end"
-    return f"Fitted difference between the two ends: {words.interval(value)}, {which}"
+    said = words.interval(value).replace(" ", "\u00a0")  # stays on one line
+    return f"Fitted difference between the two ends: {said}, {which}"
 
 
 def _picture(request: Request, panels: list, levels: dict[str, str], pooled: pd.DataFrame, slopes: pd.DataFrame,
@@ -101,8 +103,8 @@ def _picture(request: Request, panels: list, levels: dict[str, str], pooled: pd.
     gap, edge = 0.25, 0.42
     width = (style.WIDTH - 2 * style.MARGIN - gap * (columns - 1)) / columns
     heads = [_heading(request, panel, panels, slopes, levels, width) for panel in panels]
-    head = 0.2 + 0.15 * max(len(lines) for _, lines in heads) + 0.22
-    below = 0.52
+    head = 0.2 + 0.15 * max(len(lines) for _, lines in heads) + 0.25
+    below = 0.42
     rows = -(-len(panels) // columns)
     inside, without = request.who(pooled)
     subtitle = _subtitle(request, pooled, inside)
@@ -116,14 +118,13 @@ def _picture(request: Request, panels: list, levels: dict[str, str], pooled: pd.
         left = style.MARGIN + (number % columns) * (width + gap)
         top = (number // columns) * (head + PANEL + below + 0.1)
         title, lines = heads[number]
-        colour, _ = style.SEXES[panel[1]]
-        page.text(left, top + 0.08, title, weight="bold", color=colour if panel[1] != "both" else style.INK)
+        page.text(left, top + 0.08, title, weight="bold")
         for at, line in enumerate(lines):
             page.text(left, top + 0.26 + 0.15 * at, line, size=style.SMALL, color=style.QUIET)
         axes = page.axes(left + edge, top + head, width - edge, PANEL)
         mine = (pooled["item"] == panel[0]) & (pooled["sex"] == panel[1])
         scale = pooled.loc[mine, "scale"].iloc[0]
-        page.text(left, top + head - 0.14, scale, size=style.SMALL, color=style.QUIET)
+        page.text(left + edge - 0.05, top + head - 0.07, scale, ha="right", size=style.SMALL, color=style.QUIET)
         axes.set(xlim=(-0.5, len(levels) - 0.5), ylim=spans[panel[0]])
         _points(axes, pooled[mine], dots, panel, list(levels))
         _level_axis(page, axes, request.label(request.setting("group")), levels, left + edge, width - edge,
@@ -131,14 +132,19 @@ def _picture(request: Request, panels: list, levels: dict[str, str], pooled: pd.
     return page.figure, subtitle, notes
 
 
+def panel_title(request: Request, panel: tuple[str, str], panels: list[tuple[str, str]]) -> str:
+    """Title a panel: the item, the sex, or both where there are several of each."""
+    item, sex = panel
+    if sex == "both":
+        return request.item(item)
+    several = len({i for i, _ in panels}) > 1
+    return f"{request.item(item)}, {request.sex(sex).lower()}" if several else request.sex(sex)
+
+
 def _heading(request: Request, panel: tuple[str, str], panels: list, slopes: pd.DataFrame, levels: dict[str, str],
              width: float) -> tuple[str, list[str]]:  # fmt: skip
     item, sex = panel
-    title = request.item(item) if sex == "both" else request.sex(sex)
-    if sex != "both" and len({i for i, _ in panels}) > 1:
-        title = f"{request.item(item)}, {request.sex(sex).lower()}"
-    title = style.wrap(title, width, style.TEXT, "bold")
-    text = title[0] + ("…" if len(title) > 1 else "")
+    text = style.cut(panel_title(request, panel, panels), width, style.TEXT, "bold")
     mine = slopes[(slopes["item"] == item) & (slopes["sex"] == sex) & slopes["estimate"].notna()]
     said = [slope_words(row, levels) for _, row in mine.iterrows()]
     return text, style.wrap(said[0] if said else "No slope is given: a level has no estimate", width, style.SMALL)
@@ -158,10 +164,10 @@ def _subtitle(request: Request, pooled: pd.DataFrame, inside: str) -> str:
 def _unshown(dots: pd.DataFrame, hidden: bool) -> str:
     if not hidden:
         return ""
-    share = f"more than {SITE_SHARE:.0%}".replace("%", " %")
-    return f"Single sites are {'shown only' if len(dots) else 'not shown'} " + (
-        f"where no more than {SITE_SHARE * 100:.0f} % may be withheld." if len(dots) else f"here: {share} may be withheld."
-    )
+    share = f"no more than {SITE_SHARE * 100:.0f} %"
+    if len(dots):
+        return f"Single sites are shown only where {share} of their numbers may be withheld."
+    return f"Single sites are not shown: too few of their estimates have {share} withheld."
 
 
 def _empty(request: Request, pooled: pd.DataFrame, levels: dict[str, str]) -> str:
@@ -177,7 +183,8 @@ def _keys(pooled: pd.DataFrame, dots: pd.DataFrame) -> list[Key]:
     colour = style.POOLED if both else style.QUIET
     keys = [Key("interval", "all sites together, with 95 % interval", colour)]
     if (pooled["shown"] == "pale: much is withheld").any():
-        label = "much is withheld: more than half of the numerator could be"
+        events = "cases" if pooled["people"].notna().any() else "deaths"
+        label = f"much is withheld: more than half of the {events} could be"
         keys.append(Key("interval", label, style.PALE[style.POOLED] if both else "#c9c9c9"))
     if len(dots):
         keys.append(Key("point", "one site", style.LIGHT, filled=False))
@@ -198,12 +205,12 @@ def _spans(pooled: pd.DataFrame, dots: pd.DataFrame, panels: list) -> dict[str, 
 
 def _points(axes: Axes, mine: pd.DataFrame, dots: pd.DataFrame, panel: tuple[str, str], levels: list[str]) -> None:
     colour, marker = style.SEXES[panel[1]]
-    for side in ("left",):
-        axes.spines[side].set_visible(False)
     axes.grid(axis="y")
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "\u2212")))
     single = dots[(dots["item"] == panel[0]) & (dots["sex"] == panel[1])]
     for level, rows in single.groupby("level"):
-        at = levels.index(str(level)) + 0.26
+        at = levels.index(str(level)) + 0.32
         axes.plot([at] * len(rows), rows["estimate"], linestyle="", marker="o", markersize=3.4,
                   markerfacecolor="none", markeredgecolor=style.LIGHT, markeredgewidth=0.8, zorder=2)  # fmt: skip
     low, high = axes.get_ylim()
@@ -245,15 +252,17 @@ def _alt(request: Request, panels: list, levels: dict[str, str], pooled: pd.Data
     inside, without = request.who(pooled)
     first, last = ends(levels)
     what = f"{request.figure.caption.rstrip('.')}, as points with 95 % intervals from {first} to {last} ({inside})"
-    said = []
+    said: list[str] = []
+    gaps: list[str] = []
     for item, sex in panels:
         mine = pooled[(pooled["item"] == item) & (pooled["sex"] == sex) & pooled["estimate"].notna()]
         if mine.empty:
             continue
         low, high = mine.loc[mine["estimate"].idxmin()], mine.loc[mine["estimate"].idxmax()]
-        name = request.item(item) if sex == "both" else f"{request.item(item)}, {request.sex(sex).lower()}"
-        said.append(f"{name}: lowest {words.interval(low.to_dict())} in level {low['level']}, highest "
-                    f"{words.interval(high.to_dict())} in level {high['level']}")  # fmt: skip
-    differences = [words.interval(row.to_dict()) for _, row in slopes.iterrows() if not math.isnan(row["estimate"])]
-    gap = f"fitted difference, {last} minus {first} end: {words.listed(differences, 4)}" if differences else ""
+        name = panel_title(request, (item, sex), panels)
+        said.append(f"{name}: lowest {words.interval(low.to_dict())} at {levels[low['level']]}, highest "
+                    f"{words.interval(high.to_dict())} at {levels[high['level']]}")  # fmt: skip
+        slope = slopes[(slopes["item"] == item) & (slopes["sex"] == sex) & slopes["estimate"].notna()]
+        gaps += [words.interval(row.to_dict()) for _, row in slope.iterrows()]
+    gap = f"fitted difference, {last} minus {first} end: {words.listed(gaps, 4)}" if gaps else ""
     return words.description([what, "; ".join(said[:2]), gap, without])

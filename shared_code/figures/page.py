@@ -40,7 +40,7 @@ class Page:
 
     def __init__(self, title: str, subtitle: str, body: float, notes: Sequence[str] = (), keys: Sequence[Key] = ()):
         inner = style.WIDTH - 2 * style.MARGIN
-        heading = style.wrap(title, inner, style.TITLE, "bold")
+        heading = style.balanced(title, inner, style.TITLE, "bold")
         under = style.wrap(subtitle, inner, style.TEXT)
         below = [line for note in notes if note for line in style.wrap(note, inner, style.SMALL)]
         rows = _key_rows(keys, inner)
@@ -75,7 +75,8 @@ class Page:
 
     def text(self, left: float, top: float, words: str, **options: Any) -> None:
         """Write a line; `top` is the middle of the line, in inches from the top of the body."""
-        self._write(left, self._top + top, words, **({"va": "center"} | options))
+        sunk = 0.015  # letters seem to stand too high beside a mark, because few have a descender
+        self._write(left, self._top + top + sunk, words, **({"va": "center"} | options))
 
     def line(self, lefts: Sequence[float], tops: Sequence[float], **options: Any) -> None:
         """Draw a line between points given in inches from the left edge and from the top of the body."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,8 +13,10 @@ from shared_code.figures import style, words
 from shared_code.figures.page import Key, Page
 from shared_code.figures.request import POOLED, Drawn, NothingToDraw, Request, numbers_of, withheld
 
-ROW = 0.24  # inches
+ROW, LINE = 0.24, 0.155  # inches, of a row and of each further line of a long title
+LABEL = 2.35  # inches, widest column of titles
 GAP = 0.3  # inches between blocks, with the heading of the next
+HEAD = "ratio (95 % interval)"
 MUCH = "much is withheld"
 TICKS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 20, 50, 100]
 WIDEST = 12.0  # an interval that reaches further than this factor beyond all estimates is cut and gets an arrow
@@ -37,8 +40,9 @@ def draw(request: Request) -> Drawn:
     there = chosen["estimate"].notna()
     apart = chosen["item"].isin(request.unions)
     crude = _crude(request, chosen[there], group, level, measure)
-    blocks = [("", chosen[there & ~apart]), ("Several conditions at once", chosen[there & apart])]
-    blocks = [(heading if number else "", rows) for number, (heading, rows) in enumerate(b for b in blocks if len(b[1]))]
+    blocks = [("", chosen[there & ~apart])] if (there & ~apart).any() else []
+    if (there & apart).any():
+        blocks.append(("Several conditions at once" if blocks else "", chosen[there & apart]))
     picture, subtitle, notes = _picture(request, blocks, chosen[~there], crude, measure)
     return Drawn(picture, numbers_of([chosen, crude]), _alt(request, chosen, measure), subtitle, notes)
 
@@ -47,8 +51,7 @@ def _why(request: Request, chosen: pd.DataFrame, measure: str) -> NothingToDraw:
     reasons = sorted({reason for reason in chosen["reason"] if reason})
     if reasons:
         return NothingToDraw(f"No item has an estimate: {words.listed(reasons, 3)}.")
-    return request.why_empty(f"The results hold no pooled {measure} for this comparison; fewer sites than the study asks "
-                             "for may have sent what it needs.")  # fmt: skip
+    return request.why_empty(f"The results hold no pooled {measure} for this comparison.")
 
 
 def _crude(request: Request, chosen: pd.DataFrame, group: str, level: str, measure: str) -> pd.DataFrame:
@@ -62,26 +65,28 @@ def _crude(request: Request, chosen: pd.DataFrame, group: str, level: str, measu
 
 
 def comparison(request: Request, comparator: str) -> tuple[str, str]:
-    """Name the two groups."""
+    """Name the two groups; "1 (most deprived)" is the most deprived."""
     titles = request.levels(request.setting("group"))
-    level = request.setting("level")
     label = request.label(request.setting("group")).lower()
-    named = [titles.get(code, code) for code in (level, comparator)]
-    pair = [f"{label} {name}" if name[:1].isdigit() else name for name in named]
+    pair = []
+    for code in (request.setting("level"), comparator):
+        name = titles.get(code, code)
+        inside = re.search(r"\(([^)]+)\)", name)
+        pair.append(inside[1] if inside else f"{label} {name}" if name[:1].isdigit() else name)
     return pair[0], pair[1]
 
 
 def _picture(request: Request, blocks: list, empty: pd.DataFrame, crude: pd.DataFrame, measure: str):
     shown = pd.concat([rows for _, rows in blocks])
     pale = withheld(shown, style.PALE_ABOVE)
-    numbers_wide = max([style.width_of(_numbers(row), style.SMALL) for _, row in shown.iterrows()])
+    numbers_wide = max(style.width_of(_numbers(row), style.SMALL) for _, row in shown.iterrows())
     right = numbers_wide + (style.width_of(MUCH, style.SMALL) + 0.15 if pale.any() else 0)
     titles = [*shown["item_title"], *empty["item_title"]]
-    names = max(style.width_of(t) for t in titles)
-    left = min(names, 2.35) + style.MARGIN + 0.12
+    names = max(style.width_of(title) for title in titles)
+    left = min(names, LABEL) + style.MARGIN + 0.12
     width = style.WIDTH - left - right - style.MARGIN - 0.15
-    top, tall = 0.2, sum(len(rows) * ROW for _, rows in blocks) + GAP * (len(blocks) - 1) + 0.06
-    below = 0.48 + (0.3 + ROW * len(empty) if len(empty) else 0)
+    top, tall = 0.2, sum(_height(title) for title in shown["item_title"]) + GAP * (len(blocks) - 1) + 0.06
+    below = 0.42 + (0.3 + ROW * len(empty) if len(empty) else 0)
     first, other = comparison(request, shown["comparator"].iloc[0])
     subtitle, notes = _lines(request, shown, measure, first, other)
     kind = "standardised, with 95 % interval" if "standardised" in measure else f"{measure}, with 95 % interval"
@@ -95,26 +100,32 @@ def _picture(request: Request, blocks: list, empty: pd.DataFrame, crude: pd.Data
     low, high = _range(shown, crude)
     axes.set(xscale="log", xlim=(low, high), ylim=(tall, 0), yticks=[])
     _scale(axes, low, high, width)
-    page.text(style.WIDTH - style.MARGIN - (right - numbers_wide), top - 0.1, "ratio (95 % interval)", ha="right",
-              size=style.SMALL, color=style.QUIET)  # fmt: skip
+    page.text(style.WIDTH - style.MARGIN - (right - numbers_wide), top - 0.1, HEAD, ha="right", size=style.SMALL,
+              color=style.QUIET)  # fmt: skip
     at, stripe = 0.03, 0
     for heading, rows in blocks:
         if heading:
             page.text(style.MARGIN, top + at + GAP - 0.1, heading, weight="bold", size=style.SMALL, color=style.QUIET)
             at += GAP
         for _, row in rows.iterrows():
+            deep = _height(row["item_title"])
             if stripe % 2 == 0:
-                page.block(top + at, ROW)
+                page.block(top + at, deep)
             stripe += 1
-            middle = at + ROW / 2
+            middle = at + deep / 2
             _row(page, axes, row, middle, top, left, right - numbers_wide, crude, (low, high))
-            at += ROW
-    axis = f"times as common in {first} as in {other} (log scale)"
-    lines = style.wrap(axis, max(width, 3.6), style.SMALL)
-    for number, line in enumerate(lines[:2]):
-        page.text(left + width / 2, top + tall + 0.3 + 0.14 * number, line, ha="center", size=style.SMALL,
-                  color=style.QUIET)  # fmt: skip
-    _without(page, empty, top + tall + 0.62)
+            at += deep
+    axis = style.cut(f"times as common: {first} compared with {other}", style.WIDTH - 2 * style.MARGIN, style.SMALL)
+    half = style.width_of(axis, style.SMALL) / 2
+    centre = max(min(left + width / 2, style.WIDTH - style.MARGIN - half), style.MARGIN + half)
+    page.text(centre, top + tall + 0.31, axis, ha="center", size=style.SMALL, color=style.QUIET)
+    one = left + width * math.log(1 / low) / math.log(high / low)
+    taken = right - numbers_wide + max(numbers_wide, style.width_of(HEAD, style.SMALL))
+    free = style.WIDTH - style.MARGIN - taken - one
+    if style.width_of("more common", style.SMALL) + 0.12 < free:
+        page.text(one - 0.06, top - 0.1, "less common", ha="right", size=style.SMALL, color=style.QUIET)
+        page.text(one + 0.06, top - 0.1, "more common", size=style.SMALL, color=style.QUIET)
+    _without(page, empty, top + tall + 0.58)
     return page.figure, subtitle, notes
 
 
@@ -122,12 +133,18 @@ def _numbers(row: pd.Series) -> str:
     return words.interval(row.to_dict())
 
 
+def _height(title: str) -> float:
+    return ROW + LINE * (len(style.wrap(title, LABEL)) - 1)
+
+
 def _row(page: Page, axes: Axes, row: pd.Series, middle: float, top: float, left: float, far: float,
          crude: pd.DataFrame, limits: tuple[float, float]) -> None:  # fmt: skip
     pale = row["shown"].startswith("pale")
     colour = style.PALE[style.POOLED] if pale else style.POOLED
-    page.text(style.MARGIN, top + middle, style.wrap(row["item_title"], left - 0.2)[0] if _fits(row, left) else
-              _cut(row["item_title"], left - style.MARGIN - 0.1))  # fmt: skip
+    lines = style.wrap(row["item_title"], LABEL)
+    for number, line in enumerate(lines):
+        shift = LINE * (number - (len(lines) - 1) / 2)
+        page.text(style.MARGIN, top + middle + shift, style.cut(line, LABEL))
     if not math.isnan(row["lower"]):
         ends = [max(row["lower"], limits[0]), min(row["upper"], limits[1])]
         axes.plot(ends, [middle, middle], color=colour, linewidth=1.6, zorder=2)
@@ -143,17 +160,6 @@ def _row(page: Page, axes: Axes, row: pd.Series, middle: float, top: float, left
     if pale:
         page.text(style.WIDTH - style.MARGIN, top + middle, MUCH, ha="right", size=style.SMALL, color=style.QUIET,
                   style="italic")  # fmt: skip
-
-
-def _fits(row: pd.Series, left: float) -> bool:
-    return style.width_of(row["item_title"]) <= left - style.MARGIN - 0.05
-
-
-def _cut(title: str, width: float) -> str:
-    """Shorten a title that is wider than its column."""
-    while title and style.width_of(title + "…") > width:
-        title = title[:-1]
-    return title.rstrip() + "…"
 
 
 def _range(shown: pd.DataFrame, crude: pd.DataFrame) -> tuple[float, float]:
@@ -172,7 +178,7 @@ def _scale(axes: Axes, low: float, high: float, width: float) -> None:
     inches = width / math.log(high / low)
     kept: list[float] = []
     for tick in sorted((t for t in TICKS if low <= t <= high), key=lambda t: (t != 1, t not in (0.5, 2), t)):
-        if all(abs(math.log(tick / k)) * inches > 0.36 for k in kept):
+        if all(abs(math.log(tick / k)) * inches > 0.27 for k in kept):
             kept.append(tick)
     kept.sort()
     axes.xaxis.set_major_locator(FixedLocator(kept))
@@ -189,8 +195,7 @@ def _without(page: Page, empty: pd.DataFrame, at: float) -> None:
     page.text(style.MARGIN, at, "No estimate", weight="bold", size=style.SMALL, color=style.QUIET)
     for number, (_, row) in enumerate(empty.iterrows(), 1):
         line = f"{row['item_title']}: {row['reason'] or 'no reason is recorded'}"
-        if style.width_of(line, style.SMALL) > style.WIDTH - 2 * style.MARGIN:
-            line = _cut(line, (style.WIDTH - 2 * style.MARGIN) * style.TEXT / style.SMALL)
+        line = style.cut(line, style.WIDTH - 2 * style.MARGIN, style.SMALL)
         page.text(style.MARGIN, at + ROW * number - 0.04, line, size=style.SMALL, color=style.QUIET)
 
 
@@ -208,11 +213,11 @@ def _lines(request: Request, shown: pd.DataFrame, measure: str, first: str, othe
     people = shown["people"].dropna()
     parts = [f"{inside} together"]
     if len(people):
-        parts.append(f"{words.many(people.max(), 'person', 'people')} in {first}")
+        parts.append(f"{words.many(people.max(), 'person', 'people')} ({first})")
     factors = _standardised_for(request) if "standardised" in measure else ""
     if factors:
         parts.append(f"standardised for {factors}")
-    notes = [f"A ratio of 2 means twice as common in {first} as in {other}.", without, request.fewer(shown)]
+    notes = ["2 means twice as common, 0.5 half as common.", without, request.fewer(shown)]
     return words.sentence("; ".join(parts)), [" ".join(n for n in notes if n)]
 
 
@@ -223,8 +228,8 @@ def _alt(request: Request, chosen: pd.DataFrame, measure: str) -> str:
     extremes = solid if len(solid) else shown
     top, last = extremes.iloc[0], extremes.iloc[-1]
     inside, without = request.who(shown)
-    what = f"How many times as common {words.many(len(shown), 'item')} {'is' if len(shown) == 1 else 'are'} in {first} "
-    what += f"as in {other} ({measure}, {inside})"
+    what = f"How many times as common {words.many(len(shown), 'item')} {'is' if len(shown) == 1 else 'are'}, {first} "
+    what += f"compared with {other} ({measure}, {inside})"
     ends = f"largest: {words.lower_first(top['item_title'])}, {_numbers(top)}"
     if len(extremes) > 1:
         ends += f"; smallest: {words.lower_first(last['item_title'])}, {_numbers(last)}"

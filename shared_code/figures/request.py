@@ -136,7 +136,7 @@ class Request:
         without = [site for site in self.site_titles if site not in names]
         reasons = dict(zip(self.sites["site"], self.sites["reason"]))
         parts = [f"{self.site(s)} ({reasons[s]})" if reasons.get(s) else self.site(s) for s in without]
-        inside = f"{len(names)} of {len(names) + len(without)} sites"
+        inside = f"{len(names)} of {len(names) + len(without)} sites" if without else f"all {len(names)} sites"
         return inside, f"Not in it: {listed(parts)}." if parts else ""
 
     def fewer(self, rows: pd.DataFrame) -> str:

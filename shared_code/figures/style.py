@@ -32,7 +32,7 @@ POOLED = BLUE
 SEXES = {"F": (BLUE, "o"), "M": (VERMILION, "s"), "both": (BLUE, "o")}
 SERIES = [(BLUE, "o"), (VERMILION, "s"), (GREEN, "^"), (PURPLE, "D")]  # neighbours in a list of sites
 
-TITLE, TEXT, SMALL = 12.0, 9.0, 8.0  # points
+TITLE, TEXT, SMALL = 11.5, 9.0, 8.0  # points
 
 SETTINGS = {
     "font.family": "DejaVu Sans", "font.size": TEXT, "text.color": INK, "axes.labelcolor": QUIET,
@@ -76,10 +76,36 @@ def wrap(text: str, width: float, size: float = TEXT, weight: str = "normal") ->
     ['one two', 'three']
     """
     lines: list[str] = []
-    for word in text.split():
+    for word in text.replace(" %", "\u00a0%").split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and width_of(longer, size, weight) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
     return lines
+
+
+def balanced(text: str, width: float, size: float, weight: str) -> list[str]:
+    """Break a title into as few lines as fit, of about the same length."""
+    lines = wrap(text, width, size, weight)
+    while len(lines) > 1:
+        width -= 0.1
+        narrower = wrap(text, width, size, weight)
+        if len(narrower) > len(lines) or max(width_of(line, size, weight) for line in narrower) > width:
+            break
+        lines = narrower
+    return lines
+
+
+def cut(text: str, width: float, size: float = TEXT, weight: str = "normal") -> str:
+    """Shorten a line that is wider than its column (inches) in its middle, so that its number at the end is kept.
+
+    >>> cut("Asthma", 2), cut("Neighbourhood 12", 0.9)
+    ('Asthma', 'Neigh…d 12')
+    """
+    if width_of(text, size, weight) <= width:
+        return text
+    head, tail = text[:-4], text[-4:]
+    while head and width_of(f"{head}…{tail}", size, weight) > width:
+        head = head[:-1].rstrip()
+    return f"{head}…{tail}"

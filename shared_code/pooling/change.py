@@ -35,7 +35,8 @@ def change(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any]
         months = dict(zip(rows[along], rows.index))
         yield from _monthly(str(name), months, cubes, scopes, along)
         if settings["at"] in months and settings["against"] in months:
-            yield from _compared(str(name), months[settings["at"]], months[settings["against"]], cubes, scopes, settings)
+            at, against = months[settings["at"]], months[settings["against"]]
+            yield from _compared(str(name), at, against, cubes, scopes, settings)
 
 
 def _values(cubes: dict, name: str, rows: list[int], at: int) -> np.ndarray:

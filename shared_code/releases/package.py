@@ -75,6 +75,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, bytes], str]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise refuse("it was changed after the site wrote it (releases are stored uncompressed)")
             if sum(entry.file_size for entry in entries) > LARGEST:
                 raise refuse("its content is far larger than any release")
             files = {entry.filename: archive.read(entry) for entry in entries}

@@ -42,7 +42,7 @@ def release_published(site: Site, study: Study, target: Path) -> int:
 
 
 def _with_ranges(released: pd.DataFrame, withheld: pd.DataFrame) -> pd.DataFrame:
-    """Mark the numbers that their publisher withheld, with the published range; only cells without a value can change."""
+    """Mark the numbers that their publisher withheld, with the published range; no cell with a value can change."""
     if withheld.empty:
         return released
     keys = [c for c in withheld.columns if c not in ("lower", "upper")]

@@ -100,13 +100,13 @@ class Report:
             ratio = one.loc["standardised ratio"]
             table.append({
                 "Condition": self.title_of(stem, item),
-                "People with it": number(one.loc["crude prevalence", "events"], 0),
+                "With it": number(one.loc["crude prevalence", "events"], 0),
                 "of": number(one.loc["crude prevalence", "people"], 0),
-                "Standardised %": estimate(one.loc["standardised prevalence"], 2),
+                "Standardised, %": estimate(one.loc["standardised prevalence"], 2),
                 "Crude ratio": number(one.loc["crude ratio", "estimate"], 2),
-                "Standardised ratio (95 % interval)": estimate(ratio, 2),
-                "If withheld numbers were extreme": interval(ratio["bound_lower"], ratio["bound_upper"], 2),
-                "Withheld, at most": share(ratio["withheld_share"]),
+                "Standardised ratio": estimate(ratio, 2),
+                "Bounds": interval(ratio["bound_lower"], ratio["bound_upper"], 2),
+                "Withheld": share(ratio["withheld_share"]),
                 "Sites": int(ratio["n_sites"]),
             })  # fmt: skip
         return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:] if table else ())
@@ -121,14 +121,14 @@ class Report:
         table = [{
             "Level": labels.get(f"{group}:{row['level']}", row["level"]),
             **({"Sex": labels.get(f"sex:{row['sex']}", row["sex"])} if "both" not in set(chosen["sex"]) else {}),
-            "Estimate (95 % interval)": estimate(row, decimals),
-            "If withheld numbers were extreme": interval(row["bound_lower"], row["bound_upper"], decimals),
+            "Estimate": estimate(row, decimals),
+            "Bounds": interval(row["bound_lower"], row["bound_upper"], decimals),
             "Events": number(row["events"], 0),
             "People or person-years": number(
                 row["people"] if not pd.isna(row["people"]) else row["person_years"], 0),
             "Sites": int(row["n_sites"]),
         } for _, row in chosen.loc[order].iterrows()]  # fmt: skip
-        return pipe_table(pd.DataFrame(table), right=("Estimate (95 % interval)", "If withheld numbers were extreme",
+        return pipe_table(pd.DataFrame(table), right=("Estimate", "Bounds",
                                                       "Events", "People or person-years", "Sites"))  # fmt: skip
 
     def changes(self, stem: str) -> str:
@@ -170,10 +170,10 @@ class Report:
         labels = self.entry(stem)["labels"]
         table = [{
             "Site": titles.get(row["sites"], row["sites"]), "Place": row["level"],
-            "Sex": labels.get(f"sex:{row['sex']}", row["sex"]), "Estimate (95 % interval)": estimate(row, 1),
+            "Sex": labels.get(f"sex:{row['sex']}", row["sex"]), "Estimate": estimate(row, 1),
             "Events": number(row["events"], 0), "Person-years": number(row["person_years"], 0),
         } for _, row in chosen.sort_values(["sites", "level", "sex"]).iterrows()]  # fmt: skip
-        return pipe_table(pd.DataFrame(table), right=("Estimate (95 % interval)", "Events", "Person-years"))
+        return pipe_table(pd.DataFrame(table), right=("Estimate", "Events", "Person-years"))
 
     def who(self) -> str:
         """Tabulate which site is in which analysis, and why not."""

@@ -113,11 +113,15 @@ def _land(duck: Any, settings: TableMap, folder: Path, place: Path) -> Landed:
             raise Refused(settings.file, problems)
         added = [c for c in other.columns if c not in main.columns]
         listed = "".join(f', o."{c}"' for c in added)
-        condition = f'trim(CAST(m."{extra.by}" AS VARCHAR)) = trim(CAST(o."{extra.by}" AS VARCHAR))'
-        condition = f'try_cast(m."{extra.by}" AS DOUBLE) = try_cast(o."{extra.by}" AS DOUBLE) OR {condition}'
+        condition = " = ".join(_same_code(f'{side}."{extra.by}"') for side in "mo")
         main = Landed(f"SELECT m.*{listed} FROM ({main.sql}) m LEFT JOIN ({other.sql}) o ON {condition}",
                       main.columns + added, {**other.user_missing, **main.user_missing})  # fmt: skip
     return main
+
+
+def _same_code(column: str) -> str:
+    """Write an identifier the same whether a file holds it as a number or as text, so that one equality joins both."""
+    return f"coalesce(CAST(try_cast({column} AS DOUBLE) AS VARCHAR), trim(CAST({column} AS VARCHAR)))"
 
 
 def _unexplained(chosen: ir.Table, built: dict, maps: dict[str, ColumnMap], table: Table, where: str) -> list[Problem]:

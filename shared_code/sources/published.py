@@ -1,4 +1,4 @@
-"""Published tables: what a team already published becomes results tables, or a list of everything that is wrong with it."""
+"""Published tables: what a team has published becomes results tables, or a list of everything wrong with it."""
 
 from __future__ import annotations
 
@@ -57,13 +57,14 @@ def read_published(site: Site, study: Study) -> dict[tuple[str, str], Published]
                 filled.setdefault((entry.analysis, entry.results), []).append(cells)
         problems += found
     if not filled and not problems:
-        wrong = f"no published table of this site fills a table of the study {study.study}"
-        problems.append(Problem(f"config/sites/{site.site}.yaml, published", wrong, few(study.analyses), "Add an entry"))
+        where, wrong = f"config/sites/{site.site}.yaml, published", f"no entry fills a table of the study {study.study}"
+        problems.append(Problem(where, wrong, few(study.analyses), "Add an entry"))
     tables = {}
     for (stem, name), parts in filled.items():
         cells, plan = pd.concat(parts, ignore_index=True), Plan(study, stem)
         entries = [e for e in site.published if (e.analysis, e.results) == (stem, name)]
-        problems += check_published(cells, entries, plan, name, f"{site.title}, {few(sorted({e.file for e in entries}))}")
+        where = f"{site.title}, {few(sorted({e.file for e in entries}))}"
+        problems += check_published(cells, entries, plan, name, where)
         tables[stem, name] = _as_declared(cells, plan, name)
     if problems:
         raise Refused(f"The published tables of {site.title} ({site.site})", problems)
@@ -91,11 +92,12 @@ def _undeclared(entry: PublishedTable, study: Study, where: str) -> Iterator[Pro
     yield from unknown("breakdown", entry.broken_out, [ALL, *(n for n, d in dimensions.items() if d.total)])
     plan = Plan(study, entry.analysis)
     for name in [n for n in entry.not_collected if n in declared.always]:
-        yield from unknown(f"not_collected.{name}", {*entry.not_collected[name]}, list(plan.levels(entry.results, name) or {}))
-    for name in [n for n, d in dimensions.items() if n not in entry.dimensions and not d.total]:
-        yield Problem(f"{where}.dimensions", f"{name} is missing", "", f"Say in dimensions.{name} which column holds it")
-    for name in sorted(entry.broken_out - {ALL} - set(entry.dimensions)):
-        yield Problem(f"{where}.dimensions", f"{name} is missing, though breakdown names it", "", f"Add dimensions.{name}")
+        levels = list(plan.levels(entry.results, name) or {})
+        yield from unknown(f"not_collected.{name}", {*entry.not_collected[name]}, levels)
+    needed = {*declared.always, *(entry.broken_out & set(dimensions))}
+    for name in [n for n in dimensions if n in needed and n not in entry.dimensions]:
+        mend = f"Say in dimensions.{name} which column holds it"
+        yield Problem(f"{where}.dimensions", f"{name} is missing", "", mend)
     made = {*entry.statistics, *(["person_days"] if entry.list_size else []), *layout.optional}
     for name in [s for s in layout.statistics if s not in made]:
         wrong = f"{name} is missing ({layout.statistics[name]})"
@@ -135,12 +137,9 @@ def _rows(entry: PublishedTable, folder: Path, where: str) -> pd.DataFrame:
             missing = sorted(used - set(landed.columns))
             if missing:
                 mend = f"Correct the names of columns in {where}"
-                problems = [
-                    Problem(f"{where}, {entry.file}", f"the file has no column {name!r}{did_you_mean(name, landed.columns)}",
-                            few(landed.columns, 12), mend)
-                    for name in missing
-                ]  # fmt: skip
-                raise Refused(entry.file, problems)
+                wrong = [f"the file has no column {name!r}{did_you_mean(name, landed.columns)}" for name in missing]
+                there = few(landed.columns, 12)
+                raise Refused(entry.file, [Problem(f"{where}, {entry.file}", text, there, mend) for text in wrong])
             connection.raw_sql(f"CREATE TEMP VIEW published AS {landed.sql}")
             table = filtered(connection.table("published"), entry.where)
             rows = table.select(**{name: as_code(table[name]).fill_null("") for name in sorted(used)}).execute()
@@ -149,7 +148,8 @@ def _rows(entry: PublishedTable, folder: Path, where: str) -> pd.DataFrame:
     for column, values in entry.leave_out.items():
         rows = rows[~rows[column].isin([str(v) for v in values])]
     if rows.empty:
-        raise Refused(entry.file, [Problem(f"{where}.where", f"no row of {entry.file} is this site's", "", "Correct where")])
+        wrong_rows = f"no row of {entry.file} is this site's"
+        raise Refused(entry.file, [Problem(f"{where}.where", wrong_rows, "", "Correct where")])
     return rows.reset_index(drop=True)
 
 
@@ -186,11 +186,11 @@ def _unexplained(text: pd.Series, known: list[str], mapped: ColumnMap, where: st
 
 
 def _numbers(text: pd.Series, marks: dict[str, tuple[int, int | None]]) -> pd.DataFrame:
-    """Turn text into numbers: value, the range it lies in, and the text itself; nan where it is neither number nor mark."""
+    """Turn text into numbers: value, its range, and the text itself; nan where it is neither number nor mark."""
     value = pd.to_numeric(text.where(text.str.fullmatch(NUMBER)), errors="coerce").astype(float)
     numbers = pd.DataFrame({"value": value, "lower": value, "upper": value, "text": text})
     for mark, (lower, upper) in marks.items():
-        numbers.loc[text == mark, ["lower", "upper"]] = [lower, math.inf if upper is None else upper]
+        numbers.loc[text == mark, SIDES] = [math.nan, lower, math.inf if upper is None else upper]
     return numbers
 
 

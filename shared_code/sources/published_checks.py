@@ -15,7 +15,8 @@ CELLS_SHOWN = 3  # cells named in a message
 SEND = "Correct the published file, or ask its publisher"
 
 
-def check_published(cells: pd.DataFrame, entries: list[PublishedTable], plan: Plan, name: str, where: str) -> Iterator[Problem]:
+def check_published(cells: pd.DataFrame, entries: list[PublishedTable], plan: Plan, name: str, where: str
+                    ) -> Iterator[Problem]:  # fmt: skip
     """Check one results table made from published tables.
 
     cells    dimensions, and per statistic (and list_size) <statistic>.value, .lower, .upper, .text
@@ -32,7 +33,8 @@ def check_published(cells: pd.DataFrame, entries: list[PublishedTable], plan: Pl
 
 
 def _cells(rows: pd.DataFrame, dimensions: list[str]) -> str:
-    named = [", ".join(f"{d} {row[d]}" for d in dimensions if row[d] != ALL) for _, row in rows.head(CELLS_SHOWN).iterrows()]
+    first = rows.head(CELLS_SHOWN).to_dict("records")
+    named = [", ".join(f"{d} {row[d]}" for d in dimensions if row[d] != ALL) for row in first]
     more = f" and {len(rows) - CELLS_SHOWN:,} more" if len(rows) > CELLS_SHOWN else ""
     return f"{len(rows):,} cell{'s' if len(rows) != 1 else ''} ({'; '.join(named)}{more})"
 
@@ -71,7 +73,7 @@ def _contradictions(cells: pd.DataFrame, dimensions: list[str], where: str) -> I
 
 
 def _gaps(cells: pd.DataFrame, entries: list[PublishedTable], plan: Plan, name: str, where: str) -> Iterator[Problem]:
-    """Find levels that are lacking though not declared as not collected, present though so declared, and missing cells."""
+    """Find levels that are lacking or present against what not_collected says, and missing cells."""
     declared = plan.results(name)
     known = {d: list(plan.levels(name, d) or sorted(set(cells[d]) - {ALL})) for d in declared.dimensions}
     for dimension in declared.always:
@@ -97,7 +99,8 @@ def _gaps(cells: pd.DataFrame, entries: list[PublishedTable], plan: Plan, name: 
             yield Problem(where, what + shown, "a row for every month and group", mend)
 
 
-def _expected(cells: pd.DataFrame, sets: list[list[str]], always: list[str], known: dict[str, list[str]]) -> pd.MultiIndex:
+def _expected(cells: pd.DataFrame, sets: list[list[str]], always: list[str], known: dict[str, list[str]]
+              ) -> pd.MultiIndex:  # fmt: skip
     """List the cells a complete table has: every declared set that the site breaks out at all, with all its levels."""
     grid: list[tuple[str, ...]] = []
     for group in sets:

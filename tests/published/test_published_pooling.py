@@ -144,7 +144,8 @@ def test_incomplete_margins_are_reported_with_their_share(pooled: Path, publishe
     sizes = published[published["service_type"] == "admissions_emergency"].query("year_month == '2020-04'")
     shares = {}
     for site, region in REGIONS.items():
-        own = sizes[sizes["region"] == region].astype({"total_patients": int}).groupby("breakdown")["total_patients"].sum()
+        own = sizes[sizes["region"] == region].astype({"total_patients": int})
+        own = own.groupby("breakdown")["total_patients"].sum()
         for theirs, ours in (("age", "age"), ("sex", "sex"), ("imd", "deprivation")):
             shares[site, ours] = 1 - own[theirs] / own["overall"]
     short = {key: share for key, share in shares.items() if share > 0.01}
@@ -174,7 +175,7 @@ def test_the_same_files_give_the_same_bytes(sites: dict[str, Site], study: Study
 def test_the_pooled_interval_is_the_least_the_published_numbers_allow(
     results: pd.DataFrame, published: pd.DataFrame
 ) -> None:
-    """People with events fix a lower limit of the sum of squares at each site; the limits are the sums of the sites'."""
+    """The people who had events fix, at each site, a lower limit of the sum of squares; the limits add up."""
     overall = published.query("breakdown == 'overall' and service_type == 'admissions_electives'")
     variance = 0.0
     for month in ("2020-04", "2019-04"):

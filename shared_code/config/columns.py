@@ -1,0 +1,163 @@
+"""How tables of an extract become tables of the data model, as a site file says it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from shared_code.config.strict import Fault, Strict, code_text, mapping, sequence, unknown
+from shared_code.model import Column, Table, few
+
+# A column takes one of these ways of making its value; the settings of one way belong together.
+WAYS = (("values",), ("date", "first_of_month"), ("months_before",), ("years_before",), ("months_after",), ("icd10",),
+        ("pseudonymise",), ("prefix",))  # fmt: skip
+
+
+class ColumnMap(Strict):
+    """How one column of a prepared table is made from the extract: one source, then one way of making the value.
+
+    from         column of the extract           constant     the same value in every row
+    values       code of the extract -> code of the data model; a code that is not listed is an error
+    missing      codes of this column that mean "no value" (added to the table's own `missing`)
+    date         format of a text date, as in strptime, e.g. "%d/%m/%Y"
+    first_of_month   keep only the month of a date
+    months_before    birth month = `at` minus this many months of age given in `from`
+    years_before     the same with completed years (half a year is assumed)
+    months_after     date = `at` plus the months given in `from`
+    pseudonymise     keyed HMAC-SHA-256 of the identifier (see docs/site.md for the key)
+    icd10            upper case, no dot, no dagger or asterisk
+    prefix           text put before the value
+    """
+
+    from_: str = Field("", alias="from")
+    constant: Any = None
+    values: dict[str, Any] = {}
+    missing: list[Any] = []
+    date: str = ""
+    first_of_month: bool = False
+    months_before: dt.date | None = None
+    years_before: dt.date | None = None
+    months_after: dt.date | None = None
+    pseudonymise: bool = False
+    icd10: bool = False
+    prefix: str = ""
+    model_config = {"extra": "forbid", "frozen": True, "populate_by_name": True}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _codes_are_text(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or not isinstance(content.get("values"), dict):
+            return content
+        values: dict[str, Any] = {}
+        for code, value in content["values"].items():
+            if code_text(code) in values:
+                raise ValueError(f"values lists the code {code_text(code)!r} twice")
+            values[code_text(code)] = value
+        return {**content, "values": values}
+
+    @model_validator(mode="after")
+    def _one_source_one_way(self) -> ColumnMap:
+        if bool(self.from_) == (self.constant is not None):
+            raise ValueError("give exactly one of from or constant")
+        ways = [few(way) for way in WAYS if any(getattr(self, name) for name in way)]
+        if ways and self.constant is not None:
+            raise ValueError(f"a constant is taken as it is; remove {few(ways)}")
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} cannot be used together")
+        return self
+
+
+class RowMap(Strict):
+    """One kind of row made from a wide extract: which rows qualify, and the columns that differ."""
+
+    where: dict[str, Any] = {}
+    columns: dict[str, ColumnMap] = {}
+
+
+class FixedColumn(Strict):
+    """A column of a fixed-width file: first and last character, counted from 1."""
+
+    first: int = Field(ge=1)
+    last: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> FixedColumn:
+        if self.last < self.first:
+            raise ValueError(f"the column ends ({self.last}) before it starts ({self.first})")
+        return self
+
+
+class Join(Strict):
+    """Another file of the extract whose columns are added where the identifier `by` agrees.
+
+    It holds one row per identifier. `delimiter` and `encoding` are those of the table's own file unless they are given.
+    """
+
+    file: str
+    by: str
+    table: str = ""
+    sheet: str = ""
+    delimiter: str = ""
+    encoding: str = ""
+    fixed_width: dict[str, FixedColumn] = {}
+
+
+class TableMap(Strict):
+    """How one prepared table is made: the file (and sheet, or table of a database), and its columns."""
+
+    file: str
+    table: str = ""
+    sheet: str = ""
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    fixed_width: dict[str, FixedColumn] = {}
+    missing: list[Any] = []
+    where: dict[str, Any] = {}
+    present: list[str] = []  # keep only rows that have a value in these columns of the extract
+    join: list[Join] = []
+    columns: dict[str, ColumnMap]
+    rows: list[RowMap] = []
+    number: str = ""  # column of the data model that numbers the rows (an identifier the extract lacks)
+
+
+def table_faults(where: tuple[str, ...], table: Table, content: dict[str, Any]) -> Iterator[Fault]:
+    """Find columns that the table does not have, and values that its columns cannot hold. `content` is as written."""
+    groups = [((*where, "columns"), mapping(content, "columns"))]
+    rows = sequence(content.get("rows"))
+    groups += [((*where, "rows", str(i), "columns"), mapping(row, "columns")) for i, row in enumerate(rows)]
+    for keys, columns in groups:
+        yield from unknown(keys, columns, table.column_names, f"a column of {table.name}")
+        for name in [n for n in columns if n in table.column_names]:
+            yield from _values_faults((*keys, name), table.column(name), mapping(columns, name))
+    number = [content["number"]] if content.get("number") else []
+    texts = [c.name for c in table.columns if c.type == "text"]
+    yield from unknown((*where, "number"), number, texts, f"a text column of {table.name}")
+    if number and any(number[0] in columns for _, columns in groups):
+        yield Fault((*where, "number"), f"{number[0]} is made from a column and numbered as well")
+
+
+def _values_faults(keys: tuple[str, ...], column: Column, content: dict[str, Any]) -> Iterator[Fault]:
+    """Find values and constants that a column of the data model cannot hold."""
+    named = [(("values", code_text(code)), value) for code, value in mapping(content, "values").items()]
+    if content.get("constant") is not None:
+        named.append((("constant",), content["constant"]))
+    for key, value in named:
+        if value is None:
+            yield Fault((*keys, *key), "the code leads to nothing", "a value; or name the code in missing")
+        elif column.values and str(value) not in column.values:
+            yield Fault((*keys, *key), f"{column.name} cannot be {value!r}", few(column.values, 20))
+        elif not column.values and not _fits(value, column.type):
+            yield Fault((*keys, *key), f"{value!r} is not a {column.type}")
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if kind == "date":
+        try:
+            return isinstance(value, dt.date) or bool(dt.date.fromisoformat(str(value)))
+        except ValueError:
+            return False
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"boolean": isinstance(value, bool), "integer": number and value == int(value), "number": number}.get(kind, True)

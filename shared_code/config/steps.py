@@ -1,0 +1,45 @@
+"""Settings of the steps that pooling computes: which a method knows, and which of them name dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from shared_code.config.strict import Fault, mapping, sequence, unknown
+from shared_code.model import did_you_mean, few
+
+# method -> settings it needs, settings it may have
+METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "prevalence": (("item", "standardise", "groups"), ("local_groups", "slope")),
+    "life_expectancy": (("group", "by", "age", "ages"), ()),
+    "gather": (("item", "unit"), ()),
+    "change": (("item", "along", "at", "against"), ()),
+}
+DIMENSIONS = ("item", "standardise", "groups", "local_groups", "slope", "group", "by", "age", "along")
+
+
+def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[str, Any]) -> Iterator[Fault]:
+    """Find settings of one step that its method does not know or lacks, and names that are not dimensions.
+
+    step  as written; its method may be unknown (another message says so)    dimensions  of its table; empty if unknown
+    """
+    if step.get("method") not in METHODS:
+        return
+    needed, optional = METHODS[step["method"]]
+    known = ["method", "table", *needed, *optional]
+    for name in step:
+        if name not in known:
+            yield Fault((*where, str(name)), f"the key {name!r} is not known{did_you_mean(str(name), known)}", few(known, 12))
+    for name in needed:
+        if name not in step:
+            yield Fault((*where, name), "this key is missing")
+    if not dimensions:
+        return
+    for name in DIMENSIONS:
+        named = step.get(name)
+        if named is not None:
+            listed = [named] if isinstance(named, str) else list(named) if isinstance(named, dict) else sequence(named)
+            yield from unknown((*where, name), listed, dimensions, "a dimension of this table")
+    for group, level in mapping(step, "groups").items():
+        levels = mapping(dimensions, group, "values")
+        yield from unknown((*where, "groups", str(group)), [level] if levels else [], levels, f"a level of {group}")

@@ -1,0 +1,134 @@
+"""Packages of published tables are trusted like any other: not at all, until every byte and the plan agree."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from shared_code.config import Site, Study, digests
+from shared_code.model import Refused
+from shared_code.pooling.inbox import receive
+from shared_code.pooling.pool import pool
+from shared_code.releases import package
+from shared_code.releases.published import release_published
+
+SITE = "ndl_wales"
+
+
+@pytest.fixture(scope="module")
+def place(outbox: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inbox")
+    shutil.copyfile(outbox / f"{SITE}.zip", folder / f"{SITE}.zip")
+    return folder
+
+
+def refused(study: Study, folder: Path, expected: dict[str, str], content: bytes) -> str:
+    (folder / f"{SITE}.zip").write_bytes(content)
+    with pytest.raises(Refused) as refusal:
+        receive(study, folder, expected)
+    return str(refusal.value)
+
+
+def test_an_unchanged_package_is_accepted(study: Study, outbox: Path, expected: dict[str, str]) -> None:
+    inbox = receive(study, outbox, expected)
+    assert list(inbox.releases) == sorted(expected)
+    assert not inbox.missing
+
+
+@settings(max_examples=200, deadline=None)
+@given(where=st.floats(0, 1, exclude_max=True), change=st.integers(1, 255))
+@example(where=0.0, change=1)
+@example(where=0.999999, change=128)
+def test_one_changed_byte_is_refused_by_name(
+    where: float, change: int, study: Study, outbox: Path, place: Path, expected: dict[str, str]
+) -> None:
+    content = bytearray((outbox / f"{SITE}.zip").read_bytes())
+    content[int(where * len(content))] ^= change
+    assert f"{SITE}.zip" in refused(study, place, expected, bytes(content))
+
+
+@settings(max_examples=50, deadline=None)
+@given(kept=st.floats(0, 1, exclude_max=True))
+def test_a_package_cut_short_is_refused_by_name(
+    kept: float, study: Study, outbox: Path, place: Path, expected: dict[str, str]
+) -> None:
+    content = (outbox / f"{SITE}.zip").read_bytes()
+    assert f"{SITE}.zip" in refused(study, place, expected, content[: int(kept * len(content))])
+
+
+def test_a_byte_that_claims_compression_is_refused_by_name(
+    study: Study, outbox: Path, place: Path, expected: dict[str, str]
+) -> None:
+    """The method of the last entry stands 10 bytes into its record in the list of contents; 0 stored, 8 deflated."""
+    content = bytearray((outbox / f"{SITE}.zip").read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 10] = 8
+    assert f"{SITE}.zip" in refused(study, place, expected, bytes(content))
+
+
+def test_a_number_changed_with_its_digests_still_needs_the_right_form(
+    study: Study, outbox: Path, place: Path, expected: dict[str, str]
+) -> None:
+    """Whoever can rewrite the package consistently gets as far as the check of the tables."""
+    manifest, files, _ = package.read(outbox / f"{SITE}.zip")
+    (name,) = files
+    files[name] = files[name].replace(b"admissions_emergency", b"admissions_unknown")
+    package.write(place / f"{SITE}.zip", manifest, files)
+    said = refused(study, place, expected, (place / f"{SITE}.zip").read_bytes())
+    assert f"{SITE}.zip" in said
+    assert "service holds admissions_unknown" in said
+
+
+def with_other_bands(study: Study) -> Study:
+    plain = study.model_dump(mode="json")
+    plain["analyses"]["hospital_use"]["results"]["monthly"]["dimensions"]["age"]["bands"] = [0, 30, 50, 65]
+    return Study.model_validate(plain)
+
+
+def test_a_package_of_another_plan_is_not_pooled(
+    study: Study, outbox: Path, expected: dict[str, str], tmp_path: Path
+) -> None:
+    other = with_other_bands(study)
+    assert digests.plan(other, "hospital_use") != digests.plan(study, "hospital_use")
+    with pytest.raises(Refused) as refusal:
+        pool(other, outbox, tmp_path / "pooled", expected)
+    for site in expected:
+        assert f"{site} ran another plan of hospital_use than this study's" in str(refusal.value)
+    assert not (tmp_path / "pooled").exists()
+
+
+def test_a_table_in_other_bands_does_not_become_a_package(study: Study, sites: dict[str, Site], tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refusal:
+        release_published(sites[SITE], with_other_bands(study), tmp_path / f"{SITE}.zip")
+    assert "dimensions.age: strata holds '50-69' (58 rows), '70+' (58 rows), not explained" in str(refusal.value)
+    assert not (tmp_path / f"{SITE}.zip").exists()
+
+
+def test_a_missing_site_is_named_and_the_others_are_pooled(
+    study: Study, outbox: Path, expected: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copytree(outbox, tmp_path / "inbox")
+    (tmp_path / "inbox" / "ndl_leeds.zip").unlink()
+    done = pool(study, tmp_path / "inbox", tmp_path / "pooled", expected)
+    assert (done["releases"], done["missing"]) == (4, 1)
+    assert json.loads((tmp_path / "pooled" / "pooled.json").read_text())["missing"] == {"ndl_leeds": "Leeds"}
+    with_leeds = (tmp_path / "pooled" / "results.csv").read_text().splitlines()
+    assert any(",ndl_leeds; ndl_wales," in line for line in with_leeds)
+
+
+def test_the_manifest_says_where_the_numbers_come_from(outbox: Path, ndl: Path, sites: dict[str, Site]) -> None:
+    for name, site in sites.items():
+        with zipfile.ZipFile(outbox / f"{name}.zip") as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+        (file,) = {entry.file for entry in site.published}
+        assert manifest["published_files"] == {file: digests.of_file(ndl / file)}
+        assert manifest["kind"] == "published tables"
+        assert manifest["disclosure"]["rules"]["threshold"] == 1
+        assert manifest["disclosure"]["tables"]["hospital_use.monthly"].get("withheld", 0) == 0
+        assert manifest["not_run"] == {}
+        assert not manifest["made_up_data"]
