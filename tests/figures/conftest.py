@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from shared_code.config import Study
 from shared_code.config.study import months_between
 from shared_code.figures import style
+from shared_code.figures.draw import draw_one, requests
 from shared_code.figures.request import NUMBERS, TEXTS
 
 ROOT = Path(__file__).parents[2]
@@ -40,23 +42,27 @@ def site_names(count: int) -> dict[str, str]:
     return {f"s{n:02d}": TOWNS[n % len(TOWNS)] + (f" {n}" if n >= len(TOWNS) else "") for n in range(count)}
 
 
-def study(figures: dict, items: dict[str, str], pooled: dict | None = None) -> Study:
+def study(figures: dict, items: dict[str, str]) -> Study:
     """A study of one analysis whose items, sexes, fifths, months and places are all declared."""
     dimensions = {
         "item": {"label": "Condition", "values": items},
         "deprivation": {"label": "Deprivation", "values": {"1": "1 (most deprived)", "2": "2", "3": "3", "4": "4",
                                                            "5": "5 (least deprived)", "Unknown": "Unknown"}},
         "sex": {"label": "Sex", "values": {"F": "Female", "M": "Male"}},
+        "age": {"label": "Age", "bands": [0, 65]},
         "month": {"label": "Month", "months": ["2019-01", "2020-12"]},
         "ward": {"label": "Ward", "local": True},
     }  # fmt: skip
+    steps = [{"method": "prevalence", "table": "t", "item": "item", "standardise": ["sex", "age"],
+              "groups": {"deprivation": "5"}},
+             {"method": "change", "table": "t", "item": "item", "along": "month", "at": "2020-04",
+              "against": "2019-04"}]  # fmt: skip
     return Study(
         study="artificial", title="Artificial", summary="Made up", coordinator="Nobody", index_date="2026-04-01",
         period={"start": "2021-04-01", "end": "2026-04-01"}, disclosure={},
         analyses={"one": {"title": "One", "question": "What?", "figures": figures,
                           "results": {"t": {"title": "T", "layout": "counts", "dimensions": dimensions}},
-                          "pooled": [pooled or {"method": "prevalence", "table": "t", "item": "item",
-                                                "along": "month", "standardise": ["sex", "age"]}]}},
+                          "pooled": steps}},
     )  # fmt: skip
 
 
@@ -171,3 +177,40 @@ def change_rows(items: dict[str, str], sites: dict[str, str]) -> list[dict]:
             rows.append(row(measure="change", scope=f"site:{site}", **common, estimate=value, lower=value - half,
                             upper=value + half))  # fmt: skip
     return rows
+
+
+def figures_of(items: dict[str, str]) -> dict:
+    """One figure of every kind, and life expectancy by sex."""
+    return {
+        "ratios": {"kind": "ratios", "group": "deprivation", "level": "1", "caption": "In the most deprived fifth"},
+        "gradient": {"kind": "gradient", "group": "deprivation", "items": [*items], "caption": "By deprivation"},
+        "caterpillar": {"kind": "caterpillar", "item": "item_0", "caption": "Life expectancy by ward"},
+        "trend": {"kind": "trend", "mark": "2020-03", "caption": "Hospital use by month"},
+        "change": {"kind": "change", "caption": "Change in hospital use"},
+    }  # fmt: skip
+
+
+def everything(folder: Path, items: int = 3, sites: int = 5, sexes: tuple[str, ...] = ("both",), places: int = 6):
+    """Give a study with a figure of every kind, and a folder of results for all of them."""
+    named, who = titles(items), site_names(sites)
+    rows = [*ratio_rows(named), *gradient_rows(named, who, sexes), *place_rows(who, places), *month_rows(named, who),
+            *change_rows(named, who)]  # fmt: skip
+    return study(figures_of(named), named), write(folder, rows, who)
+
+
+@pytest.fixture
+def made() -> SimpleNamespace:
+    """The makers above, for tests."""
+    makers = (titles, site_names, study, row, interval, write, ratio_rows, gradient_rows, place_rows, month_rows,
+              change_rows, figures_of, everything)  # fmt: skip
+    return SimpleNamespace(**{maker.__name__: maker for maker in makers})
+
+
+@pytest.fixture
+def draw(look, made, tmp_path):
+    """Draw one figure of a study by its name; give what was drawn."""
+
+    def drawn(the_study: Study, pooled: Path, name: str):
+        return draw_one(next(r for r in requests(the_study, pooled) if r.name == name))
+
+    return drawn
