@@ -111,6 +111,14 @@ def stage() -> None:
 
 
 @app.command()
+def readme() -> None:
+    """Put the demonstration's table and figure into the README."""
+    from shared_code.cli import reporting
+
+    _say(reporting.readme())
+
+
+@app.command()
 def generate(check: Annotated[bool, typer.Option(help="only say whether the files are up to date")] = False) -> None:
     """Write the files made from declarations: the data dictionary, the empty site file, environment.yml, navigation."""
     from shared_code.cli import generated

@@ -63,3 +63,16 @@ def report_site(name: str, study_file: Path, study: Study) -> str:
     target = _without_remains(rooms.site_report(name, study.study))
     used = render(staged, target, {})
     return f"Wrote {target / 'index.html'}: what would leave {site.title} (rendered by {used})."
+
+
+def readme() -> str:
+    """Write the demonstration's table and figure into the README."""
+    from shared_code.reporting import open_report
+    from shared_code.reporting.readme import demonstration_part, with_part
+
+    report = open_report(rooms.PRIVATE / "coordination" / "demonstration" / "report")
+    path = ROOT / "README.md"
+    path.write_text(with_part(path.read_text("utf-8"), demonstration_part(report)), "utf-8", newline="\n")
+    picture = rooms.figures("demonstration") / "long_term_conditions.deprivation_ratios.png"
+    shutil.copyfile(picture, ROOT / "docs" / "images" / "deprivation_ratios.png")
+    return "The README shows the demonstration as it was last run."

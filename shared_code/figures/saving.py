@@ -32,7 +32,7 @@ def describe(drawn: Drawn, request: Request) -> dict[str, Any]:
     return {
         "analysis": request.plan.stem, "name": request.name, "kind": request.figure.kind,
         "title": request.figure.caption,
-        "caption": " ".join([f"{request.figure.caption.rstrip('.')}.", drawn.subtitle, *drawn.notes]).strip(),
+        "caption": f"{request.figure.caption.rstrip('.')}. {drawn.subtitle}".strip(),
         "subtitle": drawn.subtitle, "notes": drawn.notes, "alt": drawn.alt,
         "drawn": not drawn.nothing, "reason": drawn.nothing,
         "sites": inside, "sites_without": [s for s in request.site_titles if s not in inside],

@@ -99,7 +99,7 @@ def test_a_key_written_twice_is_refused_with_its_line(study, message_of):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("study: [unfinished".encode(), "line"),
+        (b"study: [unfinished", "line"),
         ("title: Übersicht".encode("cp1252"), "the file is not UTF-8"),
         (b"", "the file holds no settings"),
         (b"- a\n- b\n", "the file holds no settings"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_no_raw_codes_are_shown(made, draw, tmp_path):
     for kind in KINDS:
         drawn = draw(study, pooled, kind)
         said = " ".join([*(text.get_text() for text in drawn.picture.texts), drawn.alt, *drawn.notes, drawn.subtitle])
-        assert "item_" not in said and "s00" not in said and "site:" not in said, kind
+        assert not re.search(r"item_|s0\d|site:s", said), kind
 
 
 def test_much_withheld_is_written_and_not_only_coloured(made, draw, tmp_path):

@@ -270,3 +270,12 @@ def test_lint_has_only_the_exception_that_is_explained(demonstration):
     said = demonstration.snakemake("--lint")
     complaints = set(re.findall(r"^ +\* (.*?):?$", said.stderr + said.stdout, re.MULTILINE))
     assert complaints <= {"Specify a conda environment or container for each rule."}
+
+
+def test_the_readme_shows_what_the_demonstration_makes(demonstration):
+    """Numbers of the README are computed; `cohortium readme` writes them again after a change."""
+    from shared_code.reporting import open_report
+    from shared_code.reporting.readme import demonstration_part, part_of
+
+    report = open_report(demonstration.folder / "private" / "coordination" / "demonstration" / "report")
+    assert part_of((ROOT / "README.md").read_text("utf-8")) == demonstration_part(report)
