@@ -5,8 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from shared_code.figures.request import SITE, Request
+from shared_code.model import ALL
 
-NOT_COLLECTED, WITHHELD, NO_EVENTS = "not collected", "withheld", "no events in a month"
+NOT_COLLECTED, WITHHELD = "not collected", "withheld"
+NO_DATA, NO_EVENTS = "no data for a month", "no events in a month"
 
 
 def why_absent(request: Request, changes: pd.DataFrame, items: list[str], sites: list[str], months: tuple[str, str]
@@ -37,7 +39,9 @@ def _cells(request: Request) -> pd.DataFrame | None:
         path = request.cells / f"{request.plan.stem}.{step.table}.csv"
         if step.method == "change" and path.is_file():
             cells = pd.read_csv(path, dtype=str, keep_default_na=False)
-            events = cells[cells["statistic"] == "events"]
+            totals = [n for n, d in request.plan.results(step.table).dimensions.items() if d.total and n in cells]
+            whole = (cells[totals] == ALL).all(axis=1)  # not broken out further
+            events = cells[whole & (cells["statistic"] == "events")]
             return events.rename(columns={step.settings["item"]: "its item", step.settings["along"]: "its month"})
     return None
 
@@ -51,5 +55,5 @@ def _reason(request: Request, cells: pd.DataFrame | None, item: str, site: str, 
         return NOT_COLLECTED
     mine = mine[mine["its month"].isin(months)]
     if set(mine["its month"]) != set(months) or (mine["status"] == "not_collected").any():
-        return NOT_COLLECTED
+        return NO_DATA
     return WITHHELD if (mine["status"] == "withheld").any() else NO_EVENTS

@@ -59,8 +59,8 @@ def tau_words(row: pd.Series) -> str:
         return ""
     value, low, high = (_percent(row[name]) for name in ("estimate", "lower", "upper"))
     if row["estimate"] < 1e-5:
-        most = "" if math.isnan(row["upper"]) else f"; could be up to {high} %"
-        return f"Sites differ no more than chance explains (tau2 0{most})."
+        most = "" if math.isnan(row["upper"]) else f"; it could be up to {high} %"
+        return f"No difference between sites beyond chance was found (tau2 0{most})."
     known = not (math.isnan(row["lower"]) or math.isnan(row["upper"]))
     limits = f"{low} to {high} %; " if known else ""
     return f"Sites typically lie {value} % to either side of their average ({limits}tau2 {row['estimate']:.3f})."

@@ -103,7 +103,7 @@ def _picture(request: Request, panels: list, levels: dict[str, str], pooled: pd.
     gap, edge = 0.25, 0.42
     width = (style.WIDTH - 2 * style.MARGIN - gap * (columns - 1)) / columns
     heads = [_heading(request, panel, panels, slopes, levels, width) for panel in panels]
-    head = 0.2 + 0.15 * max(len(lines) for _, lines in heads) + 0.25
+    head = 0.2 + 0.15 * max(len(lines) for _, lines in heads) + 0.31
     below = 0.42
     rows = -(-len(panels) // columns)
     inside, without = request.who(pooled)
@@ -124,7 +124,7 @@ def _picture(request: Request, panels: list, levels: dict[str, str], pooled: pd.
         axes = page.axes(left + edge, top + head, width - edge, PANEL)
         mine = (pooled["item"] == panel[0]) & (pooled["sex"] == panel[1])
         scale = pooled.loc[mine, "scale"].iloc[0]
-        page.text(left + edge - 0.05, top + head - 0.07, scale, ha="right", size=style.SMALL, color=style.QUIET)
+        page.text(left + edge - 0.05, top + head - 0.15, scale, ha="right", size=style.SMALL, color=style.QUIET)
         axes.set(xlim=(-0.5, len(levels) - 0.5), ylim=spans[panel[0]])
         _points(axes, pooled[mine], dots, panel, list(levels))
         _level_axis(page, axes, request.label(request.setting("group")), levels, left + edge, width - edge,
@@ -245,7 +245,7 @@ def _level_axis(page: Page, axes: Axes, label: str, levels: dict[str, str], left
     free = width - sum(style.width_of(text, style.SMALL) for text in (first, last)) - 0.2
     if style.width_of(middle, style.SMALL) <= free:
         shift = (style.width_of(first, style.SMALL) - style.width_of(last, style.SMALL)) / 2
-        page.text(left + width / 2 + shift, bottom + 0.3, middle, ha="center", size=style.SMALL, color=style.LIGHT)
+        page.text(left + width / 2 + shift, bottom + 0.3, middle, ha="center", size=style.SMALL, color=style.QUIET)
 
 
 def _alt(request: Request, panels: list, levels: dict[str, str], pooled: pd.DataFrame, slopes: pd.DataFrame) -> str:

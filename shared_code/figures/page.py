@@ -90,7 +90,7 @@ class Page:
         self.figure.add_artist(Rectangle(corner, width, height, transform=self.figure.dpi_scale_trans, **options))
 
     def _write(self, left: float, top: float, words: str, **options: Any) -> None:
-        settings = {"va": "top", "ha": "left", "size": style.TEXT, "parse_math": False} | options
+        settings: dict[str, Any] = {"va": "top", "ha": "left", "size": style.TEXT, "parse_math": False} | options
         self.figure.text(left, self.height - top, words, transform=self.figure.dpi_scale_trans, **settings)
 
     def _draw_key(self, left: float, top: float, key: Key) -> None:
@@ -101,7 +101,7 @@ class Page:
             self.figure.add_artist(Rectangle(corner, 0.26, 0.1, alpha=0.25, linewidth=0, **common))
         if key.kind in ("interval", "line", "band", "dashes", "bar"):
             width = {"interval": 1.4, "line": 0.8, "bar": 3.5}.get(key.kind, 1.8)
-            dash = "--" if key.kind == "dashes" else "-"
+            dash: Any = "--" if key.kind == "dashes" else "-"
             self.figure.add_artist(Line2D([left, left + 0.26], [y, y], linewidth=width, linestyle=dash, **common))
         if key.kind in ("interval", "point"):
             face = key.colour if key.filled else "white"

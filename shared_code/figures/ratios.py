@@ -152,9 +152,9 @@ def _row(page: Page, axes: Axes, row: pd.Series, middle: float, top: float, left
             if end != true:
                 axes.plot([end], [middle], marker=marker, color=colour, markersize=5, clip_on=False)
     for value in crude.loc[crude["item"] == row["item"], "estimate"]:
-        axes.plot([value], [middle], marker="o", markersize=5, markerfacecolor="white", markeredgewidth=1,
+        axes.plot([value], [middle], marker="o", markersize=6.6, markerfacecolor="white", markeredgewidth=1,
                   markeredgecolor=style.LIGHT if pale else style.QUIET, zorder=3)  # fmt: skip
-    axes.plot([row["estimate"]], [middle], marker="o", markersize=6, color=colour, zorder=4)
+    axes.plot([row["estimate"]], [middle], marker="o", markersize=5, color=colour, zorder=4)
     ink = style.QUIET if pale else style.INK
     page.text(style.WIDTH - style.MARGIN - far, top + middle, _numbers(row), ha="right", size=style.SMALL, color=ink)
     if pale:

@@ -187,7 +187,10 @@ def read_results(pooled: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise Refused("The pooled results", problems)
     frames = []
     for name, needed in (("results.csv", [*TEXTS, *NUMBERS]), ("sites.csv", SITE_COLUMNS)):
-        frame = pd.read_csv(pooled / name, dtype=str, keep_default_na=False)
+        try:
+            frame = pd.read_csv(pooled / name, dtype=str, keep_default_na=False)
+        except pd.errors.EmptyDataError:
+            frame = pd.DataFrame()
         lacking = [column for column in needed if column not in frame.columns]
         if lacking:
             wrong = f"columns are missing: {listed(lacking)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.backends.backend_agg import RendererAgg
@@ -21,7 +22,7 @@ PALE_ABOVE = 0.5  # share of the numerator that may be withheld, above which an 
 
 INK = "#1a1a1a"
 QUIET = "#555555"
-LIGHT = "#9a9a9a"
+LIGHT = "#8a8a8a"
 GRID = "#e3e3e3"
 BAND = "#f4f4f2"  # background of every second block
 
@@ -34,7 +35,7 @@ SERIES = [(BLUE, "o"), (VERMILION, "s"), (GREEN, "^"), (PURPLE, "D")]  # neighbo
 
 TITLE, TEXT, SMALL = 11.5, 9.0, 8.0  # points
 
-SETTINGS = {
+SETTINGS: Any = {
     "font.family": "DejaVu Sans", "font.size": TEXT, "text.color": INK, "axes.labelcolor": QUIET,
     "axes.labelsize": SMALL, "axes.edgecolor": LIGHT, "axes.linewidth": 0.7, "axes.spines.top": False,
     "axes.spines.right": False, "axes.spines.left": False, "axes.grid": False, "axes.axisbelow": True,

@@ -27,6 +27,8 @@ class Column:
     key      part of the table's key; a key column is never missing and the key is unique
     required a value must be present in every row
     lowest, highest  limits of a number
+    month    a date that is the first day of its month, because nothing finer may be kept
+    private  it identifies a person or a record: a message never shows its values
     """
 
     name: str
@@ -38,6 +40,8 @@ class Column:
     required: bool = False
     lowest: float | None = None
     highest: float | None = None
+    month: bool = False
+    private: bool = False
 
     @property
     def never_missing(self) -> bool:
@@ -49,12 +53,14 @@ class Table:
     """Declare one prepared table: what a row is, and its columns.
 
     refers_to  column -> table whose rows it points at (the column has the same name there)
+    one_value  columns that hold one and the same value in every row: editions that must never be mixed
     """
 
     name: str
     row: str
     columns: tuple[Column, ...]
     refers_to: dict[str, str] = field(default_factory=dict)
+    one_value: tuple[str, ...] = ()
 
     @property
     def key(self) -> list[str]:
@@ -84,18 +90,18 @@ ETHNICITY5 = {
 UNKNOWN = "Unknown"
 
 PERSON_ID = Column("person_id", "text", "keyed pseudonym of the person, 64 hexadecimal digits",
-                   pattern="[0-9a-f]{64}", required=True)  # fmt: skip
+                   pattern="[0-9a-f]{64}", required=True, private=True)  # fmt: skip
 LSOA21 = r"[EW]01[0-9]{6}"
 WARD = r"[EW]05[0-9]{6}"
 
 
 def _person_key() -> Column:
-    return Column("person_id", "text", PERSON_ID.meaning, pattern=PERSON_ID.pattern, key=True)
+    return Column("person_id", "text", PERSON_ID.meaning, pattern=PERSON_ID.pattern, key=True, private=True)
 
 
 PERSON = Table("person", "one person", (
     _person_key(),
-    Column("birth_month", "date", "first day of the month of birth (never the full date)", required=True),
+    Column("birth_month", "date", "first day of the month of birth (never the full date)", required=True, month=True),
     Column("sex", "text", "sex as registered", values=SEX, required=True),
     Column("ethnicity16", "text", "ethnic group, 16+1 categories (missing: not known)", values=ETHNICITY16),
     Column("carehome_flag", "boolean", "lives in a care home"),
@@ -118,9 +124,10 @@ GP_REGISTRATION = Table("gp_registration", "one registration of a person with a 
 ), {"person_id": "person"})  # fmt: skip
 
 CONDITION_EVENT = Table("condition_event", "one diagnosis code recorded for a person", (
-    Column("event_id", "text", "identifier of the record", key=True),
-    Column("person_id", "text", PERSON_ID.meaning, pattern=PERSON_ID.pattern, required=True),
-    Column("code", "text", "diagnosis code; ICD-10 without the dot", required=True),
+    Column("event_id", "text", "identifier of the record", key=True, private=True),
+    PERSON_ID,
+    Column("code", "text", "diagnosis code: digits of SNOMED CT, or ICD-10 in capitals without the dot", required=True,
+           pattern="[0-9]{6,18}|[A-Z][0-9]{2}[0-9A-Z]{0,4}"),
     Column("code_system", "text", "terminology of the code",
            values={"SCT": "SNOMED CT", "ICD10": "ICD-10"}, required=True),
     Column("event_date", "date", "date the condition was diagnosed or treated", required=True),
@@ -150,7 +157,7 @@ AREA_LOOKUP = Table("area_lookup", "one small area (LSOA)", (
            values={"IoD2019": "English Indices 2019 (LSOA 2011)", "IoD2025": "English Indices 2025 (LSOA 2021)"}),
     Column("imd10", "integer", "national decile of deprivation, 1 = most deprived", required=True,
            lowest=1, highest=10),
-))  # fmt: skip
+), one_value=("imd_version",))  # fmt: skip
 
 AREA_POPULATION = Table("area_population", "people of one age and sex living in an area in one year", (
     Column("area_cd", "text", "small area (LSOA, 2021 edition)", pattern=LSOA21, key=True),

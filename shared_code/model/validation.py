@@ -26,13 +26,17 @@ def check_table(connection: Any, table: Table, folder: Path, settings: str) -> l
         number = int(counts[f"r{i}"].iloc[0])
         if number:
             shown = ""
-            if "missing" not in rule:
+            if "missing" not in rule and not column.private:
                 found = rows.filter(bad).select(column.name).distinct().order_by(column.name).limit(5).execute()
                 shown = f" ({few(found[column.name])})"
-            allowed = few(column.values, 20) or column.pattern or column.meaning
+            allowed = few(column.values, 20) or column.pattern or _limits(column) or column.meaning
             mend = f"Correct the mapping at {where}.columns.{column.name}, or the extract"
             problems.append(Problem(f"{where}.columns.{column.name}", f"{number} rows {rule}{shown}", allowed, mend))
     problems += _unique(rows, table, where)
+    for name in table.one_value:
+        found = sorted(rows.select(name).distinct().limit(5).execute()[name].dropna())
+        if len(found) > 1:
+            problems.append(Problem(f"{where}.columns.{name}", f"several editions are mixed ({few(found)})", "one", "Keep one"))
     for column_name, other in table.refers_to.items():
         target = folder / f"{other}.parquet"
         if target.is_file():
@@ -49,11 +53,19 @@ def _rules(rows: ir.Table, column: Column) -> list[tuple[str, ir.BooleanColumn]]
         rules.append(("hold a value that is not allowed", ~value.isin(list(column.values))))
     if column.pattern:
         rules.append(("do not have the form of the column", ~value.re_search(f"^(?:{column.pattern})$")))
+    if column.month:
+        rules.append(("are not the first day of a month", value.day() != 1))
     limits = [value < column.lowest] if column.lowest is not None else []
     limits += [value > column.highest] if column.highest is not None else []
     if limits:
         rules.append(("lie outside the limits", reduce(lambda a, b: a | b, limits)))
     return rules
+
+
+def _limits(column: Column) -> str:
+    if column.lowest is None:
+        return ""
+    return f"{column.lowest:g} to {column.highest:g}" if column.highest is not None else f"{column.lowest:g} or more"
 
 
 def _unique(rows: ir.Table, table: Table, where: str) -> list[Problem]:
@@ -74,6 +86,3 @@ def _orphans(connection: Any, rows: ir.Table, column: str, other: str, target: P
         return []
     wrong = f"{number} rows name a {column} that is not in {other}"
     return [Problem(f"{where}.columns.{column}", wrong, "", f"Extract {other} and {where.split('.')[-1]} on the same day")]
-
-
-

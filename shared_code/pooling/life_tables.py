@@ -13,6 +13,7 @@ from shared_code.config.study import ResultsTable
 from shared_code.measures.mortality import DAYS_A_YEAR
 from shared_code.pooling.cubes import Cube, cube
 
+FEWEST_LEVELS = 3  # a line through fewer says nothing about a gradient
 METHOD = "sum of sites by age band, then one life table (Chiang II, Silcocks)"
 
 
@@ -84,19 +85,21 @@ def _slopes(tables: dict[str, tuple[dict, methods.LifeExpectancy]], ages: list[i
             ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Give the slope index across the ranked levels of one sex (most deprived first)."""
     ranked = sorted(tables, key=int)
-    if len(ranked) < 3 or any(str(tables[level][1].reason) for level in ranked):
-        return
+    without = [level for level in ranked if str(tables[level][1].reason)]
     years = [tables[level][0]["person_years"] for level in ranked]
     sites = sorted({s for level in ranked for s in tables[level][0]["sites"]})
     for age in ages:
         at = bands.index(age)
-        line = methods.slope_index(years, [tables[x][1].estimate[at] for x in ranked],
-                                   [tables[x][1].se[at] for x in ranked])  # fmt: skip
-        base = tables[ranked[0]][0]
-        yield base | {
+        base = tables[ranked[0]][0] | {
             "item": f"e{age}", "measure": "slope index", "level": "slope", "sites": sites,
-            "estimate": line.estimate, "lower": line.lower, "upper": line.upper, "se": line.se,
-            "events": sum(tables[x][0]["events"] for x in ranked), "person_years": sum(years), "reason": "",
+            "events": sum(tables[x][0]["events"] for x in ranked), "person_years": sum(years),
             "withheld_share": max(tables[x][0]["withheld_share"] for x in ranked),
             "method": "weighted line through the deciles, by rank of deprivation: least minus most deprived end",
         }  # fmt: skip
+        if without or len(ranked) < FEWEST_LEVELS:
+            reason = f"no life expectancy for {', '.join(without)}" if without else f"fewer than {FEWEST_LEVELS} levels"
+            yield base | {"reason": reason}
+            continue
+        line = methods.slope_index(years, [tables[x][1].estimate[at] for x in ranked],
+                                   [tables[x][1].se[at] for x in ranked])  # fmt: skip
+        yield base | {"estimate": line.estimate, "lower": line.lower, "upper": line.upper, "se": line.se}

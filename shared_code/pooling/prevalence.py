@@ -19,6 +19,7 @@ from shared_code.model import UNKNOWN
 from shared_code.pooling.cubes import Cube, cube, set_of
 
 EVERYONE = "everyone"
+FEWEST_LEVELS = 3  # a line through fewer says nothing about a gradient
 FEWEST_CASES = 10  # below, a standardised value is not given (Morris et al. 2018)
 
 
@@ -77,6 +78,8 @@ class _Scope:
                reference: str) -> Iterator[dict[str, Any]]:  # fmt: skip
         if not self.people[members].sum():
             return
+        if against is not None and not self.people[against].sum():
+            against = None  # nobody to compare with
         bands = self._bands([members] if against is None else [members, against])
         mine = self._group(members, bands)
         base = self._row(item, group, level, [mine])
@@ -128,16 +131,20 @@ class _Scope:
 
     def _slope(self, item: str, group: str, levels: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
         ranked = sorted((level for level in levels if level != UNKNOWN), key=int)
-        if len(ranked) < 3 or not all(self.people[levels[level]].sum() for level in ranked):
+        if len(ranked) < FEWEST_LEVELS or not all(self.people[levels[level]].sum() for level in ranked):
             return
         bands = self._bands([levels[level] for level in ranked])
         groups = [self._group(levels[level], bands) for level in ranked]
-        if any(g.estimate.reason for g in groups):
+        base = self._row(item, group, "slope", groups)
+        base |= {"method": "weighted line through the standardised prevalences, by rank of deprivation"}
+        without = [level for level, g in zip(ranked, groups) if g.estimate.reason]
+        if without:
+            reason = {"reason": f"no standardised prevalence for {', '.join(without)}"}
+            yield base | reason | {"measure": "slope index", "scale": "percentage points"}
+            yield base | reason | {"measure": "relative index", "scale": "ratio"}
             return
         line = methods.slope_index([g.people for g in groups], [100 * g.estimate.estimate for g in groups],
                                    [100 * g.estimate.se for g in groups])  # fmt: skip
-        base = self._row(item, group, "slope", groups)
-        base |= {"method": "weighted line through the standardised prevalences, by rank of deprivation"}
         yield base | {"measure": "slope index", "scale": "percentage points", "estimate": line.estimate,
                       "lower": line.lower, "upper": line.upper, "se": line.se}  # fmt: skip
         yield base | {"measure": "relative index", "scale": "ratio", "estimate": line.ratio,

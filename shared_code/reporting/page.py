@@ -65,11 +65,15 @@ class Report:
         lines = []
         for finding in self.entry(stem)["findings"]:
             found = self.rows(stem, **finding["where"])
-            if len(found) != 1:
-                raise ValueError(f"findings of {stem}: {finding['where']} fits {len(found)} results, not one")
+            if found.empty:
+                lines.append(f"- Not given: no release holds the {finding['where']['measure']} asked for here.")
+                continue
+            if len(found) > 1:
+                raise ValueError(f"findings of {stem}: {finding['where']} fits {len(found)} results")
             row, decimals = found.iloc[0], finding["decimals"]
             if pd.isna(row["estimate"]):
-                lines.append(f"- Not given ({row['reason']}): {finding['where']['measure']} of {row['item']}.")
+                what = self.title_of(stem, row["item"])
+                lines.append(f"- {what}, {finding['where']['measure']}: not given ({row['reason']}).")
                 continue
             shown = abs(row["estimate"]) if "{fall}" in finding["text"] else row["estimate"]
             words = finding["text"].format(

@@ -17,6 +17,8 @@ def number(value: float, decimals: int = 1) -> str:
     """
     if value is None or math.isnan(value):
         return "not given"
+    if math.isinf(value):
+        return "no limit"
     scaled = math.floor(abs(value) * 10**decimals + 0.5) / 10**decimals
     text = f"{scaled:,.{decimals}f}"
     return f"−{text}" if value < 0 and scaled else text

@@ -11,26 +11,36 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from shared_code.config.site import ColumnMap, RowMap, TableMap
+from shared_code.config.columns import ColumnMap, RowMap, TableMap
+from shared_code.config.strict import code_text
 from shared_code.model import Column, Problem, Table, did_you_mean, few
-from shared_code.sources.readers import Landed
+from shared_code.sources.landing import Landed
 
+MOST_MONTHS = 130 * 12  # nobody is older; a larger number is a code for "unknown"
+LARGEST = 9e18  # of a whole number in 64 bits
+ISO_DATE = r"^([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})([ T].*)?$"
 IBIS_TYPE = {"text": "string", "integer": "int64", "number": "float64", "date": "date", "boolean": "boolean"}
 
 
 def as_code(column: ir.Column) -> ir.StringColumn:
-    """Write a value as the code a person would write: trimmed text, 1.0 as "1", empty as missing."""
+    """Write a value as the code a person would write: trimmed text, 1.0 as "1", midnight as a date, empty as missing."""
     kind = column.type()
     if kind.is_floating():
-        whole = column.cast("int64").cast("string")
-        return ibis.ifelse(column == column.floor(), whole, column.cast("string"))
+        number = ibis.ifelse(column.isnan() | column.isinf(), ibis.null(kind), column)
+        whole = (number == number.floor()) & (number.abs() < LARGEST)
+        return ibis.ifelse(whole, number.try_cast("int64").cast("string"), number.cast("string"))
+    if kind.is_decimal():
+        return column.cast("string").re_replace(r"([.][0-9]*?)0+$", r"\1").re_replace(r"[.]$", "")
+    if kind.is_timestamp():
+        day = column.cast("date")
+        return ibis.ifelse(column == day.cast(kind), day.cast("string"), column.cast("string"))
     return column.cast("string").strip().nullif("")
 
 
 def missing_as_null(raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap, table_missing: list[Any],
                     declared: list[tuple[float | str, float | str]]) -> ir.BooleanValue:  # fmt: skip
     """Tell which values mean "no value": codes named in the site file, and codes the file itself declares."""
-    codes = [str(m) for m in [*table_missing, *mapped.missing]]
+    codes = [code_text(m) for m in [*table_missing, *mapped.missing]]
     is_missing: ir.BooleanValue = code.isin(codes) if codes else ibis.literal(False)
     for low, high in declared:
         if not isinstance(low, str) and raw.type().is_numeric():
@@ -54,38 +64,54 @@ def column_expression(landed: ir.Table, mapped: ColumnMap, column: Column, setti
     if mapped.values:
         branches = [(code == old, ibis.literal(new).cast(kind)) for old, new in mapped.values.items()]
         return ibis.cases(*branches, else_=ibis.null(kind)), code
-    if mapped.months_before or mapped.years_before:
-        months = code.try_cast("float64") * (1 if mapped.months_before else 12) + (0 if mapped.months_before else 6)
-        return _shifted(mapped.months_before or mapped.years_before, -months.floor().cast("int64")), code
+    if mapped.months_before:
+        return _shifted(mapped.months_before, code, -1), code
+    if mapped.years_before:
+        return _shifted(mapped.years_before, code, -12, 6), code
     if mapped.months_after:
-        return _shifted(mapped.months_after, code.try_cast("float64").floor().cast("int64")), code
+        return _shifted(mapped.months_after, code, 1), code
     if mapped.icd10:
-        tidy = code.upper().re_replace(r"[.\s†+*]", "")
-        return tidy, code
+        return code.upper().re_replace(r"[-.\s†+*]", "").nullif(""), code
     if kind == "date":
-        return _date(raw, code, mapped), code
+        return _date(raw, code, mapped, column), code
+    if kind in ("int64", "float64"):
+        return _number(code, kind), code
     value: ir.Value = code if kind == "string" else code.try_cast(kind)
     if mapped.prefix:
         value = ibis.literal(mapped.prefix).concat(value)
     return value, code
 
 
-def _shifted(start: Any, months: ir.IntegerValue) -> ir.DateValue:
-    """Give the first day of the month that lies so many months from a date."""
-    ordinal = ibis.literal(start.year * 12 + start.month - 1) + months
+def _number(code: ir.StringColumn, kind: str) -> ir.NumericValue:
+    """Read a number; null where it is none, or a fraction where whole numbers belong."""
+    number = code.try_cast("float64")
+    good = ~(number.isnan() | number.isinf())
+    if kind == "int64":
+        good = good & (number == number.floor()) & (number.abs() < LARGEST)
+    return ibis.ifelse(good, number, ibis.null("float64")).try_cast(kind)
+
+
+def _shifted(start: Any, code: ir.StringColumn, times: int, more: int = 0) -> ir.DateValue:
+    """Give the first day of the month that lies so many months (code x times, and more) after or before a date.
+
+    Null for a number that is none, negative, or larger than any lifetime.
+    """
+    months = (code.try_cast("float64") * abs(times) + more).floor()
+    months = ibis.ifelse((months >= more) & (months <= MOST_MONTHS), months, ibis.null("float64")).try_cast("int64")
+    ordinal = ibis.literal(start.year * 12 + start.month - 1) + months * (1 if times > 0 else -1)
     year, month = ordinal // 12, ordinal % 12 + 1
     return ibis.date(year.cast("int32"), month.cast("int32"), ibis.literal(1, "int32"))
 
 
-def _date(raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap) -> ir.Value:
+def _date(raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap, column: Column) -> ir.Value:
     kind = raw.type()
-    if mapped.date:
+    if mapped.date and not (kind.is_date() or kind.is_timestamp()):
         value = try_strptime(code, mapped.date)
     elif kind.is_date() or kind.is_timestamp():
         value = ibis.ifelse(code.isnull(), ibis.null("date"), raw.cast("date"))
     else:
-        value = code.substr(0, 10).try_cast("date")
-    return value.truncate("M").cast("date") if mapped.first_of_month else value
+        value = code.re_extract(ISO_DATE, 1).nullif("").try_cast("date")
+    return value.truncate("M").cast("date") if mapped.first_of_month or column.month else value
 
 
 @ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), "timestamp"))
@@ -108,15 +134,18 @@ def check_columns(table: Table, settings: TableMap, landed: Landed, where: str) 
             if mapped.from_ and mapped.from_ not in landed.columns:
                 wrong = f"the extract has no column {mapped.from_!r}{did_you_mean(mapped.from_, landed.columns)}"
                 problems.append(Problem(f"{place}.{name}", wrong, few(landed.columns, 12), "Correct from:"))
-    made = {settings.number, *settings.columns, *(c for row in settings.rows for c in row.columns)}
-    for column in table.columns:
-        if column.never_missing and column.name not in made:
-            mend = f"Add {column.name} to {where}.columns"
-            problems.append(Problem(f"{where}.columns", f"{column.name} is missing ({column.meaning})", "", mend))
-    for name in [*settings.where, *settings.present, *(n for row in settings.rows for n in row.where)]:
+    for place, columns in groups[1:] or groups:
+        made = {settings.number, *settings.columns, *columns}
+        for column in table.columns:
+            if column.never_missing and column.name not in made:
+                mend = f"Add {column.name} to {place}"
+                problems.append(Problem(place, f"{column.name} is missing ({column.meaning})", "", mend))
+    named = [(f"{where}.where", name) for name in settings.where] + [(f"{where}.present", name) for name in settings.present]
+    named += [(f"{where}.rows.{i}.where", name) for i, row in enumerate(settings.rows) for name in row.where]
+    for place, name in named:
         if name not in landed.columns:
             wrong = f"the extract has no column {name!r}{did_you_mean(name, landed.columns)}"
-            problems.append(Problem(f"{where}.where", wrong, few(landed.columns, 12), "Correct where:"))
+            problems.append(Problem(place, wrong, few(landed.columns, 12), f"Correct {place.rpartition('.')[2]}:"))
     return problems
 
 
@@ -125,7 +154,7 @@ def filtered(landed: ir.Table, where: dict[str, Any], present: tuple[str, ...] |
     for name in present:
         landed = landed.filter(as_code(landed[name]).notnull())
     for name, wanted in where.items():
-        codes = [str(w) for w in (wanted if isinstance(wanted, list) else [wanted])]
+        codes = [code_text(w) for w in (wanted if isinstance(wanted, list) else [wanted])]
         landed = landed.filter(as_code(landed[name]).isin(codes))
     return landed
 

@@ -8,15 +8,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 
+from shared_code.config.columns import ColumnMap, TableMap
 from shared_code.config.digests import of_json
-from shared_code.config.site import ColumnMap, Site, TableMap
+from shared_code.config.site import Site
 from shared_code.model import TABLES, Problem, Refused, Table, few
 from shared_code.model.validation import check_table
 from shared_code.sources import mapping, pseudonyms
-from shared_code.sources.readers import Landed, land
+from shared_code.sources.joining import land_table
+from shared_code.sources.landing import quoted
 
 ROWS_SHOWN = 5  # distinct values named in a message
 
@@ -32,33 +35,38 @@ def prepare(site: Site, folder: Path, target: Path, say: Any = lambda text: None
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "landed").mkdir(parents=True)
     _owner_only(partial)
-    connection = ibis.duckdb.connect()
-    connection.raw_sql(f"SET temp_directory = '{(partial / 'spill').as_posix()}'")
-    problems: list[Problem] = []
-    rows: dict[str, int] = {}
     try:
+        rows = _all_tables(site, folder, partial, say)
+        shutil.rmtree(partial / "landed")
+        shutil.rmtree(partial / "spill", ignore_errors=True)
+        record = {"site": site.site, "extract_date": site.extract_date.isoformat(), "rows": rows,
+                  "settings": of_json(site.model_dump(mode="json"))}  # fmt: skip
+        (partial / "prepared.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    except BaseException:  # whatever happened, no copy of the extract stays behind
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    shutil.rmtree(target, ignore_errors=True)
+    partial.replace(target)
+    return rows
+
+
+def _all_tables(site: Site, folder: Path, partial: Path, say: Any) -> dict[str, int]:
+    connection = ibis.duckdb.connect()
+    try:
+        connection.raw_sql(f"SET temp_directory = {quoted(partial / 'spill')}")
+        problems: list[Problem] = []
         for name, settings in site.tables.items():
             say(f"{site.title}: {name}")
-            problems += _one_table(connection, TABLES[name], settings, site, folder, partial)
+            found = _one_table(connection, TABLES[name], settings, site, folder, partial)
+            problems += [problem for problem in found if problem not in problems]
         if not problems:
             for name in site.tables:
                 problems += check_table(connection, TABLES[name], partial, f"config/sites/{site.site}.yaml")
         if problems:
             raise Refused(f"The extract of {site.title} ({site.site})", problems)
-        for name in site.tables:
-            rows[name] = int(connection.read_parquet(partial / f"{name}.parquet").count().execute())
+        return {name: int(connection.read_parquet(partial / f"{name}.parquet").count().execute()) for name in site.tables}
     finally:
         connection.disconnect()
-        if problems:
-            shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(partial / "landed")
-    shutil.rmtree(partial / "spill", ignore_errors=True)
-    record = {"site": site.site, "extract_date": site.extract_date.isoformat(), "rows": rows,
-              "settings": of_json(site.model_dump(mode="json"))}  # fmt: skip
-    (partial / "prepared.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    partial.replace(target)
-    return rows
 
 
 def _owner_only(folder: Path) -> None:
@@ -67,61 +75,51 @@ def _owner_only(folder: Path) -> None:
 
 
 def _one_table(connection: Any, table: Table, settings: TableMap, site: Site, folder: Path, partial: Path) -> list[Problem]:
+    """Write one prepared table, or say what is wrong with its files and their mapping."""
     where = f"config/sites/{site.site}.yaml, tables.{table.name}"
     try:
-        source = _land(connection.con, settings, folder, partial / "landed" / table.name)
+        source = land_table(connection.con, settings, folder, partial / "landed" / table.name)
+        problems = mapping.check_columns(table, settings, source, where)
+        if problems:
+            return problems
+        connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW landed_{table.name} AS {source.sql}")
+        landed = connection.table(f"landed_{table.name}")
+        parts = []
+        for row, chosen, built in mapping.mapped_rows(table, settings, landed, source.user_missing):
+            maps = {**settings.columns, **row.columns}
+            problems += _unexplained(chosen, built, maps, table, where)
+            if not problems:
+                parts.append(_complete(connection, chosen, built, maps, table, site))
+        if not problems:
+            rows = _numbered(ibis.union(*parts) if len(parts) > 1 else parts[0], table, settings.number)
+            rows.order_by(table.key).to_parquet(partial / f"{table.name}.parquet")
+        return problems
     except Refused as refused:
         return refused.problems
-    problems = mapping.check_columns(table, settings, source, where)
-    if problems:
-        return problems
-    connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW landed_{table.name} AS {source.sql}")
-    landed = connection.table(f"landed_{table.name}")
-    parts = []
-    for row, chosen, built in mapping.mapped_rows(table, settings, landed, source.user_missing):
-        maps = {**settings.columns, **row.columns}
-        problems += _unexplained(chosen, built, maps, table, where)
-        parts.append(chosen.select(**{name: value for name, (value, _) in built.items()}))
-    if problems:
-        return problems
-    rows = ibis.union(*parts) if len(parts) > 1 else parts[0]
-    for name, mapped in settings.columns.items():
+    except duckdb.Error as error:  # a file that was readable at first and is damaged further on
+        reason = str(error).strip().splitlines()[0]
+        return [Problem(where, f"{settings.file} cannot be read ({reason})", "", "Export it again, or in another form")]
+
+
+def _complete(connection: Any, chosen: ir.Table, built: dict, maps: dict[str, ColumnMap], table: Table, site: Site
+              ) -> ir.Table:  # fmt: skip
+    """Give every column of the data model, identifiers replaced by pseudonyms, and empty what the extract lacks."""
+    rows = chosen.select(**{name: value for name, (value, _) in built.items()})
+    for name, mapped in maps.items():
         if mapped.pseudonymise:
             rows = pseudonyms.replace(connection, rows, name, site.site, site.made_up)
-    if settings.number:
-        number = ibis.row_number().over(order_by=[rows[name] for name in rows.columns]).cast("string")
-        rows = rows.mutate(**{settings.number: ibis.literal(f"{table.name}-").concat(number)})
     missing = [c for c in table.columns if c.name not in rows.columns]
     rows = rows.mutate(**{c.name: ibis.null(mapping.IBIS_TYPE[c.type]) for c in missing})
-    rows = rows.select(*table.column_names).order_by(table.key)
-    rows.to_parquet(partial / f"{table.name}.parquet")
-    return []
+    return rows.select(*table.column_names)
 
 
-def _land(duck: Any, settings: TableMap, folder: Path, place: Path) -> Landed:
-    """Land the table's file, and join the further files it names."""
-    main = land(folder / settings.file, place, duck, table=settings.table, sheet=settings.sheet,
-                delimiter=settings.delimiter, encoding=settings.encoding, fixed_width=settings.fixed_width)  # fmt: skip
-    for extra in settings.join:
-        other = land(folder / extra.file, place, duck, fixed_width=extra.fixed_width)
-        problems = [
-            Problem(f"{file}", f"there is no column {extra.by!r} to join by", few(landed.columns, 12), "Correct join.by")
-            for file, landed in ((settings.file, main), (extra.file, other))
-            if extra.by not in landed.columns
-        ]
-        if problems:
-            raise Refused(settings.file, problems)
-        added = [c for c in other.columns if c not in main.columns]
-        listed = "".join(f', o."{c}"' for c in added)
-        condition = " = ".join(_same_code(f'{side}."{extra.by}"') for side in "mo")
-        main = Landed(f"SELECT m.*{listed} FROM ({main.sql}) m LEFT JOIN ({other.sql}) o ON {condition}",
-                      main.columns + added, {**other.user_missing, **main.user_missing})  # fmt: skip
-    return main
-
-
-def _same_code(column: str) -> str:
-    """Write an identifier the same whether a file holds it as a number or as text, so that one equality joins both."""
-    return f"coalesce(CAST(try_cast({column} AS DOUBLE) AS VARCHAR), trim(CAST({column} AS VARCHAR)))"
+def _numbered(rows: ir.Table, table: Table, column: str) -> ir.Table:
+    """Number the rows in an order that their content decides, where the extract has no identifier."""
+    if not column:
+        return rows
+    others = [rows[name] for name in rows.columns if name != column]
+    number = ibis.row_number().over(order_by=others).cast("string")
+    return rows.mutate(**{column: ibis.literal(f"{table.name}-").concat(number)}).select(*table.column_names)
 
 
 def _unexplained(chosen: ir.Table, built: dict, maps: dict[str, ColumnMap], table: Table, where: str) -> list[Problem]:
@@ -136,8 +134,10 @@ def _unexplained(chosen: ir.Table, built: dict, maps: dict[str, ColumnMap], tabl
         if not len(tally):
             continue
         shown = few([f"{c!r} ({n} rows)" for c, n in zip(tally["_code"], tally["rows"])], ROWS_SHOWN)
+        if column.private:  # identifiers are counted, never shown
+            shown = f"{tally['rows'].sum()} values"
         if mapped.values:
-            allowed = few(column.values, 20) if column.values else few(map(str, set(mapped.values.values())))
+            allowed = few(column.values, 20) if column.values else few(map(str, dict.fromkeys(mapped.values.values())))
             mend = f"Add these codes to {where}.columns.{name}.values, or to missing"
             problems.append(Problem(f"{where}.columns.{name}", f"{mapped.from_} holds {shown}, not explained", allowed, mend))
         else:

@@ -29,7 +29,7 @@ def read_key() -> bytes:
         path = Path(os.environ[KEY_FILE])
         if not path.is_file():
             raise Refused("The pseudonym key", [Problem(where, "the file it names is not there", "", "Correct it")])
-        text = path.read_text(encoding="ascii")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     mend = 'Make one with python3 -c "import secrets; print(secrets.token_hex(32))" and keep it outside the project'
     try:
         key = bytes.fromhex(text.strip())
@@ -57,7 +57,7 @@ def replace(connection: Any, rows: ir.Table, column: str, kind: str, made_up: bo
     """Replace an identifier column by its pseudonyms; the identifiers themselves are never written."""
     key = MADE_UP_KEY if made_up else read_key()
     found = rows.select(column).distinct().filter(lambda t: t[column].notnull()).execute()
-    found["_pseudonym"] = [pseudonym(key, kind, str(value)) for value in found[column]]
-    known = ibis.memtable(found.rename(columns={column: "_identifier"}))
+    pairs = [{"_identifier": str(value), "_pseudonym": pseudonym(key, kind, str(value))} for value in found[column]]
+    known = ibis.memtable(pairs, schema=ibis.schema({"_identifier": "string", "_pseudonym": "string"}))
     joined = rows.left_join(known, rows[column] == known["_identifier"])
     return joined.drop(column, "_identifier").rename({column: "_pseudonym"})

@@ -14,7 +14,7 @@ from shared_code.config import Study
 from shared_code.config.study import months_between
 from shared_code.figures import style
 from shared_code.figures.draw import draw_one, requests
-from shared_code.figures.request import NUMBERS, TEXTS
+from shared_code.figures.request import NUMBERS, SITE_COLUMNS, TEXTS
 
 ROOT = Path(__file__).parents[2]
 WORDS = ["Asthma", "Heart failure", "Chronic obstructive pulmonary disease", "Diabetes", "Stroke or TIA", "Epilepsy",
@@ -89,7 +89,7 @@ def write(folder: Path, rows: list[dict], sites: dict[str, str], states: dict | 
     for site, title in sites.items():
         state, reason = (states or {}).get(site, ("in", ""))
         who.append({"site": site, "title": title, "analysis": "one", "state": state, "reason": reason})
-    pd.DataFrame(who).to_csv(folder / "sites.csv", index=False)
+    pd.DataFrame(who, columns=SITE_COLUMNS).to_csv(folder / "sites.csv", index=False)
     return folder
 
 

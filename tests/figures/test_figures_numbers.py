@@ -52,7 +52,9 @@ def test_ratios_stand_where_they_belong(made, draw, tmp_path):
     assert among(numbers.loc[numbers["measure"] == "crude ratio", "estimate"], found)
     order = standardised["estimate"].dropna()
     assert list(order) == sorted(order, reverse=True)
-    assert set(standardised.loc[standardised["withheld_share"] > 0.5, "shown"]) == {"pale: much is withheld"}
+    known = standardised[standardised["estimate"].notna()]
+    assert set(known.loc[known["withheld_share"] > 0.5, "shown"]) == {"pale: much is withheld"}
+    assert set(known.loc[known["withheld_share"] <= 0.5, "shown"]) == {"solid"}
 
 
 def test_gradient_places_pooled_numbers_and_only_sites_of_which_little_is_withheld(made, draw, tmp_path):

@@ -17,7 +17,7 @@ def test_examples_in_the_code_are_true(module):
     assert doctest.testmod(module).failed == 0
 
 
-@pytest.mark.parametrize("items, sites", [(1, 2), (3, 5), (30, 40)])
+@pytest.mark.parametrize("items, sites", [(1, 2), (9, 40)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_descriptions_are_short_and_say_how_many_sites(kind, items, sites, made, draw, tmp_path):
     study, pooled = made.everything(tmp_path, items, sites, places=2)
