@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -130,6 +131,7 @@ def _heading(mine: pd.DataFrame, width: float) -> list[str]:
     said = "no pooled change" if total.empty else words.interval(total.iloc[0].to_dict()).replace(" ", "\u00a0")
     count = "" if total.empty else f", {words.many(total.iloc[0]['n_sites'], 'site')}".replace(" s", "\u00a0s")
     between = [tau_words(row) for _, row in mine[mine["measure"] == TAU2].iterrows()]
+    between = [re.sub(r"(\d) to (\d)", "\\1\u00a0to\u00a0\\2", text) for text in between]  # stays on one line
     return [*style.wrap(said + count, width, style.SMALL),
             *(line for text in between if text for line in style.wrap(text, width, style.SMALL))]  # fmt: skip
 

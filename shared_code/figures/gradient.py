@@ -260,8 +260,8 @@ def _alt(request: Request, panels: list, levels: dict[str, str], pooled: pd.Data
             continue
         low, high = mine.loc[mine["estimate"].idxmin()], mine.loc[mine["estimate"].idxmax()]
         name = panel_title(request, (item, sex), panels)
-        said.append(f"{name}: lowest {words.interval(low.to_dict())} at {levels[low['level']]}, highest "
-                    f"{words.interval(high.to_dict())} at {levels[high['level']]}")  # fmt: skip
+        said.append(f"{name}: lowest {words.interval(low.to_dict())} at level {levels[low['level']]}, highest "
+                    f"{words.interval(high.to_dict())} at level {levels[high['level']]}")  # fmt: skip
         slope = slopes[(slopes["item"] == item) & (slopes["sex"] == sex) & slopes["estimate"].notna()]
         gaps += [words.interval(row.to_dict()) for _, row in slope.iterrows()]
     gap = f"fitted difference, {last} minus {first} end: {words.listed(gaps, 4)}" if gaps else ""

@@ -20,13 +20,18 @@ MID_YEAR = (6, 30)
 def deaths_and_person_years(prepared: Prepared, period: Period, area: str, edges: list[int]) -> pd.DataFrame:
     """Count deaths registered in a period and the person-years lived, per area, sex and age band.
 
-    area   column of area_lookup: ward_cd, locality or imd10
+    area   ward (name and code), or a column of area_lookup: ward_cd, locality, imd10
     edges  lower edges of the age bands
     Person-years are the sum of the mid-year populations that fall in the period; deaths count where the person
     usually lived, by age at death. Returns area, sex, age, deaths, person_years: every combination, zeros included.
     Source: methods specification, section 2.
     """
-    areas = prepared.area_lookup.select("lsoa21", place=prepared.area_lookup[area].cast("string"))
+    lookup = prepared.area_lookup
+    if area == "ward":  # a name for people and the code for machines; names alone repeat
+        place = ibis.ifelse(lookup.ward_name.isnull(), lookup.ward_cd, lookup.ward_name + " " + lookup.ward_cd)
+    else:
+        place = lookup[area].cast("string")
+    areas = lookup.select("lsoa21", place=place)
     died = _deaths(prepared, areas, period, edges).execute()
     lived = _person_years(prepared, areas, period, edges).execute()
     places = sorted(set(lived["place"]) | set(died["place"].dropna()))

@@ -88,7 +88,8 @@ class _Scope:
         if against is not None and level not in (reference, UNKNOWN):
             other = self._group(against, bands)
             base |= {"comparator": reference, "scale": "ratio"}
-            yield base | {"measure": "crude ratio"} | _ratio(mine.crude_estimate, other.crude_estimate)
+            crude = base | {"measure": "crude ratio", "method": "sum of sites"}
+            yield crude | _ratio(mine.crude_estimate, other.crude_estimate)
             yield base | {"measure": "standardised ratio"} | _ratio(mine.estimate, other.estimate) | mine.ratio_bounds(other)
 
     def _row(self, item: str, group: str, level: str, parts: list[_Group]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def describe(site: Site, study: Study, policy: Policy, protected: dict[str, pd.D
     for stem, entry in study.analyses.items():
         if stem not in included:
             lacking = [table for table in entry.needs if table not in site.tables]
-            not_run[stem] = f"the site has no {', '.join(lacking)}" if lacking else "not part of this release"
+            not_run[stem] = f"the site has no table {', '.join(lacking)}" if lacking else "not part of this release"
     published = [entry for entry in site.published if f"{entry.analysis}.{entry.results}" in protected]
     return {
         "study": study.study, "site": site.site, "site_title": site.title, "made_up_data": site.made_up,

@@ -90,7 +90,7 @@ class Report:
         anchor = label or "fig-" + name.replace(".", "-").replace("_", "-")
         picture = f"{FIGURES}/{name}"
         return (
-            f'![{about["caption"]}]({picture}.svg){{#{anchor} fig-alt="{alt}"}}\n\n'
+            f'![{about["title"]}]({picture}.svg){{#{anchor} fig-alt="{alt}"}}\n\n'
             f"[Numbers of this figure]({picture}.csv) · [picture]({picture}.png)\n"
         )
 
@@ -122,18 +122,19 @@ class Report:
         numeric = chosen["level"].str.isdigit()
         order = chosen["level"].where(~numeric, chosen["level"].str.zfill(3)).sort_values().index
         labels = self.entry(stem)["labels"]
+        size = "Person-years" if chosen["people"].isna().all() else "People"
+        what = "Events" if size == "Person-years" else "With it"
         table = [{
             "Level": labels.get(f"{group}:{row['level']}", row["level"]),
             **({"Sex": labels.get(f"sex:{row['sex']}", row["sex"])} if "both" not in set(chosen["sex"]) else {}),
             "Estimate": estimate(row, decimals),
             "Bounds": interval(row["bound_lower"], row["bound_upper"], decimals),
-            "Events": number(row["events"], 0),
-            "People or person-years": number(
-                row["people"] if not pd.isna(row["people"]) else row["person_years"], 0),
+            what: number(row["events"], 0),
+            size: number(row["people"] if size == "People" else row["person_years"], 0),
             "Sites": int(row["n_sites"]),
         } for _, row in chosen.loc[order].iterrows()]  # fmt: skip
         return pipe_table(pd.DataFrame(table), right=("Estimate", "Bounds",
-                                                      "Events", "People or person-years", "Sites"))  # fmt: skip
+                                                      what, size, "Sites"))  # fmt: skip
 
     def changes(self, stem: str) -> str:
         """Tabulate the change between two months: sum of sites, average over sites, and another site's expected range."""

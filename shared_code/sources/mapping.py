@@ -17,7 +17,6 @@ from shared_code.model import Column, Problem, Table, did_you_mean, few
 from shared_code.sources.landing import Landed
 
 MOST_MONTHS = 130 * 12  # nobody is older; a larger number is a code for "unknown"
-LARGEST = 9e18  # of a whole number in 64 bits
 ISO_DATE = r"^([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})([ T].*)?$"
 IBIS_TYPE = {"text": "string", "integer": "int64", "number": "float64", "date": "date", "boolean": "boolean"}
 
@@ -27,14 +26,18 @@ def as_code(column: ir.Column) -> ir.StringColumn:
     kind = column.type()
     if kind.is_floating():
         number = ibis.ifelse(column.isnan() | column.isinf(), ibis.null(kind), column)
-        whole = (number == number.floor()) & (number.abs() < LARGEST)
-        return ibis.ifelse(whole, number.try_cast("int64").cast("string"), number.cast("string"))
+        return ibis.ifelse(_is_whole(number), number.try_cast("int64").cast("string"), number.cast("string"))
     if kind.is_decimal():
         return column.cast("string").re_replace(r"([.][0-9]*?)0+$", r"\1").re_replace(r"[.]$", "")
     if kind.is_timestamp():
         day = column.cast("date")
         return ibis.ifelse(column == day.cast(kind), day.cast("string"), column.cast("string"))
     return column.cast("string").strip().nullif("")
+
+
+def _is_whole(number: ir.FloatingColumn) -> ir.BooleanColumn:
+    """Tell whole numbers of 64 bits; Ibis' own floor() would fail on a larger one."""
+    return (number.try_cast("int64").cast("float64") == number).fill_null(False)
 
 
 def missing_as_null(raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap, table_missing: list[Any],
@@ -87,7 +90,7 @@ def _number(code: ir.StringColumn, kind: str) -> ir.NumericValue:
     number = code.try_cast("float64")
     good = ~(number.isnan() | number.isinf())
     if kind == "int64":
-        good = good & (number == number.floor()) & (number.abs() < LARGEST)
+        good = good & _is_whole(number)
     return ibis.ifelse(good, number, ibis.null("float64")).try_cast(kind)
 
 
@@ -96,8 +99,8 @@ def _shifted(start: Any, code: ir.StringColumn, times: int, more: int = 0) -> ir
 
     Null for a number that is none, negative, or larger than any lifetime.
     """
-    months = (code.try_cast("float64") * abs(times) + more).floor()
-    months = ibis.ifelse((months >= more) & (months <= MOST_MONTHS), months, ibis.null("float64")).try_cast("int64")
+    months = code.try_cast("float64") * abs(times) + more
+    months = ibis.ifelse((months >= more) & (months <= MOST_MONTHS), months, ibis.null("float64")).floor()
     ordinal = ibis.literal(start.year * 12 + start.month - 1) + months * (1 if times > 0 else -1)
     year, month = ordinal // 12, ordinal % 12 + 1
     return ibis.date(year.cast("int32"), month.cast("int32"), ibis.literal(1, "int32"))

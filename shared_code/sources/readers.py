@@ -43,7 +43,7 @@ def land(path: Path, place: Path, connection: Any, *, table: str = "", sheet: st
         present = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
         mend = f"Put it there, or correct file: in the site's settings{did_you_mean(path.name, present)}"
         raise Refused(str(path), [Problem(str(path), "the file is not there", few(present), mend)])
-    suffix = path.with_suffix("").suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    suffix = path.with_suffix("").suffix.lower() if _is_gzip(path) else path.suffix.lower()
     try:
         if fixed_width:
             return land_chunks(lambda: _fixed_width(path, fixed_width, encoding), place, path.name)
@@ -120,7 +120,18 @@ def _statistical(path: Path, place: Path, suffix: str, encoding: str) -> Landed:
 
 def _delimited(path: Path, place: Path, connection: Any, delimiter: str, encoding: str) -> Landed:
     place.mkdir(parents=True, exist_ok=True)
-    source = path if encoding.lower() in UTF8 else _as_utf8(path, place, encoding)
+    if encoding.lower() in UTF8:
+        return _csv(path, path, place, connection, delimiter)
+    copy = place / f"{path.name}.utf8"
+    try:
+        _copy_as_utf8(path, copy, encoding)
+        return _csv(path, copy, place, connection, delimiter)
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _csv(path: Path, source: Path, place: Path, connection: Any, delimiter: str) -> Landed:
+    """Read a delimited file; `source` is the file itself or its copy in UTF-8."""
     header = _header(source, delimiter)
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
@@ -130,21 +141,24 @@ def _delimited(path: Path, place: Path, connection: Any, delimiter: str, encodin
     partial, target = place / f"{path.name}.partial", place / f"{path.name}.parquet"
     read = (
         f"read_csv({quoted(source)}, auto_detect=false, columns={{{columns}}}, delim={quoted(delimiter)}, header=true, "
-        "quote='\"', escape='\"', comment='', nullstr='', null_padding=false, strict_mode=true)"
+        "quote='\"', escape='\"', comment='', nullstr='', null_padding=false, strict_mode=true, "
+        f"compression='{'gzip' if _is_gzip(source) else 'none'}')"
     )
     try:
         connection.execute(f"COPY (SELECT * FROM {read}) TO {quoted(partial)} (FORMAT parquet)")
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-        if source != path:
-            source.unlink()
     return scan(target)
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
 
 
 def _header(path: Path, delimiter: str) -> list[str]:
     """Read the column names in the first line; a column without a name is called by its position."""
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    opener = gzip.open if _is_gzip(path) else open
     with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
         names = next(csv.reader(file, delimiter=delimiter), None)
     if not names:
@@ -152,14 +166,12 @@ def _header(path: Path, delimiter: str) -> list[str]:
     return [name.strip() or f"column{position}" for position, name in enumerate(names, 1)]
 
 
-def _as_utf8(path: Path, place: Path, encoding: str) -> Path:
+def _copy_as_utf8(path: Path, target: Path, encoding: str) -> None:
     """Copy a text file into UTF-8, a block at a time."""
-    target = place / f"{path.name.lower().removesuffix('.gz')}.utf8"
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    opener = gzip.open if _is_gzip(path) else open
     with opener(path, "rt", encoding=encoding, newline="") as source, target.open("w", encoding="utf-8", newline="") as out:
         while block := source.read(1 << 20):
             out.write(block)
-    return target
 
 
 def _workbook(path: Path, place: Path, sheet: str) -> Landed:

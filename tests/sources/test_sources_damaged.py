@@ -53,7 +53,7 @@ def test_a_truncated_file(extract, refused, monkeypatch, name, chunk):
     assert "Export it again" in message
 
 
-@pytest.mark.parametrize("name", ["a.sav", "a.dta", "a.xpt", "a.sas7bdat", "a.parquet", "a.xlsx", "a.csv.gz", "a.sqlite", "a.duckdb"])
+@pytest.mark.parametrize("name", [*NAMES, "a.sas7bdat", "a.duckdb"])
 def test_a_text_file_with_another_ending(extract, refused, name):
     path = extract.write(name, "id,sex\n1,2\n" * 20)
     assert "cannot be read" in refused(path, **({"table": "t"} if "sqlite" in name or "duckdb" in name else {}))

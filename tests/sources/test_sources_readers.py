@@ -45,7 +45,7 @@ def test_a_sas_file(landed, shared):
     found = landed(folder / "sample.sas7bdat")
     expected, _ = pyreadstat.read_sas7bdat(folder / "sample.sas7bdat")
     assert list(found.columns) == list(expected.columns)
-    assert found.iloc[0].tolist()[:2] == ["a", "1"]
+    assert found.iloc[0].tolist()[:2] == ["a", "1.1"]
     assert len(found) == len(expected)
 
 
@@ -125,7 +125,7 @@ def test_databases(extract, landed):
         database.execute("CREATE VIEW men AS SELECT id FROM person WHERE sex = 1")
     database.close()
     with duckdb.connect(str(extract.folder / "b.duckdb")) as database:
-        database.execute("CREATE TABLE person (id VARCHAR, sex INTEGER, fee DECIMAL(9, 2), at TIMESTAMP)")
+        database.execute("CREATE TABLE person (id VARCHAR, sex INTEGER, fee DECIMAL(9, 2), seen TIMESTAMP)")
         database.execute("INSERT INTO person VALUES ('007', 1, 1.00, '2020-01-02'), ('x', NULL, 2.50, '2020-01-02 10:30')")
         database.execute("CREATE VIEW men AS SELECT id FROM person WHERE sex = 1")
     path = extract.folder / "a b?.sqlite"

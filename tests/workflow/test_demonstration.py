@@ -54,7 +54,7 @@ def test_one_site_lacks_what_one_analysis_needs_and_is_named(demonstration, resu
     assert len(without) == 1
     who = pd.read_csv(demonstration.folder / "public" / "demonstration" / "pooled" / "sites.csv", keep_default_na=False)
     row = who[(who.site == without[0]) & (who.analysis == "life_expectancy")].iloc[0]
-    assert (row.state, row.reason) == ("not run", "the site has no death")
+    assert (row.state, row.reason) == ("not run", "the site has no table death")
     pooled = results[(results.analysis == "life_expectancy") & (results.scope == "pooled")]
     assert (pooled.sites_without == without[0]).all() and (pooled.n_sites == 4).all()
 
