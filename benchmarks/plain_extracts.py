@@ -36,11 +36,11 @@ TEXT = {
         ("birth",),
         {"sex": {"Male": "M", "Female": "F", "Indeterminate": "I", "Not known": "U"},
          "ethnicity": {letter: letter for letter in [*LETTERS, "Z", "99"]}, "care_home": {"Yes": True, "No": False}},
-        dict.fromkeys(["person_id", "birth", "sex", "ethnicity", "care_home"], ["NULL", "-", "UNK"]),
+        {name: ["NULL", "-", "UNK"] for name in ("person_id", "birth", "sex", "ethnicity", "care_home")},
     ),
     "address": File(
         "addresses.csv", {"person_id": "Pseudonym", "start": "From", "end": "To", "lsoa": "LSOA"}, ("start", "end"),
-        missing=dict.fromkeys(["person_id", "start", "end", "lsoa"], ["NULL"]),
+        missing={name: ["NULL"] for name in ("person_id", "start", "end", "lsoa")},
     ),
     "registration": File(
         "gp_registrations.csv", {"person_id": "Pseudonym", "start": "Registered", "end": "Deregistered", "kind": "Kind"},
@@ -76,7 +76,7 @@ SPSS = {
          "ethnicity": "Ethnic_Group_Self_Reported", "care_home": "Care_Home_Resident"},
         ("birth",),
         {"sex": {1: "M", 2: "F", 3: "I", 9: "U"}, "care_home": {1: True, 0: False},
-         "ethnicity": {number: letter for number, letter in enumerate(LETTERS, 1)} | {98: "Z", 99: "99"}},
+         "ethnicity": dict(enumerate(LETTERS, 1)) | {98: "Z", 99: "99"}},
         {"ethnicity": [97]},
     ),
     "address": File(

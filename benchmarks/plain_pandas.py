@@ -12,6 +12,7 @@ and tables written for the next analysis.
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,7 @@ def completed_years(birth: pd.Series, on: Any) -> pd.Series:
 
 def labels(edges: list[int]) -> list[str]:
     """Name age bands: 0-17, 18-39, …, 85+."""
-    names = [str(low) if low == high - 1 else f"{low}-{high - 1}" for low, high in zip(edges, edges[1:])]
+    names = [str(low) if low == high - 1 else f"{low}-{high - 1}" for low, high in pairwise(edges)]
     return [*names, f"{edges[-1]}+"]
 
 

@@ -52,7 +52,7 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
         text = options.json or "{}" if options.parameters is None else options.parameters.read_text(encoding="utf-8")
         parameters = json.loads(text, object_pairs_hook=_once)
         if not isinstance(parameters, dict):
-            raise ValueError("it is not an object")  # noqa: TRY004 - told like any other content that does not fit
+            raise ValueError("it is not an object")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise NotebookRefused(

@@ -194,7 +194,7 @@ def plant(close: list[int]) -> Seed:
             reseed()
             gc.enable()
             kernel.be_kernel(order["arguments"])
-    except BaseException:  # noqa: BLE001 - a fork must end here, and never return into its parent's code
+    except BaseException:
         sys.excepthook(*sys.exc_info())
         os._exit(1)
     os._exit(0)

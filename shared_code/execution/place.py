@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -76,10 +77,8 @@ def private_folder() -> Path:
     Raises PermissionError when somebody else made it, or opened it to others.
     """
     folder = os.path.join(short_temporary_folder(), f"cohortium-{os.getuid()}")
-    try:
+    with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)
-    except FileExistsError:
-        pass
     state = os.lstat(folder)
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o077:
         raise PermissionError(f"{folder} is not a private folder of this user")

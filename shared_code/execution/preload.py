@@ -33,7 +33,7 @@ def preload() -> None:
     for name in (*LIBRARIES, *_layers("shared_code")):
         try:
             importlib.import_module(name)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the notebook that asks for it will be told
+        except Exception as error:
             print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     if threading.active_count() > 1:
         raise RuntimeError("importing started a thread")
@@ -43,7 +43,7 @@ def preload() -> None:
 def _layers(package: str) -> Iterator[str]:
     try:
         paths = importlib.import_module(package).__path__
-    except Exception:  # noqa: BLE001 - see above
+    except Exception:
         return
     for module in pkgutil.iter_modules(paths, f"{package}."):
         if module.name in NOT_LAYERS or module.name.endswith(".__main__"):

@@ -73,7 +73,7 @@ def execute(
                 on_notebook_start=started,
                 on_cell_start=at_cell,
             )
-        except Exception as error:  # noqa: BLE001 - told below, with the cell it happened in
+        except Exception as error:
             reason = error
     notebook = seen.get("notebook")
     if notebook is None:

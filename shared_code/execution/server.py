@@ -48,7 +48,7 @@ def main(folder: str, digest: str) -> None:
     server = Server(listener, Path(folder), digest)
     try:
         preload()
-    except BaseException:  # noqa: BLE001 - whatever it is, clients then do without this server
+    except BaseException:
         traceback.print_exc()
         Path(folder, UNFIT).touch()
         listener.close()
@@ -205,7 +205,7 @@ def run_job(connection: socket.socket, folder: Path) -> None:
         execute(job, folder, seed, lambda: not _closed(connection))
     except NotebookError as error:
         answer = {"error": type(error).__name__, "message": str(error)}
-    except Exception as error:  # noqa: BLE001 - the client waits for an answer
+    except Exception as error:
         traceback.print_exc()
         answer = {"error": NotebookFailed.__name__, "message": f"{job['name']}: {type(error).__name__}: {error}"}
     send(connection, answer)

@@ -57,12 +57,22 @@ def alive_and_registered(prepared: Prepared, on: dt.date) -> ir.Table:
 
 
 def area_of_residence(prepared: Prepared, on: dt.date) -> ir.Table:
-    """Give each person's latest address on a date with its ward, locality and national deprivation decile."""
+    """Give each person's latest address on a date with its ward, locality and national deprivation decile.
+
+    A latest address whose area is not known stays unknown: nobody is put back where they lived before.
+    """
     day = ibis.literal(on.isoformat()).cast("date")
     address = prepared.person_address.filter(lambda t: t.start <= day)
-    latest = address.group_by("person_id").agg(lsoa21=address.lsoa21.argmax(address.start))
-    areas = prepared.area_lookup.select("lsoa21", "ward_cd", "locality", "imd10")
-    return latest.left_join(areas, "lsoa21").drop("lsoa21_right")
+    latest_first = ibis.window(group_by="person_id", order_by=ibis.desc("start"))
+    latest = address.mutate(_place=ibis.row_number().over(latest_first)).filter(lambda t: t._place == 0)
+    known = areas(prepared).select("lsoa21", "ward_cd", "locality", "imd10")
+    return latest.select("person_id", "lsoa21").left_join(known, "lsoa21").drop("lsoa21_right")
+
+
+def areas(prepared: Prepared) -> ir.Table:
+    """List the small areas by the latest edition of wards in the table, so that each area is there once."""
+    lookup = prepared.area_lookup
+    return lookup.filter(lookup.ward_vintage == lookup.ward_vintage.max().as_scalar())
 
 
 def registered(prepared: Prepared, on: dt.date) -> ir.Table:

@@ -211,8 +211,8 @@ def _fail(bad: Any, cells: _Cells, reason: str) -> NoReturn:
     places = [tuple(int(i) for i in np.unravel_index(flat, cells.shape)) for flat in np.flatnonzero(bad)]
     named = ", ".join(str(place) for place in places[:5]) + (", ..." if len(places) > 5 else "")
     raise ConvergenceError(
-        f"{cells.where}: {reason} in {f'cell {named}' if cells.shape else 'this cell'}. The counts must say something about the value. "
-        "Give tighter limits, or merge these cells with others.",
+        f"{cells.where}: {reason} in {f'cell {named}' if cells.shape else 'this cell'}. "
+        "The counts must say something about the value. Give tighter limits, or merge these cells with others.",
         places,
     )
 

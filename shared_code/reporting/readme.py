@@ -20,7 +20,8 @@ def demonstration_part(report: Report) -> str:
         prevalence, ratio = one.loc["standardised prevalence"], one.loc["standardised ratio"]
         table.append({
             "Condition": report.title_of(stem, item),
-            "With it, of people in the most deprived fifth": f"{number(prevalence['events'], 0)} of {number(prevalence['people'], 0)}",
+            "With it, of people in the most deprived fifth":
+                f"{number(prevalence['events'], 0)} of {number(prevalence['people'], 0)}",
             "Standardised, %": estimate(prevalence),
             "Times as common as in the least deprived fifth": estimate(ratio, 2),
             "Bounds": interval(ratio["bound_lower"], ratio["bound_upper"], 2),

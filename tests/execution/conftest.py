@@ -23,7 +23,7 @@ class Study:
     """A folder whose shared code is nothing but the runner, so that work elsewhere does not change what is warm."""
 
     parameters = "site = 'demo_a'  # which site\nyear = 2024  # calendar year"
-    given = {"site": "demo_b", "year": 2023}  # noqa: RUF012 - never changed
+    given = {"site": "demo_b", "year": 2023}
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -131,7 +131,7 @@ def test_a_mark_nobody_declared_is_a_problem(write: Write, tmp_path: Path) -> No
 
 
 def test_a_range_that_cannot_be_is_a_problem(write: Write) -> None:
-    with pytest.raises(Refused, match="people exceeds events in 1 cell .*: 8 and <5"):
+    with pytest.raises(Refused, match=r"people exceeds events in 1 cell .*: 8 and <5"):
         write(changes={(5, "visits"): "<5"}, withheld={"<5": [1, 4]})
 
 

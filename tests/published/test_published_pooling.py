@@ -123,7 +123,7 @@ def test_a_site_without_a_service_is_named_and_says_why(
     for service in SERVICES:
         row = one(results, measure="change", item=service, scope="pooled")
         without = "ndl_wales" if service in ("AE_attendance", "outpatient_attendance") else np.nan
-        assert row["sites_without"] == without or pd.isna(without) and pd.isna(row["sites_without"])
+        assert row["sites_without"] == without or (pd.isna(without) and pd.isna(row["sites_without"]))
         assert ("ndl_wales" in row["sites"]) == pd.isna(without)
         assert not len(results.query("item == @service and scope == 'site:ndl_wales'")) or pd.isna(without)
     who = pd.read_csv(pooled / "sites.csv", keep_default_na=False).set_index("site")
