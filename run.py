@@ -178,7 +178,7 @@ def run_tests(arguments: list[str]) -> int:
         if subprocess.run([str(PYTHON), "-m", "ruff", "check", "--quiet", "."], env=environment()).returncode:
             print("The style check failed; the lines above say where.", file=sys.stderr)
             return 1
-        chosen = ["-n", "2", "--dist", "loadfile"]
+        chosen = ["-n", "2", "--dist", "loadgroup"]
     return subprocess.run([str(PYTHON), "-m", "pytest", "-q", *chosen], env=environment()).returncode
 
 

@@ -60,7 +60,9 @@ TEXT = {
         ("died", "registered"),
     ),
     "area": File(
-        "areas.csv", {"lsoa": "LSOA", "ward": "Ward code", "locality": "District", "decile": "Deprivation decile"},
+        "areas.csv",
+        {"lsoa": "LSOA", "ward_code": "Ward code", "ward_name": "Ward", "locality": "District",
+         "decile": "Deprivation decile"},
         numbers=("decile",),
     ),
     "population": File(
@@ -102,8 +104,9 @@ SPSS = {
                              "lsoa": "Usual_Residence_LSOA_2021"}, ("died", "registered"),
     ),
     "area": File(
-        "Area_Lookup.sav", {"lsoa": "LSOA_2021_Code", "ward": "Ward_2024_Code", "locality": "Neighbourhood",
-                            "decile": "IMD_2025_Decile"},
+        "Area_Lookup.sav",
+        {"lsoa": "LSOA_2021_Code", "ward_code": "Ward_2024_Code", "ward_name": "Ward_2024_Name",
+         "locality": "Neighbourhood", "decile": "IMD_2025_Decile"},
     ),
     "population": File(
         "Population_Estimates.sav",

@@ -144,13 +144,14 @@ def meanings(recorded: pd.DataFrame, codelist: pd.DataFrame) -> pd.DataFrame:
 
 def life_expectancy(tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compute life expectancy by ward, and deaths and person-years by decile of deprivation."""
-    deaths = tables["death"]
+    area, deaths = tables["area"], tables["death"]
+    area = area.assign(ward=(area["ward_name"] + " " + area["ward_code"]).fillna(area["ward_code"]))
     deaths = deaths[(deaths["registered"] >= PERIOD[0]) & (deaths["registered"] < PERIOD[1])]
-    deaths = deaths.merge(tables["person"][["person_id", "birth", "sex"]], on="person_id").merge(tables["area"], on="lsoa")
+    deaths = deaths.merge(tables["person"][["person_id", "birth", "sex"]], on="person_id").merge(area, on="lsoa")
     deaths = deaths[deaths["sex"].isin(["F", "M"])]
     deaths = deaths.assign(years=completed_years(deaths["birth"], deaths["died"]).clip(lower=0))
     population = tables["population"]
-    population = population[population["year"].isin(YEARS)].merge(tables["area"], on="lsoa")
+    population = population[population["year"].isin(YEARS)].merge(area, on="lsoa")
     wards = life_tables(by_age(deaths, population, "ward", WARD_AGES))
     deciles = by_age(deaths, population, "decile", DECILE_AGES).reset_index()
     number = deciles["deaths"]

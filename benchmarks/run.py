@@ -21,7 +21,7 @@ from typing import Any
 import sections
 from measuring import LINUX, Failed, machine
 
-QUICK_PEOPLE = 1000
+QUICK_PEOPLE, QUICK_DEMO_PEOPLE = 1000, 2000  # with fewer, two sites have too little in common to draw
 FEWEST_PEOPLE = 500  # a made-up site cannot be smaller
 
 
@@ -64,11 +64,11 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--demo-people", type=int, help="people at each site of the demonstration (20,000)")
     parser.add_argument("--repeats", type=int, help="of everything but the big site (3)")
     parser.add_argument("--large-repeats", type=int, default=1, help="of the big site (1)")
-    parser.add_argument("--quick", action="store_true", help="1,000 people, two sites, everything once: does it work?")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, two sites, everything once: does it work?")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results.json"), metavar="FILE.json")
     chosen = parser.parse_args(arguments)
     chosen.people = chosen.people or (QUICK_PEOPLE if chosen.quick else 1_000_000)
-    chosen.demo_people = chosen.demo_people or (QUICK_PEOPLE if chosen.quick else 20_000)
+    chosen.demo_people = chosen.demo_people or (QUICK_DEMO_PEOPLE if chosen.quick else 20_000)
     chosen.repeats = chosen.repeats or (1 if chosen.quick else 3)
     if min(chosen.people, chosen.demo_people) < FEWEST_PEOPLE or min(chosen.repeats, chosen.large_repeats) < 1:
         parser.error(f"at least {FEWEST_PEOPLE} people and one repeat")

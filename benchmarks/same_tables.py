@@ -1,6 +1,9 @@
 """Tell whether results tables of two programs are the same; a benchmark whose results differ is void.
 
-    python benchmarks/same_tables.py FOLDER OTHER       ends with code 1, and says where, when they differ
+    python benchmarks/same_tables.py FOLDER OTHER [FOLDER OTHER ...]
+
+Every table of a folder is compared with the one of the same name in the other; ends with code 1, and says where, when
+they differ.
 
 Dimensions and counts must be identical. Estimates and their standard errors, computed by other operations in another
 order, may differ in the last digits (1 in 10^9).
@@ -19,19 +22,20 @@ STATISTICS = ("people", "cases", "events", "events_squared", "person_days", *COM
 
 
 def main(arguments: list[str]) -> int:
-    """Compare every Parquet table of the first folder with the one of the same name in the second."""
-    folder, other = map(Path, arguments)
-    names = sorted(path.name for path in folder.glob("*.parquet"))
-    if not names:
-        print(f"no tables in {folder.name}", file=sys.stderr)
-        return 1
-    for name in names:
-        try:
-            same(pd.read_parquet(folder / name), pd.read_parquet(other / name))
-        except (AssertionError, FileNotFoundError) as difference:
-            first = [line for line in str(difference).splitlines() if line and not line.startswith("[")]
-            print(f"{name} differs: {'; '.join(first)}", file=sys.stderr)
+    """Compare pairs of folders; return 1 at the first difference."""
+    folders = [Path(name) for name in arguments]
+    for folder, other in zip(folders[::2], folders[1::2]):
+        names = sorted(path.name for path in folder.glob("*.parquet"))
+        if not names:
+            print(f"{folder.name} holds no tables", file=sys.stderr)
             return 1
+        for name in names:
+            try:
+                same(pd.read_parquet(folder / name), pd.read_parquet(other / name))
+            except (AssertionError, FileNotFoundError) as difference:
+                first = [line for line in str(difference).splitlines() if line and not line.startswith("[")]
+                print(f"{name} differs: {'; '.join(first)}", file=sys.stderr)
+                return 1
     return 0
 
 

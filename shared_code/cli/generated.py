@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from shared_code.config import Study
 from shared_code.config.digests import ROOT
 from shared_code.model.dictionary import dictionary_page, site_template
+from shared_code.model.schema import data_package
 from shared_code.reporting.stage import as_yaml, quarto_project
 
 # Names that differ between PyPI and conda-forge.
@@ -52,6 +54,7 @@ def files() -> dict[Path, str]:
     project["project"] = {**project["project"], "pre-render": "python -m shared_code.cli stage"}
     return {
         ROOT / "docs" / "data-dictionary.md": dictionary_page(),
+        ROOT / "docs" / "data-model.json": json.dumps(data_package(), indent=2, ensure_ascii=False) + "\n",
         ROOT / "config" / "sites" / "_template.yaml": site_template(),
         ROOT / "environment.yml": conda_environment(),
         ROOT / "reports" / "_quarto.yml": "# Made from config/study.yaml by `cohortium generate`.\n" + as_yaml(project),

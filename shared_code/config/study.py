@@ -43,6 +43,12 @@ class Policy(Strict):
     threshold: int = Field(10, ge=1)
     rounding: int = Field(5, ge=1)
 
+    @model_validator(mode="after")
+    def _protects(self) -> Policy:
+        if self.threshold == 2:
+            raise ValueError("a threshold of 2 withholds only the count 1, and so tells it; take 3 or more")
+        return self
+
     def stricter(self, site: Policy | None) -> Policy:
         """Take the stricter of the study's and the site's rules, setting by setting; what a site leaves out is the study's."""
         given = site.model_dump(include=site.model_fields_set & {"threshold", "rounding"}) if site else {}

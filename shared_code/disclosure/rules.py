@@ -9,6 +9,7 @@ from shared_code.config.study import Policy, ResultsTable
 from shared_code.methods.intervals import round_half_up
 
 DAYS_A_YEAR = 365.25
+ESTIMATE_DIGITS, SE_DIGITS = 2, 3  # decimals that estimates and standard errors keep
 
 
 def guard_counts(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> dict[str, pd.DataFrame]:
@@ -27,6 +28,8 @@ def guard_counts(table: pd.DataFrame, declared: ResultsTable, policy: Policy) ->
     numerator.loc[others, "upper"] = shown["upper"][others]
     numerator.loc[few_people, ["lower", "upper"]] = [0, t - 1]
     numerator["upper"] = np.minimum(numerator["upper"], shown["upper"])
+    for values, cells in ((people, shown), (cases, numerator)):
+        cells.loc[np.isnan(values), ["value", "status", "lower", "upper"]] = [np.nan, "not_collected", np.nan, np.nan]
     return {"people": shown, "cases": numerator}
 
 
@@ -57,18 +60,21 @@ def guard_events(table: pd.DataFrame, declared: ResultsTable, policy: Policy) ->
 
 
 def guard_estimates(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> dict[str, pd.DataFrame]:
-    """Protect estimates by the number of distinct people with the event behind them."""
-    people = table["people"].to_numpy(float)
-    few = (people < policy.threshold) & (policy.threshold > 1)
-    estimate = table["estimate"].to_numpy(float)
-    not_given = np.isnan(estimate)
-    guarded = {"people": _rounded(people, few, policy)}
-    guarded["people"].loc[few, ["lower", "upper"]] = [0, policy.threshold - 1]
-    for name, digits in (("estimate", 2), ("se", 3)):
-        shown = _exact(np.round(table[name].to_numpy(float), digits), few & ~not_given)
-        shown.loc[not_given, "status"] = "not_applicable"
+    """Protect estimates by the number of distinct people with the event behind them, and by their person-time."""
+    people, days = table["people"].to_numpy(float), table["person_days"].to_numpy(float)
+    t = policy.threshold
+    few_people = (people > 0) & (people < t)
+    little_time = (days > 0) & (days < t * DAYS_A_YEAR) & (t > 1)
+    hidden = ((people < t) & (t > 1)) | little_time  # an estimate rests on events: with none it is hidden as well
+    not_given = table["estimate"].isna().to_numpy()
+    guarded = {"people": _rounded(people, few_people, policy), "person_days": _exact(days, little_time)}
+    guarded["people"].loc[few_people, ["lower", "upper"]] = [1, t - 1]
+    guarded["person_days"].loc[little_time, ["lower", "upper"]] = [0, t * DAYS_A_YEAR]
+    for name, digits in (("estimate", ESTIMATE_DIGITS), ("se", SE_DIGITS)):
+        shown = _to_decimals(table[name].to_numpy(float), hidden & ~not_given, digits)
+        shown.loc[not_given, ["value", "status", "lower", "upper"]] = [np.nan, "not_applicable", np.nan, np.nan]
         guarded[name] = shown
-    guarded["person_days"] = _exact(table["person_days"].to_numpy(float), np.zeros(len(table), bool))
+    guarded["se"]["lower"] = guarded["se"]["lower"].clip(lower=0)
     return guarded
 
 
@@ -79,6 +85,15 @@ def _exact(values: np.ndarray, hidden: np.ndarray) -> pd.DataFrame:
     cells = pd.DataFrame({"value": values, "status": "ok", "lower": values, "upper": values})
     cells.loc[hidden, "status"] = "withheld"
     cells.loc[hidden, ["value", "lower", "upper"]] = np.nan
+    return cells
+
+
+def _to_decimals(values: np.ndarray, hidden: np.ndarray, digits: int) -> pd.DataFrame:
+    """Round half up to so many decimals; the true value lies within half a step of the last one."""
+    scale = 10**digits
+    cells = _exact(round_half_up(values * scale) / scale, hidden)
+    cells.loc[~hidden, "status"] = "rounded"
+    cells["lower"], cells["upper"] = cells["lower"] - 0.5 / scale, cells["upper"] + 0.5 / scale
     return cells
 
 

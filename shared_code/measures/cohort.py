@@ -52,7 +52,7 @@ def alive_and_registered(prepared: Prepared, on: dt.date) -> ir.Table:
     people = prepared.person.semi_join(current, "person_id")
     if prepared.has("death"):
         died = prepared.death.filter(prepared.death.death_date <= day)
-        people = people.anti_join(died, "person_id")
+        people = people.filter(people.person_id.notin(died.person_id))  # not every engine knows an anti join
     return people
 
 

@@ -9,9 +9,9 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from shared_code.config.study import Period
-from shared_code.measures.cohort import band, completed_years
+from shared_code.measures.cohort import areas, band, completed_years
 from shared_code.measures.prepared import Prepared
-from shared_code.model import band_labels
+from shared_code.model import Problem, Refused, band_labels, few
 
 DAYS_A_YEAR = 365.25
 MID_YEAR = (6, 30)
@@ -24,16 +24,16 @@ def deaths_and_person_years(prepared: Prepared, period: Period, area: str, edges
     edges  lower edges of the age bands
     Person-years are the sum of the mid-year populations that fall in the period; deaths count where the person
     usually lived, by age at death. Returns area, sex, age, deaths, person_years: every combination, zeros included.
-    Source: methods specification, section 2.
+    Raises model.Refused when the population of a mid-year is not there. Source: methods specification, section 2.
     """
-    lookup = prepared.area_lookup
+    lookup = areas(prepared)
     if area == "ward":  # a name for people and the code for machines; names alone repeat
         place = ibis.ifelse(lookup.ward_name.isnull(), lookup.ward_cd, lookup.ward_name + " " + lookup.ward_cd)
     else:
         place = lookup[area].cast("string")
-    areas = lookup.select("lsoa21", place=place)
-    died = _deaths(prepared, areas, period, edges).execute()
-    lived = _person_years(prepared, areas, period, edges).execute()
+    known = lookup.select("lsoa21", place=place)
+    died = _deaths(prepared, known, period, edges).execute()
+    lived = _person_years(prepared, known, period, edges).execute()
     places = sorted(set(lived["place"]) | set(died["place"].dropna()))
     grid = pd.MultiIndex.from_product([places, ["F", "M"], band_labels(edges)], names=["place", "sex", "age"])
     table = pd.DataFrame({
@@ -43,25 +43,39 @@ def deaths_and_person_years(prepared: Prepared, period: Period, area: str, edges
     return table.astype({"deaths": "int64"}).reset_index().rename(columns={"place": area})
 
 
-def _deaths(prepared: Prepared, areas: ir.Table, period: Period, edges: list[int]) -> ir.Table:
+def _deaths(prepared: Prepared, known: ir.Table, period: Period, edges: list[int]) -> ir.Table:
     start, end = (ibis.literal(day.isoformat()).cast("date") for day in (period.start, period.end))
     deaths = prepared.death.filter(lambda t: (t.reg_date >= start) & (t.reg_date < end))
     deaths = deaths.inner_join(prepared.person.select("person_id", "birth_month", "sex"), "person_id")
-    deaths = deaths.inner_join(areas, "lsoa21")
-    # the day of birth is assumed, so a baby may seem to die before its birthday: its age is 0
-    age = completed_years(deaths.birth_month, deaths.death_date).clip(lower=0)
-    deaths = deaths.mutate(age=band(age, edges))
-    deaths = deaths.filter(deaths.sex.isin(["F", "M"]))
+    deaths = deaths.inner_join(known, "lsoa21")
+    # Birth is assumed on the 15th; whoever died in the month of birth before that day was 0 years old, not -1.
+    age = completed_years(deaths.birth_month, deaths.death_date)
+    age = ibis.ifelse((age < 0) & (deaths.death_date >= deaths.birth_month), 0, age)
+    deaths = deaths.mutate(age=band(age, edges)).filter(lambda t: t.sex.isin(["F", "M"]))
     return deaths.group_by("place", "sex", "age").agg(deaths=deaths.count())
 
 
-def _person_years(prepared: Prepared, areas: ir.Table, period: Period, edges: list[int]) -> ir.Table:
-    years = [y for y in range(period.start.year, period.end.year + 1)
-             if period.start <= dt.date(y, *MID_YEAR) < period.end]  # fmt: skip
+def _person_years(prepared: Prepared, known: ir.Table, period: Period, edges: list[int]) -> ir.Table:
     population = prepared.area_population
-    population = population.filter(population.year.isin(years)).inner_join(areas, population.area_cd == areas.lsoa21)
+    population = population.filter(population.year.isin(mid_years(period)))
+    found = set(population.select("year").distinct().execute()["year"])
+    lacking = [year for year in mid_years(period) if year not in found]
+    if lacking:
+        wrong = f"the population of {few(lacking)} is not there, so person-years of the period would be too few"
+        mend = "Extract the population of these years, or shorten the period in the protocol"
+        raise Refused("The population", [Problem("area_population", wrong, few(mid_years(period), 20), mend)])
+    population = population.inner_join(known, population.area_cd == known.lsoa21)
     population = population.mutate(band=band(population.age, edges))
     return population.group_by("place", "sex", age=population.band).agg(person_years=population.population.sum())
+
+
+def mid_years(period: Period) -> list[int]:
+    """List the years whose middle, 30 June, falls in a period.
+
+    >>> mid_years(Period(start="2021-04-01", end="2026-04-01"))
+    [2021, 2022, 2023, 2024, 2025]
+    """
+    return [y for y in range(period.start.year, period.end.year + 1) if period.start <= dt.date(y, *MID_YEAR) < period.end]
 
 
 def years_in(period: Period) -> int:
@@ -70,7 +84,7 @@ def years_in(period: Period) -> int:
     >>> years_in(Period(start="2021-04-01", end="2026-04-01"))
     5
     """
-    return sum(period.start <= dt.date(y, *MID_YEAR) < period.end for y in range(period.start.year, period.end.year + 1))
+    return len(mid_years(period))
 
 
 def as_events(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from shared_code.config.plan import Plan
-from shared_code.model import ALL, LAYOUTS, Problem, Refused, few
+from shared_code.model import ALL, LAYOUTS, Layout, Problem, Refused, few
 
 
-def check_results(plan: Plan, name: str, table: pd.DataFrame) -> list[Problem]:
-    """Compare a results table with its declared layout: columns, codes, sets, statistics, one row per cell."""
+def check_results(plan: Plan, name: str, table: pd.DataFrame, complete: bool = False) -> list[Problem]:
+    """Compare a results table with its declared layout: columns, codes, sets, statistics, one row per cell.
+
+    complete  the site counted these numbers itself: none may be empty, and they must agree with each other
+    """
     declared = plan.results(name)
     layout = LAYOUTS[declared.layout]
     where = f"{plan.stem}.{name}"
@@ -25,6 +29,9 @@ def check_results(plan: Plan, name: str, table: pd.DataFrame) -> list[Problem]:
     problems = []
     for dimension, spec in declared.dimensions.items():
         levels = plan.levels(name, dimension)
+        if table[dimension].isna().any():
+            problems.append(Problem(where, f"{dimension} is empty in some rows", "a code", "Correct the notebook"))
+            continue
         if levels is not None:
             allowed = {*levels, *([ALL] if spec.total else [])}
             unknown = sorted(set(table[dimension].astype(str)) - allowed)
@@ -39,15 +46,35 @@ def check_results(plan: Plan, name: str, table: pd.DataFrame) -> list[Problem]:
     repeated = int(table.duplicated(list(declared.dimensions)).sum())
     if repeated:
         problems.append(Problem(where, f"{repeated} cells occur twice", "", "One row per cell"))
-    for statistic in layout.statistics:
+    return problems + _statistics_problems(table, layout, declared.once, complete, where)
+
+
+def _statistics_problems(table: pd.DataFrame, layout: Layout, once: bool, complete: bool, where: str) -> list[Problem]:
+    """Find statistics that are no numbers, or that contradict what they count."""
+    problems = []
+    for statistic, meaning in layout.statistics.items():
         values = table[statistic]
-        if statistic in layout.whole and not (values.dropna() % 1 == 0).all():
-            problems.append(Problem(where, f"{statistic} holds fractions", layout.statistics[statistic]))
-        if statistic in (*layout.people, *layout.whole) and (values.dropna() < 0).any():
-            problems.append(Problem(where, f"{statistic} is negative", layout.statistics[statistic]))
-    for part, whole in layout.part_of.items():
+        if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+            problems.append(Problem(where, f"{statistic} holds something else than numbers", meaning, "Correct the notebook"))
+            continue
+        given = values.dropna()
+        if not np.isfinite(given).all():
+            problems.append(Problem(where, f"{statistic} is infinite in some cells", meaning, "Correct the notebook"))
+        elif statistic in layout.whole and not (given % 1 == 0).all():
+            problems.append(Problem(where, f"{statistic} holds fractions", meaning, "Correct the notebook"))
+        if statistic != "estimate" and (given < 0).any():
+            problems.append(Problem(where, f"{statistic} is negative", meaning, "Correct the notebook"))
+        if complete and len(given) < len(values) and statistic not in (*layout.optional, *layout.may_be_empty):
+            problems.append(Problem(where, f"{statistic} is empty in some cells", meaning, "Write 0 where nobody was found"))
+    if problems:
+        return problems
+    pairs = {**layout.part_of, **(layout.at_most if complete else {})}
+    for part, whole in pairs.items():
         if (table[part] > table[whole]).any():
             problems.append(Problem(where, f"{part} exceeds {whole} in some cells", "", "Count the same people in both"))
+    if complete and once and not problems and (table["people"] != table["events"]).any():
+        wrong = "people and events differ although an event happens once to a person"
+        problems.append(Problem(where, wrong, "", "Correct the notebook, or once: in study.yaml"))
     return problems
 
 
@@ -61,8 +88,8 @@ def save_results(plan: Plan, folder: str | Path, **tables: pd.DataFrame) -> None
         Problem(plan.stem, f"the results table {name} was not {'saved' if name in declared else 'declared'}")
         for name in sorted(set(declared) ^ set(tables))
     ]
-    for name in set(declared) & set(tables):
-        problems += check_results(plan, name, tables[name])
+    for name in sorted(set(declared) & set(tables)):
+        problems += check_results(plan, name, tables[name], complete=True)
     if problems:
         raise Refused(f"Results of {plan.stem}", problems)
     folder = Path(folder)

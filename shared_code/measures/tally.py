@@ -28,7 +28,7 @@ def count_cases(people: ir.Table, cases: ir.Table, item: str, levels: dict[str, 
     totals = sorted({name for group in sets for name in group})
     always = [name for name in levels if name not in totals and name != item]
     parts = []
-    with people.cache() as everyone, everyone.inner_join(cases, "person_id").cache() as found:
+    with people.cache() as everyone, everyone.inner_join(cases.distinct(), "person_id").cache() as found:
         for group in sets:
             if any(name not in everyone.columns for name in group):
                 continue  # the site does not collect what this set is broken out by

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared_code.model.layouts import LAYOUTS, STATUSES
-from shared_code.model.tables import TABLES, TYPES, Column, Table
+from shared_code.model.tables import SENSITIVITIES, TABLES, TYPES, Column, Table
 
 
 def dictionary_page() -> str:
@@ -14,6 +14,8 @@ def dictionary_page() -> str:
         "A site's extract, in whatever form, becomes these **prepared tables**: Parquet, pseudonymous, one row per fact.",
         "A missing value is empty, never 0 or \"\". Intervals are half-open: the end is not part of them.\n",
     ]  # fmt: skip
+    parts += ["## Sensitivity of columns\n", "| sensitivity | means |", "|---|---|"]
+    parts += [f"| {name} | {meaning} |" for name, meaning in SENSITIVITIES.items()] + [""]
     for table in TABLES.values():
         parts += _table(table)
     parts += ["## Layouts of results\n", "Numbers leave a site only in one of these shapes.\n"]
@@ -28,12 +30,13 @@ def dictionary_page() -> str:
 
 
 def _table(table: Table) -> list[str]:
-    lines = [f"## {table.name}\n", f"A row is {table.row}.\n", "| column | type | meaning | allowed |", "|---|---|---|---|"]
+    lines = [f"## {table.name}\n", f"A row is {table.row}.\n",
+             "| column | type | meaning | allowed | sensitivity |", "|---|---|---|---|---|"]  # fmt: skip
     for column in table.columns:
         marks = "key" if column.key else "required" if column.required else ""
         name = f"`{column.name}`" + (f" ({marks})" if marks else "")
         allowed = _allowed(column).replace("|", "\\|")
-        lines.append(f"| {name} | {TYPES[column.type]} | {column.meaning} | {allowed} |")
+        lines.append(f"| {name} | {TYPES[column.type]} | {column.meaning} | {allowed} | {column.sensitivity} |")
     for column_name, other in table.refers_to.items():
         lines.append(f"\n`{column_name}` refers to [{other}](#{other}).")
     return [*lines, ""]

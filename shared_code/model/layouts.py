@@ -26,6 +26,8 @@ class Layout:
     part_of       numerator -> denominator; the complement is protected too
     whole         statistics that are whole numbers
     optional      statistics a site may lack (released as not_collected)
+    may_be_empty  statistics that may have no value in a cell (released as not_applicable)
+    at_most       statistic -> another that it cannot exceed
     """
 
     name: str
@@ -35,6 +37,8 @@ class Layout:
     part_of: dict[str, str] = field(default_factory=dict)
     whole: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    may_be_empty: tuple[str, ...] = ()
+    at_most: dict[str, str] = field(default_factory=dict)
 
 
 COUNTS = Layout(
@@ -48,12 +52,13 @@ EVENTS = Layout(
      "person_days": "days at risk, summed over everyone in the cell",
      "events_squared": "sum over people of their events squared"},
     people=("people",), whole=("people", "events", "events_squared"), optional=("events_squared",),
+    at_most={"people": "events", "events": "events_squared"},
 )  # fmt: skip
 ESTIMATES = Layout(
     "estimates", "an estimate computed inside the site, with its standard error",
     {"estimate": "the estimate, in the unit of its term", "se": "its standard error",
      "people": "distinct people with the event behind it", "person_days": "days at risk behind it"},
-    people=("people",), whole=("people",),
+    people=("people",), whole=("people",), may_be_empty=("estimate", "se"),
 )  # fmt: skip
 
 LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (COUNTS, EVENTS, ESTIMATES)}

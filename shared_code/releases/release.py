@@ -33,7 +33,7 @@ def release(site: Site, study: Study, results: Path, target: Path) -> dict[str, 
                 problems.append(Problem(str(path), "the results table is not there", "", f"Run analyse for {stem}"))
                 continue
             table = pd.read_parquet(path)
-            problems += check_results(Plan(study, stem), name, table)
+            problems += check_results(Plan(study, stem), name, table, complete=True)
             unprotected[f"{stem}.{name}"] = (declared, table)
     if problems:
         raise Refused(f"The release of {site.title} ({site.site})", problems)

@@ -18,7 +18,8 @@ from shared_code.sources.landing import Landed
 
 MOST_MONTHS = 130 * 12  # nobody is older; a larger number is a code for "unknown"
 ISO_DATE = r"^([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})([ T].*)?$"
-IBIS_TYPE = {"text": "string", "integer": "int64", "number": "float64", "date": "date", "boolean": "boolean"}
+IBIS_TYPE = {"text": "string", "integer": "int64", "number": "float64", "date": "date",
+             "timestamp": "timestamp", "boolean": "boolean"}  # fmt: skip
 
 
 def as_code(column: ir.Column) -> ir.StringColumn:
@@ -77,6 +78,8 @@ def column_expression(landed: ir.Table, mapped: ColumnMap, column: Column, setti
         return code.upper().re_replace(r"[-.\s†+*]", "").nullif(""), code
     if kind == "date":
         return _date(raw, code, mapped, column), code
+    if kind == "timestamp":
+        return _moment(raw, code, mapped), code
     if kind in ("int64", "float64"):
         return _number(code, kind), code
     value: ir.Value = code if kind == "string" else code.try_cast(kind)
@@ -115,6 +118,15 @@ def _date(raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap, column: Colu
     else:
         value = code.re_extract(ISO_DATE, 1).nullif("").try_cast("date")
     return value.truncate("M").cast("date") if mapped.first_of_month or column.month else value
+
+
+def _moment(raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap) -> ir.Value:
+    """Read a date and time; null where it does not fit."""
+    if mapped.date and not raw.type().is_timestamp():
+        return _try_strptime(code, mapped.date)
+    if raw.type().is_timestamp():
+        return ibis.ifelse(code.isnull(), ibis.null("timestamp"), raw)
+    return code.try_cast("timestamp")
 
 
 @ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), "timestamp"))
