@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ def run(command: list[Any], folder: Path, **environment: str) -> Run:
         said = output.read().decode("utf-8", "replace")
     if process.returncode:
         last = "\n".join(said.splitlines()[-LINES_SHOWN:])
-        raise Failed(f"{' '.join([Path(words[0]).name, *words[1:]])}\nended with code {process.returncode}:\n{last}")
+        shown = " ".join(Path(word).name if Path(word).is_absolute() else word for word in words)
+        raise Failed(f"{shown}\nended with code {process.returncode}:\n{last}")
     return Run(seconds, peak, said)
 
 
@@ -111,8 +113,9 @@ def median(runs: list[Run]) -> dict[str, Any]:
     }
 
 
-def one_after_another(runs: list[Run]) -> Run:
+def one_after_another(runs: Iterable[Run]) -> Run:
     """Add up the times of runs that follow one another; their peak is the highest."""
+    runs = list(runs)
     peaks = [run.peak_mb for run in runs if run.peak_mb is not None]
     return Run(sum(run.seconds for run in runs), max(peaks) if peaks else None, "")
 

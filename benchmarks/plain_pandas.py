@@ -32,8 +32,11 @@ WARD_AGES = [0, 1, *range(5, 91, 5)]
 DECILE_AGES = [0, 1, 5, 15, 25, 35, 45, 55, 65, 75, 85]
 SETS: list[list[str]] = [[], ["deprivation"], ["ethnicity"], ["locality"]]
 LEVELS = {"deprivation": ["1", "2", "3", "4", "5", "Unknown"], "sex": ["F", "M"],
-          "ethnicity": ["White", "Mixed", "Asian", "Black", "Other", "Unknown"]}  # fmt: skip
+          "ethnicity": ["White", "Mixed", "Asian", "Black", "Other", "Unknown"],
+          "age": ["0-17", "18-39", "40-54", "55-64", "65-74", "75-84", "85+"]}  # fmt: skip
 DAYS_A_YEAR = 365.25
+FEWEST_PERSON_YEARS, WIDEST_INTERVAL = 5000, 20  # a life table of fewer, or with a wider interval, says nothing
+NORMAL_975 = 1.959963984540054
 NEEDED = {
     "long_term_conditions": ["person", "address", "registration", "diagnosis", "death", "area"],
     "life_expectancy": ["person", "death", "area", "population"],
@@ -74,15 +77,14 @@ def long_term_conditions(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         by = [*group, "sex", "age"]
         n = people.groupby(by, observed=True).size().rename("people")
         x = found.groupby(["condition", *by], observed=True).size().rename("cases")
-        levels = [list(people[name].cat.categories) if name == "age" else LEVELS.get(name) or sorted(people[name].unique())
-                  for name in by]  # fmt: skip
+        levels = [LEVELS.get(name) or sorted(people[name].unique()) for name in by]
         grid = pd.MultiIndex.from_product([items, *levels], names=["condition", *by])
         part = pd.DataFrame({"people": n.reindex(grid.droplevel(0)).to_numpy(), "cases": x.reindex(grid).to_numpy()}, grid)
         part = part.fillna(0).astype("int64").reset_index()
         parts.append(part.assign(**{name: "all" for other in SETS for name in other if name not in group}))
     table = pd.concat(parts, ignore_index=True)
     youngest = codelist.drop_duplicates("condition").set_index("condition")["minimum_age"].astype(int)
-    begins = table["age"].map(dict(zip(labels(AGES), AGES)))
+    begins = table["age"].map(dict(zip(LEVELS["age"], AGES)))
     table = table[begins >= table["condition"].map(youngest).fillna(0)]
     return table[["condition", "deprivation", "ethnicity", "locality", "sex", "age", "people", "cases"]]
 
@@ -101,7 +103,7 @@ def registered(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         "ethnicity": people["ethnicity"].map(ETHNICITY5).fillna("Unknown"),
     })[age >= 0]  # fmt: skip
     homes = tables["address"]
-    homes = homes[(homes["start"] <= INDEX_DATE) & homes["lsoa"].notna()].sort_values("start")
+    homes = homes[homes["start"] <= INDEX_DATE].sort_values("start")
     homes = homes.drop_duplicates("person_id", keep="last")[["person_id", "lsoa"]]
     people = people.merge(homes, "left", "person_id").merge(tables["area"], "left", "lsoa")
     quintile = (people["decile"] + 1) // 2
@@ -176,23 +178,24 @@ def life_tables(table: pd.DataFrame) -> pd.DataFrame:
     groups = table.index.droplevel("age").unique()
     d = table["deaths"].to_numpy(float).reshape(len(groups), len(edges))
     lived = table["lived"].to_numpy(float).reshape(d.shape)
+    enough = lived.sum(axis=1) > FEWEST_PERSON_YEARS
+    given = enough & (lived > 0).all(axis=1) & (d <= lived).all(axis=1) & (d[:, -1] > 0)
+    died, years = np.where(given[:, None], d, 1.0), np.where(given[:, None], lived, 10.0)
     width, a = np.diff(edges), np.r_[0.1, np.full(len(edges) - 2, 0.5)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = d / lived
-        q = np.minimum(width * rate[:, :-1] / (1 + width * (1 - a) * rate[:, :-1]), 1)
-        alive = np.c_[np.ones(len(d)), np.cumprod(1 - q, axis=1)]
-        years = np.c_[width * (alive[:, 1:] + a * (alive[:, :-1] - alive[:, 1:])), alive[:, -1] / rate[:, -1]]
-        e = years[:, ::-1].cumsum(axis=1)[:, ::-1] / alive
-        spread = np.where(d[:, :-1] > 0, q**2 * (1 - q) / d[:, :-1], 0)
-        after = np.nan_to_num(e[:, 1:])  # an age that nobody reaches
-        terms = np.c_[(alive[:, :-1] * ((1 - a) * width + after)) ** 2 * spread,
-                      alive[:, -1] ** 2 / (d[:, -1] * rate[:, -1] ** 2)]  # fmt: skip
-        se = np.sqrt(terms[:, ::-1].cumsum(axis=1)[:, ::-1]) / alive
-    given = (lived.sum(axis=1) > 5000) & (lived > 0).all(axis=1) & (d <= lived).all(axis=1) & (d[:, -1] > 0)
+    rate = died / years
+    q = np.minimum(width * rate[:, :-1] / (1 + width * (1 - a) * rate[:, :-1]), 1)
+    alive = np.c_[np.ones(len(d)), np.cumprod(1 - q, axis=1)]
+    between = width * (alive[:, 1:] + a * (alive[:, :-1] - alive[:, 1:]))
+    reached = np.where(alive > 0, alive, np.nan)
+    e = np.c_[between, alive[:, -1] / rate[:, -1]][:, ::-1].cumsum(axis=1)[:, ::-1] / reached
+    spread = q**2 * (1 - q) / np.maximum(died[:, :-1], 1)
+    terms = np.c_[(alive[:, :-1] * ((1 - a) * width + np.nan_to_num(e[:, 1:]))) ** 2 * spread,
+                  alive[:, -1] ** 2 / (died[:, -1] * rate[:, -1] ** 2)]  # fmt: skip
+    se = np.sqrt(terms[:, ::-1].cumsum(axis=1)[:, ::-1]) / reached
     parts: list[pd.DataFrame] = []
     for age in (0, 65):
         at = WARD_AGES.index(age)
-        shown = given & (2 * 1.959963984540054 * se[:, at] <= 20)  # a wider interval says nothing
+        shown = given & (2 * NORMAL_975 * se[:, at] <= WIDEST_INTERVAL)
         parts.append(groups.to_frame(index=False).assign(
             term=f"e{age}", estimate=np.where(shown, e[:, at], np.nan), se=np.where(shown, se[:, at], np.nan),
             people=d.sum(axis=1).astype("int64"), person_days=lived.sum(axis=1) * DAYS_A_YEAR,

@@ -62,30 +62,28 @@ def notebooks(options: Options) -> list[Row]:
 
 def demonstration(options: Options) -> list[Row]:
     """Measure the demonstration from nothing against the same stages in one process; and a rerun with nothing to do."""
-    section, done = "The demonstration", Path("public") / STUDY / "pooled" / "results.csv"
-    whole, pooled, floor = [], [], []
+    section, pooled_tables = "The demonstration", Path("public") / STUDY / "pooled"
+    pooled, drawn, floor = [], [], []
     for number in range(1, options.repeats + 1):
-        copies = {name: copy_of_project(options.folder / f"{name}-{number}", options.sites)
-                  for name in ("whole", "pooled", "floor")}  # fmt: skip
-        options.say(f"{section} from nothing, {number} of {options.repeats}: with figures and reports")
-        whole.append(run(snakemake(options), copies["whole"]))
+        workflow = copy_of_project(options.folder / f"workflow-{number}", options.sites)
+        alone = copy_of_project(options.folder / f"one-process-{number}", options.sites)
         options.say(f"{section} from nothing, {number} of {options.repeats}: up to the pooled tables")
-        target = Path("public") / STUDY / "pooled" / "pooled.json"
-        pooled.append(run(snakemake(options, target), copies["pooled"]))
+        pooled.append(run(snakemake(options, pooled_tables / "pooled.json"), workflow))
         options.say(f"{section} from nothing, {number} of {options.repeats}: the same stages in one process")
-        floor.append(run([sys.executable, HERE / "one_process.py", options.demo_people], copies["floor"]))
-        texts = {name: (copy / done).read_bytes() for name, copy in copies.items()}
-        if len(set(texts.values())) != 1:
+        floor.append(run([sys.executable, HERE / "one_process.py", options.demo_people], alone))
+        if len({(copy / pooled_tables / "results.csv").read_bytes() for copy in (workflow, alone)}) != 1:
             raise Failed("The workflow and the one process pooled different numbers: the comparison is void.")
-        for name, copy in copies.items():
-            if name != "whole" or number < options.repeats:
-                shutil.rmtree(copy)
-    sites = len(list((copies["whole"] / "inbox" / STUDY).glob("*.zip")))
-    made = f"{sites} sites of {options.demo_people:,} people"
-    rows = [row(section, f"from nothing, {made}, with figures and reports", median(whole)),
-            row(section, f"from nothing, {made}, up to the pooled tables", median(pooled),
-                "the same stages in one process", median(floor))]  # fmt: skip
-    return rows + rerun(options, copies["whole"])
+        shutil.rmtree(alone)
+        options.say(f"{section}, {number} of {options.repeats}: the figures and reports")
+        drawn.append(run(snakemake(options), workflow))
+        if number < options.repeats:
+            shutil.rmtree(workflow)
+    sites = len(list((workflow / "inbox" / STUDY).glob("*.zip")))
+    made = f"{sites} sites of {options.demo_people:,} people, from nothing"
+    whole = [one_after_another(both) for both in zip(pooled, drawn)]
+    rows = [row(section, f"{made} to the pooled tables", median(pooled), "the same stages in one process", median(floor)),
+            row(section, f"{made} to figures and reports", median(whole))]  # fmt: skip
+    return rows + rerun(options, workflow)
 
 
 def rerun(options: Options, copy: Path) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def prepare(name: str, say: Any) -> str:
     from shared_code.sources.prepare import prepare as prepare_site
 
     site = Site.read(name)
+    site.in_force(dt.date.today())
     rows = prepare_site(site, Path(site.folder) if site.folder else rooms.extract(name), rooms.prepared(name), say)
     return f"Prepared {len(rows)} tables of {site.title} in {rooms.prepared(name)}: {rows.get('person', 0):,} people."
 
@@ -39,6 +41,7 @@ def analyse(name: str, stem: str, study_file: Path, study: Study) -> str:
     from shared_code.execution import run_notebook
 
     study.analysis(stem)
+    Site.read(name).in_force(dt.date.today())
     results = rooms.results(name, study.study) / stem
     shutil.rmtree(results, ignore_errors=True)
     parameters = {"study": study_file.as_posix(), "prepared": rooms.prepared(name).as_posix(),
@@ -52,7 +55,9 @@ def release(name: str, study: Study) -> str:
     from shared_code.releases.release import release as release_site
 
     target = rooms.outgoing(name, study.study)
-    manifest = release_site(Site.read(name), study, rooms.results(name, study.study), target)
+    site = Site.read(name)
+    site.in_force(dt.date.today())
+    manifest = release_site(site, study, rooms.results(name, study.study), target, rooms.prepared(name))
     tables = manifest["disclosure"]["tables"].values()
     withheld, cells = (sum(t.get(key, 0) for t in tables) for key in ("withheld", "cells"))
     return f"Wrote {target}: {cells:,} numbers, {withheld:,} of them withheld. Nothing has been sent."

@@ -81,6 +81,15 @@ class Demonstration(Strict):
     lacks: list[str] = []
 
 
+class Governance(Strict):
+    """Under which authority a site takes part: shown in the catalogue; a run after the agreement's end is refused."""
+
+    legal_basis: str
+    dpia: str = ""
+    agreement_expires: dt.date
+    contact: str = ""
+
+
 class Site(Strict):
     """One team with its own data. `site` is the name of its rooms and of its file."""
 
@@ -95,6 +104,7 @@ class Site(Strict):
     published: list[PublishedTable] = []
     demonstration: Demonstration | None = None
     notes: str = ""
+    governance: Governance | None = None
 
     @classmethod
     def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
@@ -117,6 +127,14 @@ class Site(Strict):
             wrong = f"the file is named {path.stem} but says site: {site.site}"
             raise Refused(str(path), [Problem(f"{path}, site", wrong, "", "Use the same name for both")])
         return site
+
+    def in_force(self, today: dt.date) -> None:
+        """Refuse to go on after the site's agreement has ended (raises model.Refused)."""
+        if self.governance and today > self.governance.agreement_expires:
+            where = f"config/sites/{self.site}.yaml, governance.agreement_expires"
+            wrong = f"the agreement ended on {self.governance.agreement_expires}"
+            raise Refused(f"A run of {self.title} ({self.site})",
+                          [Problem(where, wrong, "a day that has not passed", "Renew the agreement, then change the date")])
 
     @property
     def made_up(self) -> bool:

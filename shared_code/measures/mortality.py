@@ -46,6 +46,7 @@ def deaths_and_person_years(prepared: Prepared, period: Period, area: str, edges
 def _deaths(prepared: Prepared, known: ir.Table, period: Period, edges: list[int]) -> ir.Table:
     start, end = (ibis.literal(day.isoformat()).cast("date") for day in (period.start, period.end))
     deaths = prepared.death.filter(lambda t: (t.reg_date >= start) & (t.reg_date < end))
+    deaths = deaths.select("person_id", "death_date", "lsoa21")  # nothing else: names may repeat in the joined tables
     deaths = deaths.inner_join(prepared.person.select("person_id", "birth_month", "sex"), "person_id")
     deaths = deaths.inner_join(known, "lsoa21")
     # Birth is assumed on the 15th; whoever died in the month of birth before that day was 0 years old, not -1.
@@ -56,7 +57,7 @@ def _deaths(prepared: Prepared, known: ir.Table, period: Period, edges: list[int
 
 
 def _person_years(prepared: Prepared, known: ir.Table, period: Period, edges: list[int]) -> ir.Table:
-    population = prepared.area_population
+    population = prepared.area_population.select("area_cd", "year", "sex", "age", "population")
     population = population.filter(population.year.isin(mid_years(period)))
     found = set(population.select("year").distinct().execute()["year"])
     lacking = [year for year in mid_years(period) if year not in found]

@@ -61,6 +61,7 @@ class Table:
 
     refers_to  column -> table whose rows it points at (the column has the same name there)
     one_value  columns that hold one and the same value in every row: editions that must never be mixed
+    when       the date of the fact, where it is not the first required date
     """
 
     name: str
@@ -68,6 +69,16 @@ class Table:
     columns: tuple[Column, ...]
     refers_to: dict[str, str] = field(default_factory=dict)
     one_value: tuple[str, ...] = ()
+    when: str = ""
+
+    @property
+    def main_date(self) -> str:
+        """Name the date of the fact a row holds; empty where a row is not dated."""
+        if self.when:
+            return self.when
+        dates = [c for c in self.columns if c.type in ("date", "timestamp")]
+        required = [c.name for c in dates if c.never_missing]
+        return required[0] if required and "person_id" in self.column_names else ""
 
     @property
     def key(self) -> list[str]:

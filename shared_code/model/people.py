@@ -34,7 +34,7 @@ PERSON = Table("person", "one person", (
     Column("language", "text", "main spoken language (ISO 639 code)", pattern="[a-z]{2,3}", sensitivity=QUASI),
     Column("carehome_flag", "boolean", "lives in a care home", sensitivity=QUASI),
     Column("homeless_flag", "boolean", "recorded as homeless"),
-))  # fmt: skip
+), when="ethnicity_date")  # fmt: skip
 
 PERSON_ADDRESS = Table("person_address", "one person at one address from a date on", (
     person_id(key=True),

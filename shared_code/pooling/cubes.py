@@ -40,8 +40,8 @@ def cube(cells: pd.DataFrame, declared: ResultsTable, statistic: str, index: pd.
     keys = pd.MultiIndex.from_frame(index)
     parts = []
     for site in sites:
-        own = rows[rows["site"] == site].set_index(dimensions)
-        parts.append(own.reindex(keys))
+        own = rows[rows["site"] == site]
+        parts.append(own.set_index(pd.MultiIndex.from_frame(own[dimensions])).reindex(keys))
     lower, upper = (np.array([p[side].to_numpy(float) for p in parts]) for side in ("lower", "upper"))
     withheld = np.array([(p["status"] == "withheld").to_numpy() for p in parts])
     return Cube(index.reset_index(drop=True), sites, lower, upper, withheld)

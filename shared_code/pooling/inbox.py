@@ -11,10 +11,11 @@ import pandas as pd
 
 from shared_code.config import digests
 from shared_code.config.plan import Plan
-from shared_code.config.study import Study
+from shared_code.config.study import Policy, Study
 from shared_code.model import Problem, Refused
 from shared_code.releases import package
-from shared_code.releases.cells import check_cells, from_csv
+from shared_code.releases.cells import check_cells, from_csv, small_counts, to_csv
+from shared_code.releases.manifest import wrong_with
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,16 @@ def receive(study: Study, folder: Path, expected: dict[str, str]) -> Inbox:
     """
     problems: list[Problem] = []
     releases: dict[str, Received] = {}
-    for path in sorted(folder.glob("*.zip")):
+    arrived = sorted(folder.iterdir()) if folder.is_dir() else []
+    for path in [path for path in arrived if path.suffix.lower() == ".zip"]:
         try:
             received = _accept(study, path, expected)
         except Refused as refused:
             problems += refused.problems
-        else:
-            releases[received.site] = received
+            continue
+        if received.site in releases:
+            problems.append(Problem(str(path), f"it is a second release of {received.site!r}", "one", "Remove the older one"))
+        releases[received.site] = received
     if problems:
         raise Refused(f"The inbox {folder}", problems)
     if not releases:
@@ -74,16 +78,25 @@ def receive(study: Study, folder: Path, expected: dict[str, str]) -> Inbox:
 
 def _accept(study: Study, path: Path, expected: Iterable[str]) -> Received:
     manifest, files, digest = package.read(path)
-    where, site = str(path), str(manifest.get("site"))
-    problems = []
-    if manifest.get("study") != study.study:
-        problems.append(Problem(where, f"it belongs to the study {manifest.get('study')!r}", study.study, "Move it there"))
-        raise Refused(where, problems)
+    where = str(path)
+    wrong = wrong_with(manifest)
+    if wrong:
+        raise Refused(where, [Problem(where, wrong, "", "Ask the site to release it again")])
+    site, problems = manifest["site"], []
+    if manifest["study"] != study.study:
+        problem = Problem(where, f"it belongs to the study {manifest['study']!r}", study.study, "Move it there")
+        raise Refused(where, [problem])
     if site not in expected:
         problems.append(Problem(where, f"{site!r} takes no part in this study", ", ".join(expected)))
     if path.stem != site:
         problems.append(Problem(where, f"it is the release of {site!r}", f"{site}.zip", "Rename it"))
-    plans = manifest.get("plans", {})
+    rules = Policy(**manifest["disclosure"]["rules"])
+    if study.disclosure.stricter(rules) != rules:
+        applied = f"threshold {rules.threshold}, rounding {rules.rounding}"
+        least = f"threshold {study.disclosure.threshold}, rounding {study.disclosure.rounding}, or stricter"
+        mend = "Delete this file, and ask the site to release again under the study's rules"
+        problems.append(Problem(where, f"its disclosure rules are looser than the study's ({applied})", least, mend))
+    plans = manifest["plans"]
     for stem, sent in plans.items():
         if stem not in study.analyses:
             problems.append(Problem(where, f"it holds an analysis {stem!r} that the study does not have"))
@@ -94,20 +107,23 @@ def _accept(study: Study, path: Path, expected: Iterable[str]) -> Received:
     if problems:
         raise Refused(where, problems)
     tables = {}
+    declared_files = {f"tables/{stem}.{table}.csv": (stem, table) for stem in plans for table in study.analyses[stem].results}
     for name, content in files.items():
-        stem, _, table = name.removeprefix("tables/").removesuffix(".csv").partition(".")
-        if stem not in plans or table not in study.analyses[stem].results:
+        if name not in declared_files:
             problems.append(Problem(where, f"it holds a file nobody declared: {name}"))
             continue
-        plan = Plan(study, stem)
-        declared = plan.results(table)
-        levels = {d: plan.levels(table, d) for d in declared.dimensions}
+        stem, table = declared_files[name]
         try:
             cells = from_csv(content)
-        except (ValueError, UnicodeDecodeError) as error:
-            problems.append(Problem(f"{where}, {name}", f"it is not a table of cells ({error})"))
+            canonical = to_csv(cells) == content
+        except (ValueError, KeyError, AttributeError, OverflowError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            problems.append(Problem(f"{where}, {name}", f"it is not a table of cells ({reason})"))
             continue
-        problems += check_cells(cells, declared, levels, f"{where}, {name}")
+        found = _faults(study, stem, table, cells, f"{where}, {name}")
+        if not found and not canonical:
+            found = [Problem(f"{where}, {name}", "its numbers are not written as a release writes them")]
+        problems += found
         tables[stem, table] = cells
     for stem in plans:
         for table in study.analyses[stem].results:
@@ -116,3 +132,17 @@ def _accept(study: Study, path: Path, expected: Iterable[str]) -> Received:
     if problems:
         raise Refused(where, problems)
     return Received(manifest, tables, digest)
+
+
+def _faults(study: Study, stem: str, table: str, cells: pd.DataFrame, where: str) -> list[Problem]:
+    """Compare one released table with its declaration and with the study's disclosure rules."""
+    plan = Plan(study, stem)
+    declared = plan.results(table)
+    levels = {d: plan.levels(table, d) for d in declared.dimensions}
+    problems = check_cells(cells, declared, levels, where)
+    small = 0 if problems else small_counts(cells, declared.layout, study.disclosure)
+    if small:
+        wrong = f"{small} numbers of people are shown that are smaller than the threshold"
+        mend = "Delete this file at once, and tell the site"
+        problems.append(Problem(where, wrong, f"0, or {study.disclosure.threshold} and more", mend))
+    return problems

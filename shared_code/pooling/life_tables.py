@@ -11,6 +11,7 @@ import pandas as pd
 from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.measures.mortality import DAYS_A_YEAR
+from shared_code.model import UNKNOWN
 from shared_code.pooling.cubes import Cube, cube
 
 FEWEST_LEVELS = 3  # a line through fewer says nothing about a gradient
@@ -35,13 +36,13 @@ def life_expectancy(cells: pd.DataFrame, declared: ResultsTable, settings: dict[
 
 def _of_scope(events: Cube, days: Cube, rows: list[int], declared: ResultsTable, settings: dict, scope: str
               ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    usable = days.known[rows] & ~days.withheld[rows]
+    usable = days.known[rows] & ~days.withheld[rows] & events.known[rows]
     years = np.where(usable, days.lower[rows], 0.0) / DAYS_A_YEAR
     low = np.where(usable & (years > 0), events.lower[rows], 0.0)
     high = np.where(usable & (years > 0), events.upper[rows], 0.0)
-    fit = methods.censored_rate(low, high, years)
+    fit, hopeless = _fit(low, high, years)
     total = years.sum(axis=0)
-    rate = np.asarray(fit.estimate, float)
+    rate = np.where(hopeless, np.nan, np.asarray(fit.estimate, float))
     spread = ((high.sum(axis=0) - low.sum(axis=0)) / np.where(total > 0, total, np.nan)) ** 2 / 12
     variance = np.where(np.asarray(fit.at_edge), spread, np.asarray(fit.variance, float))
     deaths = rate * total
@@ -66,7 +67,20 @@ def _of_scope(events: Cube, days: Cube, rows: list[int], declared: ResultsTable,
         yield from _slopes(tables, settings["ages"], spec.bands)
 
 
+def _fit(low: np.ndarray, high: np.ndarray, years: np.ndarray) -> tuple[methods.CensoredFit, np.ndarray]:
+    """Fit one death rate per cell over the sites; also the cells in which the ranges say too little."""
+    hopeless = np.zeros(years.shape[1], dtype=bool)
+    try:
+        return methods.censored_rate(low, high, years), hopeless
+    except methods.ConvergenceError as error:
+        hopeless[[cell[0] for cell in error.cells]] = True
+        kept = np.where(hopeless, 0.0, years)
+        return methods.censored_rate(np.where(hopeless, 0, low), np.where(hopeless, 0, high), kept), hopeless
+
+
 def _share(low: np.ndarray, high: np.ndarray) -> float:
+    if np.isinf(high).any():
+        return 1.0
     return float((high.sum() - low.sum()) / high.sum()) if high.sum() else 0.0
 
 
@@ -84,7 +98,9 @@ def _rows(base: dict, table: methods.LifeExpectancy, extremes: list, ages: list[
 def _slopes(tables: dict[str, tuple[dict, methods.LifeExpectancy]], ages: list[int], bands: list[int]
             ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Give the slope index across the ranked levels of one sex (most deprived first)."""
-    ranked = sorted(tables, key=int)
+    ranked = sorted((level for level in tables if level != UNKNOWN), key=int)
+    if not ranked:
+        return
     without = [level for level in ranked if str(tables[level][1].reason)]
     years = [tables[level][0]["person_years"] for level in ranked]
     sites = sorted({s for level in ranked for s in tables[level][0]["sites"]})

@@ -13,6 +13,7 @@ import pandas as pd
 from shared_code.config import digests
 from shared_code.config.study import Study
 from shared_code.model import Problem, Refused
+from shared_code.pooling.catalogue import catalogue
 from shared_code.pooling.change import change
 from shared_code.pooling.gather import gather
 from shared_code.pooling.inbox import Inbox, receive
@@ -25,6 +26,8 @@ METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "prevalence": prevalence, "life_expectancy": life_expectancy, "gather": gather, "change": change,
 }  # fmt: skip
 POOLED = "pooled"
+NUMBERS = ("estimate", "lower", "upper", "se", "people", "events", "person_years", "bound_lower", "bound_upper",
+           "withheld_share")  # fmt: skip
 
 
 def pool(study: Study, inbox: Path, target: Path, expected: dict[str, str]) -> dict[str, int]:
@@ -37,34 +40,48 @@ def pool(study: Study, inbox: Path, target: Path, expected: dict[str, str]) -> d
     """
     received = receive(study, inbox, expected)
     if len(received.releases) < study.fewest_sites:
-        wrong = f"{len(received.releases)} site has sent a release"
+        sent = len(received.releases)
+        wrong = f"{sent} {'site has' if sent == 1 else 'sites have'} sent a release"
         problem = Problem(str(inbox), wrong, f"at least {study.fewest_sites}", "Wait for the others; nothing is pooled")
         raise Refused(f"The inbox {inbox}", [problem])
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    (partial / "cells").mkdir(parents=True)
+    try:
+        number = _write(study, received, partial, expected)
+    except BaseException:  # half a result is never left for somebody to find
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    shutil.rmtree(target, ignore_errors=True)
+    partial.replace(target)
+    return {"releases": len(received.releases), "results": number, "missing": len(received.missing)}
+
+
+def _write(study: Study, received: Inbox, folder: Path, expected: dict[str, str]) -> int:
+    """Compute everything and write it to a folder; gives the number of results."""
+    (folder / "cells").mkdir(parents=True)
     rows: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
     for stem, entry in study.analyses.items():
         for name, declared in entry.results.items():
             if received.sites_with(stem, name):
                 cells = received.stacked(stem, name)
-                cells.to_csv(partial / "cells" / f"{stem}.{name}.csv", index=False, lineterminator="\n")
+                cells.to_csv(folder / "cells" / f"{stem}.{name}.csv", index=False, lineterminator="\n")
                 notes += [{"analysis": stem, "table": name, **n} for n in incomplete_margins(cells, declared)]
         for step in entry.pooled:
             sites = received.sites_with(stem, step.table)
             if sites:
                 rows += _step(study, received, stem, step, sites, [*expected])
     results = results_table(rows)
-    results.to_csv(partial / "results.csv", index=False, lineterminator="\n", float_format="%.10g")
+    results.to_csv(folder / "results.csv", index=False, lineterminator="\n", float_format="%.10g")
     who = availability(study, received, expected)
-    who.to_csv(partial / "sites.csv", index=False, lineterminator="\n")
+    who.to_csv(folder / "sites.csv", index=False, lineterminator="\n")
     columns = ["analysis", "table", "site", "dimension", "share_missing"]
-    pd.DataFrame(notes, columns=columns).to_csv(partial / "notes.csv", index=False, lineterminator="\n")
-    (partial / "pooled.json").write_text(json.dumps(_record(study, received), indent=2, sort_keys=True) + "\n", "utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    partial.replace(target)
-    return {"releases": len(received.releases), "results": len(results), "missing": len(received.missing)}
+    pd.DataFrame(notes, columns=columns).to_csv(folder / "notes.csv", index=False, lineterminator="\n")
+    manifests = {site: r.manifest for site, r in received.releases.items()}
+    held = json.dumps(catalogue(study, manifests), indent=2, ensure_ascii=False) + "\n"
+    (folder / "catalogue.jsonld").write_text(held, "utf-8")
+    (folder / "pooled.json").write_text(json.dumps(_record(study, received), indent=2, sort_keys=True) + "\n", "utf-8")
+    return len(results)
 
 
 def _step(study: Study, inbox: Inbox, stem: str, step: Any, sites: list[str], expected: list[str]
@@ -76,8 +93,7 @@ def _step(study: Study, inbox: Inbox, stem: str, step: Any, sites: list[str], ex
     for row in METHODS[step.method](inbox.stacked(stem, step.table), declared, step.settings, scopes):
         inside = row["sites"]
         if row["scope"] == POOLED and len(inside) < study.fewest_sites:
-            empty = dict.fromkeys(("estimate", "lower", "upper", "se", "bound_lower", "bound_upper"))
-            row |= empty | {"reason": f"fewer than {study.fewest_sites} sites"}
+            row |= dict.fromkeys(NUMBERS) | {"reason": f"fewer than {study.fewest_sites} sites"}
         without = [s for s in expected if s not in inside] if row["scope"] == POOLED else []
         yield row | {
             "analysis": stem, "sites": "; ".join(inside), "n_sites": len(inside), "sites_without": "; ".join(without),

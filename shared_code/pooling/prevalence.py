@@ -46,6 +46,7 @@ class _Scope:
         self.scope, self.declared, self.settings = scope, declared, settings
         self.sites = np.array([people.sites[r] for r in rows])
         self.index = people.index
+        self.least, self.most = _extremes(people, cases, rows)
         usable = people.known[rows] & ~people.withheld[rows]
         self.n = np.where(usable, (people.lower[rows] + people.upper[rows]) / 2, 0.0)
         self.high = np.minimum(np.where(usable, cases.upper[rows], 0.0), np.floor(self.n))
@@ -163,6 +164,9 @@ class _Group:
         self.weights = np.array([scope.weights[band].sum() / len(present) for _ in present for band in bands])
         n, low, high = (np.array([side[:, c].sum(axis=1) for c in cells]).T for side in (scope.n, scope.low, scope.high))
         self.n, self.low, self.high = n.sum(axis=0), low.sum(axis=0), high.sum(axis=0)
+        self.least, self.most = (
+            np.array([[part[c].sum() for c in cells] for part in side]) for side in (scope.least, scope.most)
+        )  # cases and people of every cell, when the proportion is as low, and as high, as it can be
         single = np.array([len(c) == 1 for c in cells])
         self.p, self.variance = np.empty(len(cells)), np.empty(len(cells))
         if single.any():
@@ -198,7 +202,8 @@ class _Group:
         return methods.Estimate(p, interval.lower, interval.upper, se, "" if self.cases else "no cases")
 
     def crude(self) -> dict[str, Any]:
-        bounds = {"bound_lower": 100 * self.low.sum() / self.people, "bound_upper": 100 * self.high.sum() / self.people}
+        low, high = (100 * cases.sum() / people.sum() for cases, people in (self.least, self.most))
+        bounds = {"bound_lower": float(low), "bound_upper": float(high)}
         return _percent(self.crude_estimate) | bounds | {"method": "sum of sites"}
 
     def standardised(self) -> dict[str, Any]:
@@ -206,15 +211,29 @@ class _Group:
         return _percent(self.estimate) | {"bound_lower": 100 * low, "bound_upper": 100 * high}
 
     def _bounds(self) -> tuple[float, float]:
-        n = np.where(self.n > 0, self.n, np.nan)
         share = self.weights / self.weights.sum()
-        return float(np.sum(share * self.low / n)), float(np.sum(share * self.high / n))
+        with np.errstate(invalid="ignore"):
+            low, high = (float(np.sum(share * cases / people)) for cases, people in (self.least, self.most))
+        return low, high
 
     def ratio_bounds(self, other: _Group) -> dict[str, float]:
         """Give the ratio at the bounds least and most favourable to the other group."""
         (low, high), (other_low, other_high) = self._bounds(), other._bounds()
         with np.errstate(divide="ignore", invalid="ignore"):
             return {"bound_lower": float(np.divide(low, other_high)), "bound_upper": float(np.divide(high, other_low))}
+
+
+def _extremes(people: Cube, cases: Cube, rows: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Give cases and people of every cell, summed over the sites, at the lowest and at the highest possible proportion.
+
+    Every number lies in its range, withheld people included. Shape (2, cells): cases, people.
+    """
+    n_low, n_high, x_low, x_high = (
+        np.nan_to_num(side[rows]) for side in (people.lower, people.upper, cases.lower, cases.upper)
+    )
+    n_at_high = np.clip(x_high, n_low, n_high)  # further people without the condition would only dilute it
+    lowest = np.array([np.minimum(x_low, n_high).sum(axis=0), n_high.sum(axis=0)])
+    return lowest, np.array([np.minimum(x_high, n_at_high).sum(axis=0), n_at_high.sum(axis=0)])
 
 
 def _fit(n: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

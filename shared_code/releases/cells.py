@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterator
 
 import pandas as pd
 
-from shared_code.config.study import Dimension, ResultsTable
+from shared_code.config.study import Dimension, Policy, ResultsTable
 from shared_code.model import ALL, CELL_COLUMNS, LAYOUTS, STATUSES, Problem, few
 
 
@@ -32,7 +33,7 @@ def from_csv(content: bytes) -> pd.DataFrame:
     frame = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8")
     for name in ("value", "lower", "upper"):
         if name in frame:
-            frame[name] = pd.to_numeric(frame[name].replace("", None), errors="raise").astype(float)
+            frame[name] = frame[name].map(lambda text: float(text) if text else math.nan).astype(float)
     return frame
 
 
@@ -50,14 +51,46 @@ def check_cells(cells: pd.DataFrame, declared: ResultsTable, levels: dict[str, d
         unknown = sorted(set(cells[column]) - set(allowed))
         if unknown:
             problems.append(Problem(where, f"{column} holds {few(unknown)}", few(allowed, 12), "Release it again"))
-    given = cells["status"].isin(["ok", "rounded"])
-    if (given & cells["value"].isna()).any() or (~given & cells["value"].notna()).any():
-        problems.append(Problem(where, "a value is empty though it is given, or present though it is withheld"))
-    if not cells["value"].dropna().map(math.isfinite).all():
-        problems.append(Problem(where, "a value is not a finite number"))
     if cells.duplicated([*declared.dimensions, "statistic"]).any():
         problems.append(Problem(where, "a cell occurs twice", "one row per cell and statistic", "Release it again"))
-    return problems
+    elif len(cells) != len(statistics) * len(cells.drop_duplicates(list(declared.dimensions))):
+        problems.append(Problem(where, "a cell lacks one of its statistics", few(statistics), "Release it again"))
+    if problems:
+        return problems
+    return [Problem(where, wrong, "", "Release it again") for wrong in _contradictions(cells, declared)]
+
+
+def _contradictions(cells: pd.DataFrame, declared: ResultsTable) -> Iterator[str]:
+    """Find values and ranges that no honest release holds: pooling relies on each of these."""
+    layout = LAYOUTS[declared.layout]
+    value, lower, upper = (cells[name] for name in ("value", "lower", "upper"))
+    given, withheld = cells["status"].isin(["ok", "rounded"]), cells["status"] == "withheld"
+    if (given & value.isna()).any() or (~given & value.notna()).any():
+        yield "a value is empty though it is given, or present though it is withheld"
+    if not value.dropna().map(math.isfinite).all() or not lower.dropna().map(math.isfinite).all():
+        yield "a value is not a finite number"
+    elif (given & ~((lower <= value) & (value <= upper))).any():
+        yield "a value lies outside its range, or has none"
+    counted = cells["statistic"].isin([*layout.whole, *layout.people]) | (declared.layout != "estimates")
+    if (withheld & counted & ~(lower <= upper)).any():
+        yield "a withheld value has no range"
+    if (~given & ~withheld & (lower.notna() | upper.notna())).any():
+        yield "a value that is not collected or not applicable has a range"
+    whole = cells["statistic"].isin(layout.whole)
+    if any(((numbers[whole].dropna() % 1) > 0).any() for numbers in (value, lower, upper)):
+        yield "a count holds fractions"
+    if any((numbers[cells["statistic"] != "estimate"] < 0).any() for numbers in (value, lower, upper)):
+        yield "a number is negative"
+    wide = cells.pivot(index=list(declared.dimensions), columns="statistic")
+    for part, of in layout.part_of.items():
+        if any((wide[side, part] > wide[side, of]).any() for side in ("value", "upper")):
+            yield f"{part} exceeds {of}"
+
+
+def small_counts(cells: pd.DataFrame, layout: str, policy: Policy) -> int:
+    """Count the numbers of people that are shown though they are smaller than the threshold."""
+    people = cells["statistic"].isin(LAYOUTS[layout].people)
+    return int((people & (cells["value"] > 0) & (cells["value"] < policy.threshold)).sum())
 
 
 def _unknown_levels(cells: pd.DataFrame, name: str, spec: Dimension, levels: dict[str, str] | None,

@@ -50,8 +50,7 @@ def write(target: Path, manifest: dict[str, Any], tables: dict[str, bytes]) -> s
     """
     listed = {name: {"sha256": digest(content), "bytes": len(content)} for name, content in sorted(tables.items())}
     complete = {"schema": SCHEMA, **manifest, "files": listed}
-    files = {**tables, MANIFEST: (json.dumps(complete, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()}
-    content = canonical(files)
+    content = canonical({**tables, MANIFEST: _manifest_bytes(complete)})
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
     partial.write_bytes(content)
@@ -69,6 +68,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, bytes], str]:
         mend = "Ask the site to send it again, and remove this file from the inbox"
         return Refused(f"The release {path}", [Problem(str(path), wrong, "a release exactly as the site wrote it", mend)])
 
+    if not path.is_file():
+        raise refuse("it is not a file")
     if path.stat().st_size > LARGEST:
         raise refuse("the file is far larger than any release")
     content = path.read_bytes()
@@ -80,24 +81,27 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, bytes], str]:
             if sum(entry.file_size for entry in entries) > LARGEST:
                 raise refuse("its content is far larger than any release")
             files = {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError, OSError) as error:
-        raise refuse(f"it is damaged, or was changed after the site wrote it ({error})") from None
+    except Refused:
+        raise
+    except Exception as error:  # a damaged archive may fail in any part of the reader
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise refuse(f"it is damaged, or was changed after the site wrote it ({reason})") from None
+    written = files.pop(MANIFEST, b"")
     try:
-        manifest = json.loads(files.pop(MANIFEST))
-        listed = manifest["files"]
-        good_schema = manifest["schema"] == SCHEMA
-    except (KeyError, ValueError, TypeError):
+        manifest = json.loads(written)
+        listed = {name: entry["sha256"] for name, entry in manifest["files"].items()}
+        schema = manifest["schema"]
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         raise refuse("it holds no readable manifest") from None
-    if not good_schema:
-        raise refuse(f"its form is {manifest['schema']!r}, not {SCHEMA!r}")
-    changed = [name for name, data in files.items() if listed.get(name, {}).get("sha256") != digest(data)]
+    if schema != SCHEMA:
+        raise refuse(f"its form is {schema!r}, not {SCHEMA!r}")
+    changed = [name for name, data in files.items() if listed.get(name) != digest(data)]
     if changed or set(listed) != set(files):
         raise refuse(f"it was changed after the site wrote it ({', '.join(changed) or 'files added or removed'})")
-    if canonical({**files, MANIFEST: _manifest_bytes(content)}) != content:
+    if canonical({**files, MANIFEST: written}) != content or _manifest_bytes(manifest) != written:
         raise refuse("it was changed after the site wrote it (the archive is not in canonical form)")
     return manifest, files, digest(content)
 
 
-def _manifest_bytes(content: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return archive.read(MANIFEST)
+def _manifest_bytes(manifest: dict[str, Any]) -> bytes:
+    return (json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from shared_code.model import Problem, Refused
 from shared_code.releases import cells, package
 
 
-def release(site: Site, study: Study, results: Path, target: Path) -> dict[str, Any]:
+def release(site: Site, study: Study, results: Path, target: Path, prepared: Path | None = None) -> dict[str, Any]:
     """Protect everything the site has run and write the package; gives the manifest.
 
-    results  folder with one folder of Parquet tables per analysis
+    results   folder with one folder of Parquet tables per analysis
+    prepared  folder of the prepared tables, whose record says what the site holds
     Raises model.Refused, and writes nothing, when a table is missing or does not fit its declaration.
     """
     problems: list[Problem] = []
@@ -40,6 +42,8 @@ def release(site: Site, study: Study, results: Path, target: Path) -> dict[str, 
     policy = study.disclosure.stricter(site.disclosure)
     protected = disclosure.protect(unprotected, ledger=[], policy=policy)
     manifest = describe(site, study, policy, protected)
+    if prepared is not None:
+        manifest["holdings"] = json.loads((prepared / "prepared.json").read_text("utf-8"))["holdings"]
     tables = {f"tables/{name}.csv": cells.to_csv(frame) for name, frame in protected.items()}
     manifest["package_digest"] = package.write(target, manifest, tables)
     return manifest
@@ -69,6 +73,8 @@ def describe(site: Site, study: Study, policy: Policy, protected: dict[str, pd.D
         "code_version": code_version(), "environment_digest": digests.environment(),
         "disclosure": {"rules": policy.model_dump(mode="json"),
                        "tables": {name: disclosure.summary(frame) for name, frame in sorted(protected.items())}},
+        "controller": site.controller, "limits": site.notes,
+        "governance": site.governance.model_dump(mode="json") if site.governance else {},
         "not_run": not_run,
         "not_collected": not_collected(site, study, published),
     }  # fmt: skip

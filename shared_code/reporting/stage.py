@@ -13,7 +13,7 @@ from shared_code.config import codelists
 from shared_code.config.plan import Plan
 from shared_code.config.study import Study
 
-ALWAYS_FIRST, ALWAYS_LAST = ["index"], ["who", "methods", "reproduce"]
+ALWAYS_FIRST, ALWAYS_LAST = ["index"], ["who", "catalogue", "methods", "reproduce"]
 
 
 def pages_of(study: Study) -> list[str]:
@@ -23,7 +23,8 @@ def pages_of(study: Study) -> list[str]:
 
 def quarto_project(study: Study) -> dict[str, Any]:
     """Describe the website project of a study as Quarto reads it."""
-    titles = {"index": "Summary", "who": "Who is in what", "methods": "Methods", "reproduce": "How to reproduce"}
+    titles = {"index": "Summary", "who": "Who is in what", "catalogue": "What sites hold",
+              "methods": "Methods", "reproduce": "How to reproduce"}
     titles |= {stem: entry.title for stem, entry in study.analyses.items()}
     pages = pages_of(study)
     return {

@@ -18,6 +18,7 @@ from shared_code.config.site import Site
 from shared_code.model import TABLES, Problem, Refused, Table, few
 from shared_code.model.validation import check_table
 from shared_code.sources import mapping, pseudonyms
+from shared_code.sources.holdings import holdings
 from shared_code.sources.joining import land_table
 from shared_code.sources.landing import quoted
 
@@ -40,7 +41,7 @@ def prepare(site: Site, folder: Path, target: Path, say: Any = lambda text: None
         shutil.rmtree(partial / "landed")
         shutil.rmtree(partial / "spill", ignore_errors=True)
         record = {"site": site.site, "extract_date": site.extract_date.isoformat(), "rows": rows,
-                  "settings": of_json(site.model_dump(mode="json"))}  # fmt: skip
+                  "holdings": holdings(partial), "settings": of_json(site.model_dump(mode="json"))}  # fmt: skip
         (partial / "prepared.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     except BaseException:  # whatever happened, no copy of the extract stays behind
         shutil.rmtree(partial, ignore_errors=True)
