@@ -103,6 +103,14 @@ def report_site(site: SiteName, study: StudyFile = PROTOCOL) -> None:
 
 
 @app.command()
+def purge(site: SiteName) -> None:
+    """Remove everything person-level that was derived at a site, and say what remains."""
+    from shared_code.cli.purge import purge as purge_site
+
+    _say(purge_site(site))
+
+
+@app.command()
 def stage() -> None:
     """Put the demonstration's numbers beside the pages in reports/, so that `quarto render reports` works."""
     from shared_code.cli import reporting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,32 @@ def prepare(name: str, say: Any) -> str:
 
     site = Site.read(name)
     site.in_force(dt.date.today())
-    rows = prepare_site(site, Path(site.folder) if site.folder else rooms.extract(name), rooms.prepared(name), say)
+    _owner_only(name)
+    folder = Path(site.folder) if site.folder else rooms.extract(name)
+    try:
+        rows = prepare_site(site, folder, rooms.prepared(name), say)
+    except Refused as refused:
+        raise refused.without_values(_kept_private(name, "problems.txt", str(refused))) from None
     return f"Prepared {len(rows)} tables of {site.title} in {rooms.prepared(name)}: {rows.get('person', 0):,} people."
+
+
+def _owner_only(name: str) -> None:
+    """Close a site's private room to everyone but its owner, and create what follows for the owner only."""
+    room = rooms.PRIVATE / name
+    room.mkdir(parents=True, exist_ok=True)
+    if os.name == "posix":
+        room.chmod(0o700)
+        os.umask(0o077)
+
+
+def _kept_private(name: str, file: str, text: str) -> str:
+    """Write something that may hold values of people into the site's private room, readable by its owner only."""
+    path = rooms.PRIVATE / name / "logs" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n", "utf-8")
+    if os.name == "posix":
+        path.chmod(0o600)
+    return path.as_posix()
 
 
 def analyse(name: str, stem: str, study_file: Path, study: Study) -> str:
@@ -42,6 +67,7 @@ def analyse(name: str, stem: str, study_file: Path, study: Study) -> str:
 
     study.analysis(stem)
     Site.read(name).in_force(dt.date.today())
+    _owner_only(name)
     results = rooms.results(name, study.study) / stem
     shutil.rmtree(results, ignore_errors=True)
     parameters = {"study": study_file.as_posix(), "prepared": rooms.prepared(name).as_posix(),

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from shared_code.config.strict import Fault, Strict, code_text, mapping, sequence, unknown
+from shared_code.config.table_steps import TableStep, step_faults
 from shared_code.model import Column, Table, few
 
 # A column takes one of these ways of making its value; the settings of one way belong together.
-WAYS = (("values",), ("date", "first_of_month"), ("months_before",), ("years_before",), ("months_after",), ("icd10",),
-        ("pseudonymise",), ("prefix",))  # fmt: skip
+WAYS = (("values", "any_case"), ("date", "first_of_month", "time", "plus_minutes", "plus_days"), ("months_before",),
+        ("years_before",), ("months_after",), ("age_on", "date"), ("month",), ("days_until", "date"), ("imd_decile",),
+        ("icd10",), ("pseudonymise",), ("prefix",))  # fmt: skip
+
+TIDYING = ("or_from", "without", "upper", "strip_leading_zeros", "first_characters", "default")
 
 
 class ColumnMap(Strict):
-    """How one column of a prepared table is made from the extract: one source, then one way of making the value.
+    """How one column of a prepared table is made from the extract: one source, tidied, then one way of making the value.
 
     from         column of the extract           constant     the same value in every row
     values       code of the extract -> code of the data model; a code that is not listed is an error
@@ -30,6 +34,17 @@ class ColumnMap(Strict):
     pseudonymise     keyed HMAC-SHA-256 of the identifier (see docs/site.md for the key)
     icd10            upper case, no dot, no dagger or asterisk
     prefix           text put before the value
+    any_case         codes of `values` are compared without regard to capitals
+    time             column with a clock time (930, 0930, 09:30, 09:30:00) that is added to the date
+    plus_minutes     column with minutes that are added to the moment       plus_days   days added to a date
+    age_on           birth month = date in this column minus the completed years in `from` (half a year is assumed)
+    month            birth month from a year in `from` and a month in this column (July where it is empty)
+    days_until       whole days from the date in `from` to the date in this column
+    imd_decile       national decile from the rank in `from`, by the number of areas of this edition
+    Tidying, before anything else (in this order), and what is put where nothing is left:
+    or_from          columns to take the value from where the ones before are empty
+    without          characters that are removed       upper   capitals       strip_leading_zeros
+    first_characters   keep so many characters          default   value where there is none
     """
 
     from_: str = Field("", alias="from")
@@ -44,6 +59,20 @@ class ColumnMap(Strict):
     pseudonymise: bool = False
     icd10: bool = False
     prefix: str = ""
+    any_case: bool = False
+    time: str = ""
+    plus_minutes: str = ""
+    plus_days: int = 0
+    age_on: str = ""
+    month: str = ""
+    days_until: str = ""
+    imd_decile: Literal["", "IoD2019", "IoD2025"] = ""
+    or_from: list[str] = []
+    without: str = ""
+    upper: bool = False
+    strip_leading_zeros: bool = False
+    first_characters: int = Field(0, ge=0)
+    default: Any = None
     model_config = {"extra": "forbid", "frozen": True, "populate_by_name": True}
 
     @model_validator(mode="before")
@@ -62,12 +91,29 @@ class ColumnMap(Strict):
     def _one_source_one_way(self) -> ColumnMap:
         if bool(self.from_) == (self.constant is not None):
             raise ValueError("give exactly one of from or constant")
-        ways = [few(way) for way in WAYS if any(getattr(self, name) for name in way)]
-        if ways and self.constant is not None:
-            raise ValueError(f"a constant is taken as it is; remove {few(ways)}")
-        if len(ways) > 1:
-            raise ValueError(f"{' and '.join(ways)} cannot be used together")
+        used = [name for name in dict.fromkeys(n for way in WAYS for n in way) if getattr(self, name)]
+        if self.constant is not None:
+            extra = used + [name for name in TIDYING if getattr(self, name) not in (None, False, "", 0, [])]
+            if extra:
+                raise ValueError(f"a constant is taken as it is; remove {few(extra)}")
+        if not any(set(used) <= set(way) for way in WAYS):
+            raise ValueError(f"{' and '.join(used)} cannot be used together")
+        if self.any_case:
+            self._same_in_any_case()
         return self
+
+    def _same_in_any_case(self) -> None:
+        if not self.values:
+            raise ValueError("any_case needs values to compare with")
+        seen: dict[str, Any] = {}
+        for code, value in self.values.items():
+            if seen.setdefault(code.upper(), value) != value:
+                raise ValueError(f"values gives {code!r} two meanings, which any_case cannot tell apart")
+
+    def extract_columns(self) -> list[str]:
+        """Name the columns of the extract that it reads."""
+        return [c for c in (self.from_, *self.or_from, self.time, self.plus_minutes, self.age_on, self.month,
+                            self.days_until) if c]  # fmt: skip
 
 
 class RowMap(Strict):
@@ -120,6 +166,7 @@ class TableMap(Strict):
     join: list[Join] = []
     columns: dict[str, ColumnMap]
     rows: list[RowMap] = []
+    steps: list[TableStep] = []
     number: str = ""  # column of the data model that numbers the rows (an identifier the extract lacks)
 
 
@@ -132,6 +179,7 @@ def table_faults(where: tuple[str, ...], table: Table, content: dict[str, Any]) 
         yield from unknown(keys, columns, table.column_names, f"a column of {table.name}")
         for name in [n for n in columns if n in table.column_names]:
             yield from _values_faults((*keys, name), table.column(name), mapping(columns, name))
+    yield from step_faults((*where, "steps"), table, sequence(content.get("steps")))
     number = [content["number"]] if content.get("number") else []
     texts = [c.name for c in table.columns if c.type == "text"]
     yield from unknown((*where, "number"), number, texts, f"a text column of {table.name}")
@@ -144,6 +192,8 @@ def _values_faults(keys: tuple[str, ...], column: Column, content: dict[str, Any
     named = [(("values", code_text(code)), value) for code, value in mapping(content, "values").items()]
     if content.get("constant") is not None:
         named.append((("constant",), content["constant"]))
+    if content.get("default") is not None:
+        named.append((("default",), content["default"]))
     for key, value in named:
         if value is None:
             yield Fault((*keys, *key), "the code leads to nothing", "a value; or name the code in missing")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 
@@ -15,12 +15,18 @@ class Problem:
     wrong    what is wrong, with the value
     allowed  what is allowed there
     mend     what to do, naming the file and the key to change
+    told     what to say instead of `wrong` where people outside the site's private room may read it
     """
 
     where: str
     wrong: str
     allowed: str = ""
     mend: str = ""
+    told: str = ""
+
+    def without_values(self) -> Problem:
+        """Give the problem as it may be told outside the private room."""
+        return replace(self, wrong=self.told or self.wrong, told="")
 
     def __str__(self) -> str:
         parts = [f"{self.where}: {self.wrong.rstrip('.')}."]
@@ -46,6 +52,14 @@ class Refused(Exception):
         lines = [f"{what} cannot be used: {count} problem{'s' if count != 1 else ''}."]
         lines += [f"  {number}. {problem}" for number, problem in enumerate(self.problems, 1)]
         super().__init__("\n".join(lines))
+
+
+    def without_values(self, record: str) -> Refused:
+        """Give the same refusal without any rare value of the extract; `record` names the private file that has them."""
+        told = Refused(self.what, [problem.without_values() for problem in self.problems])
+        if any(problem.told for problem in self.problems):
+            told.args = (f"{told}\nThe values behind these problems are in {record}, which stays at the site.",)
+        return told
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -25,7 +25,8 @@ def _decimal(number: float) -> str:
         return ""
     if math.isinf(number):
         return "inf"
-    return str(int(number)) if float(number).is_integer() else repr(round(float(number), 6))
+    rounded = round(float(number), 6)
+    return str(int(rounded)) if rounded.is_integer() else repr(rounded)
 
 
 def from_csv(content: bytes) -> pd.DataFrame:
@@ -69,7 +70,7 @@ def _contradictions(cells: pd.DataFrame, declared: ResultsTable) -> Iterator[str
         yield "a value is empty though it is given, or present though it is withheld"
     if not value.dropna().map(math.isfinite).all() or not lower.dropna().map(math.isfinite).all():
         yield "a value is not a finite number"
-    elif (given & ~((lower <= value) & (value <= upper))).any():
+    elif (given & value.notna() & ~((lower <= value) & (value <= upper))).any():
         yield "a value lies outside its range, or has none"
     counted = cells["statistic"].isin([*layout.whole, *layout.people]) | (declared.layout != "estimates")
     if (withheld & counted & ~(lower <= upper)).any():

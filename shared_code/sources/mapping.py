@@ -14,31 +14,14 @@ import ibis.expr.types as ir
 from shared_code.config.columns import ColumnMap, RowMap, TableMap
 from shared_code.config.strict import code_text
 from shared_code.model import Column, Problem, Table, did_you_mean, few
+from shared_code.sources import table_steps, transformations
+from shared_code.sources.codes import as_code, is_whole
 from shared_code.sources.landing import Landed
 
 MOST_MONTHS = 130 * 12  # nobody is older; a larger number is a code for "unknown"
 ISO_DATE = r"^([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})([ T].*)?$"
 IBIS_TYPE = {"text": "string", "integer": "int64", "number": "float64", "date": "date",
              "timestamp": "timestamp", "boolean": "boolean"}  # fmt: skip
-
-
-def as_code(column: ir.Column) -> ir.StringColumn:
-    """Write a value as the code a person would write: trimmed text, 1.0 as "1", midnight as a date, empty as missing."""
-    kind = column.type()
-    if kind.is_floating():
-        number = ibis.ifelse(column.isnan() | column.isinf(), ibis.null(kind), column)
-        return ibis.ifelse(_is_whole(number), number.try_cast("int64").cast("string"), number.cast("string"))
-    if kind.is_decimal():
-        return column.cast("string").re_replace(r"([.][0-9]*?)0+$", r"\1").re_replace(r"[.]$", "")
-    if kind.is_timestamp():
-        day = column.cast("date")
-        return ibis.ifelse(column == day.cast(kind), day.cast("string"), column.cast("string"))
-    return column.cast("string").strip().nullif("")
-
-
-def _is_whole(number: ir.FloatingColumn) -> ir.BooleanColumn:
-    """Tell whole numbers of 64 bits; Ibis' own floor() would fail on a larger one."""
-    return (number.try_cast("int64").cast("float64") == number).fill_null(False)
 
 
 def missing_as_null(raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap, table_missing: list[Any],
@@ -61,25 +44,53 @@ def column_expression(landed: ir.Table, mapped: ColumnMap, column: Column, setti
     kind = IBIS_TYPE[column.type]
     if mapped.constant is not None:
         return ibis.literal(mapped.constant).cast(kind), None
-    raw = landed[mapped.from_]
-    code = as_code(raw)
-    gone = missing_as_null(raw, code, mapped, settings.missing, user_missing.get(mapped.from_, []))
-    code = ibis.ifelse(gone, ibis.null("string"), code)
+    raw, code = _raw_and_code(landed, mapped, settings, user_missing)
+    value, code = _made(landed, raw, code, mapped, column, settings)
+    if mapped.default is not None:
+        value = ibis.ifelse(code.isnull(), ibis.literal(mapped.default).cast(kind), value)
+    return value, code
+
+
+def _code_of(landed: ir.Table, name: str, mapped: ColumnMap, settings: TableMap, declared: list | None = None
+             ) -> ir.StringValue:  # fmt: skip
+    """Give one column of the extract as codes, empty where they mean "no value"."""
+    code = as_code(landed[name])
+    gone = missing_as_null(landed[name], code, mapped, settings.missing, declared or [])
+    return ibis.ifelse(gone, ibis.null("string"), code)
+
+
+def _raw_and_code(landed: ir.Table, mapped: ColumnMap, settings: TableMap, user_missing: dict[str, list]
+                  ) -> tuple[ir.Column, ir.StringValue]:  # fmt: skip
+    """Give a column as it is, and as tidied codes."""
+    raw: ir.Column = landed[mapped.from_]
+    code = _code_of(landed, mapped.from_, mapped, settings, user_missing.get(mapped.from_))
+    for other in mapped.or_from:
+        code = raw = ibis.coalesce(code, _code_of(landed, other, mapped, settings, user_missing.get(other)))
+    return raw, transformations.tidy(code, mapped)
+
+
+def _made(landed: ir.Table, raw: ir.Column, code: ir.StringValue, mapped: ColumnMap, column: Column, settings: TableMap
+          ) -> tuple[ir.Value, ir.StringValue]:  # fmt: skip
+    """Make the value in the one way the site file names; also the code to show where that fails."""
+    kind = IBIS_TYPE[column.type]
     if mapped.values:
-        branches = [(code == old, ibis.literal(new).cast(kind)) for old, new in mapped.values.items()]
-        return ibis.cases(*branches, else_=ibis.null(kind)), code
+        return transformations.recoded(code, mapped, kind), code
     if mapped.months_before:
         return _shifted(mapped.months_before, code, -1), code
     if mapped.years_before:
         return _shifted(mapped.years_before, code, -12, 6), code
     if mapped.months_after:
         return _shifted(mapped.months_after, code, 1), code
+    if mapped.imd_decile:
+        return transformations.imd_decile(code, mapped.imd_decile), code
     if mapped.icd10:
         return code.upper().re_replace(r"[-.\s†+*]", "").nullif(""), code
+    if mapped.age_on or mapped.month or mapped.days_until:
+        return _with_another(landed, raw, code, mapped, column, settings)
     if kind == "date":
         return _date(raw, code, mapped, column), code
     if kind == "timestamp":
-        return _moment(raw, code, mapped), code
+        return _moment(landed, raw, code, mapped, settings)
     if kind in ("int64", "float64"):
         return _number(code, kind), code
     value: ir.Value = code if kind == "string" else code.try_cast(kind)
@@ -88,12 +99,27 @@ def column_expression(landed: ir.Table, mapped: ColumnMap, column: Column, setti
     return value, code
 
 
+def _with_another(landed: ir.Table, raw: ir.Column, code: ir.StringValue, mapped: ColumnMap, column: Column,
+                  settings: TableMap) -> tuple[ir.Value, ir.StringValue]:  # fmt: skip
+    """Make a value from two columns; the code shows both, and is empty where one that is needed is empty."""
+    name = mapped.age_on or mapped.month or mapped.days_until
+    other = _code_of(landed, name, mapped, settings)
+    shown = code.concat(" and ", other)
+    if mapped.month:
+        return transformations.birth_month_from_parts(code, other), ibis.ifelse(other.isnull(), code, shown)
+    day = _day(landed[name], other, mapped)
+    if mapped.age_on:
+        return transformations.birth_month_from_age(code, day), shown
+    days = day.delta(_day(raw, code, mapped), unit="day")
+    return days.cast(IBIS_TYPE[column.type]), shown
+
+
 def _number(code: ir.StringColumn, kind: str) -> ir.NumericValue:
     """Read a number; null where it is none, or a fraction where whole numbers belong."""
     number = code.try_cast("float64")
     good = ~(number.isnan() | number.isinf())
     if kind == "int64":
-        good = good & _is_whole(number)
+        good = good & is_whole(number)
     return ibis.ifelse(good, number, ibis.null("float64")).try_cast(kind)
 
 
@@ -109,24 +135,41 @@ def _shifted(start: Any, code: ir.StringColumn, times: int, more: int = 0) -> ir
     return ibis.date(year.cast("int32"), month.cast("int32"), ibis.literal(1, "int32"))
 
 
-def _date(raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap, column: Column) -> ir.Value:
+def _day(raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap) -> ir.DateValue:
+    """Read a date; null where it does not fit."""
     kind = raw.type()
-    if mapped.date and not (kind.is_date() or kind.is_timestamp()):
-        value = try_strptime(code, mapped.date)
-    elif kind.is_date() or kind.is_timestamp():
-        value = ibis.ifelse(code.isnull(), ibis.null("date"), raw.cast("date"))
-    else:
-        value = code.re_extract(ISO_DATE, 1).nullif("").try_cast("date")
+    if kind.is_date() or kind.is_timestamp():
+        return ibis.ifelse(code.isnull(), ibis.null("date"), raw.cast("date"))
+    if mapped.date:
+        return try_strptime(code, mapped.date)
+    return code.re_extract(ISO_DATE, 1).nullif("").try_cast("date")
+
+
+def _date(raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap, column: Column) -> ir.Value:
+    value = _day(raw, code, mapped)
+    if mapped.plus_days:
+        value = (value + ibis.interval(days=mapped.plus_days)).cast("date")
     return value.truncate("M").cast("date") if mapped.first_of_month or column.month else value
 
 
-def _moment(raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap) -> ir.Value:
-    """Read a date and time; null where it does not fit."""
-    if mapped.date and not raw.type().is_timestamp():
-        return _try_strptime(code, mapped.date)
-    if raw.type().is_timestamp():
-        return ibis.ifelse(code.isnull(), ibis.null("timestamp"), raw)
-    return code.try_cast("timestamp")
+def _moment(landed: ir.Table, raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap, settings: TableMap
+            ) -> tuple[ir.Value, ir.StringValue]:  # fmt: skip
+    """Read a date and time, from one column or from several; null where it does not fit."""
+    if mapped.time:
+        clock = _code_of(landed, mapped.time, mapped, settings)
+        value = transformations.moved(_day(raw, code, mapped).cast("timestamp"), transformations.minutes_of_day(clock))
+        code = code.concat(" ", clock)
+    elif raw.type().is_timestamp():
+        value = ibis.ifelse(code.isnull(), ibis.null("timestamp"), raw)
+    else:
+        value = _try_strptime(code, mapped.date) if mapped.date else code.try_cast("timestamp")
+    if mapped.plus_minutes:
+        minutes = _code_of(landed, mapped.plus_minutes, mapped, settings)
+        value = transformations.moved(value, transformations.whole_minutes(minutes))
+        code = code.concat(" + ", minutes)
+    if mapped.plus_days:
+        value = value + ibis.interval(days=mapped.plus_days)
+    return value, code
 
 
 @ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "string"), "timestamp"))
@@ -144,11 +187,15 @@ def check_columns(table: Table, settings: TableMap, landed: Landed, where: str) 
     problems = []
     groups: list[tuple[str, dict[str, ColumnMap]]] = [(f"{where}.columns", settings.columns)]
     groups += [(f"{where}.rows.{i}.columns", row.columns) for i, row in enumerate(settings.rows)]
+    present = table_steps.columns_after(settings, landed.columns)
     for place, columns in groups:
         for name, mapped in columns.items():
-            if mapped.from_ and mapped.from_ not in landed.columns:
-                wrong = f"the extract has no column {mapped.from_!r}{did_you_mean(mapped.from_, landed.columns)}"
-                problems.append(Problem(f"{place}.{name}", wrong, few(landed.columns, 12), "Correct from:"))
+            for asked in mapped.extract_columns():
+                if asked not in present:
+                    wrong = f"the extract has no column {asked!r}{did_you_mean(asked, present)}"
+                    key = "from:" if asked == mapped.from_ else "the name"
+                    problems.append(Problem(f"{place}.{name}", wrong, few(present, 12), f"Correct {key}"))
+    problems += table_steps.step_problems(settings, landed.columns, where)
     for place, columns in groups[1:] or groups:
         made = {settings.number, *settings.columns, *columns}
         for column in table.columns:
@@ -156,11 +203,12 @@ def check_columns(table: Table, settings: TableMap, landed: Landed, where: str) 
                 mend = f"Add {column.name} to {place}"
                 problems.append(Problem(place, f"{column.name} is missing ({column.meaning})", "", mend))
     named = [(f"{where}.where", name) for name in settings.where] + [(f"{where}.present", name) for name in settings.present]
-    named += [(f"{where}.rows.{i}.where", name) for i, row in enumerate(settings.rows) for name in row.where]
-    for place, name in named:
-        if name not in landed.columns:
-            wrong = f"the extract has no column {name!r}{did_you_mean(name, landed.columns)}"
-            problems.append(Problem(place, wrong, few(landed.columns, 12), f"Correct {place.rpartition('.')[2]}:"))
+    asked_of = [(place, name, landed.columns) for place, name in named]
+    asked_of += [(f"{where}.rows.{i}.where", name, present) for i, row in enumerate(settings.rows) for name in row.where]
+    for place, name, columns_there in asked_of:
+        if name not in columns_there:
+            wrong = f"the extract has no column {name!r}{did_you_mean(name, columns_there)}"
+            problems.append(Problem(place, wrong, few(columns_there, 12), f"Correct {place.rpartition('.')[2]}:"))
     return problems
 
 
@@ -179,7 +227,8 @@ def mapped_rows(table: Table, settings: TableMap, landed: ir.Table, user_missing
     """Build the columns for each kind of row of a table (one kind, unless the extract is wide)."""
     result = []
     for row in settings.rows or [RowMap()]:
-        chosen = filtered(filtered(landed, settings.where, settings.present), row.where)
+        kept = table_steps.on_extract(filtered(landed, settings.where, settings.present), settings)
+        chosen = filtered(kept, row.where)
         columns = {**settings.columns, **row.columns}
         built = {
             name: column_expression(chosen, mapped, table.column(name), settings, user_missing)

@@ -17,8 +17,8 @@ from shared_code.config.digests import of_json
 from shared_code.config.site import Site
 from shared_code.model import TABLES, Problem, Refused, Table, few
 from shared_code.model.validation import check_table
-from shared_code.sources import mapping, pseudonyms
-from shared_code.sources.holdings import holdings
+from shared_code.sources import mapping, pseudonyms, table_steps
+from shared_code.sources.holdings import FLOOR, holdings
 from shared_code.sources.joining import land_table
 from shared_code.sources.landing import quoted
 
@@ -92,7 +92,8 @@ def _one_table(connection: Any, table: Table, settings: TableMap, site: Site, fo
             if not problems:
                 parts.append(_complete(connection, chosen, built, maps, table, site))
         if not problems:
-            rows = _numbered(ibis.union(*parts) if len(parts) > 1 else parts[0], table, settings.number)
+            rows = table_steps.on_prepared(ibis.union(*parts) if len(parts) > 1 else parts[0], settings, table)
+            rows = _numbered(rows, table, settings.number)
             rows.order_by(table.key).to_parquet(partial / f"{table.name}.parquet")
         return problems
     except Refused as refused:
@@ -135,14 +136,20 @@ def _unexplained(chosen: ir.Table, built: dict, maps: dict[str, ColumnMap], tabl
         if not len(tally):
             continue
         shown = few([f"{c!r} ({n} rows)" for c, n in zip(tally["_code"], tally["rows"])], ROWS_SHOWN)
+        common = tally[tally["rows"] >= FLOOR]
+        told = few([f"{c!r} ({n} rows)" for c, n in zip(common["_code"], common["rows"])], ROWS_SHOWN)
+        if len(common) < len(tally):
+            told += f"{' and ' if told else ''}{len(tally) - len(common)} values of fewer than {FLOOR} rows each"
         if column.private:  # identifiers are counted, never shown
-            shown = f"{tally['rows'].sum()} values"
+            shown = told = f"{tally['rows'].sum()} values"
         if mapped.values:
             allowed = few(column.values, 20) if column.values else few(map(str, dict.fromkeys(mapped.values.values())))
             mend = f"Add these codes to {where}.columns.{name}.values, or to missing"
-            problems.append(Problem(f"{where}.columns.{name}", f"{mapped.from_} holds {shown}, not explained", allowed, mend))
+            problems.append(Problem(f"{where}.columns.{name}", f"{mapped.from_} holds {shown}, not explained", allowed, mend,
+                                    told=f"{mapped.from_} holds {told}, not explained"))  # fmt: skip
         else:
             kind = f"a date in the form {mapped.date}" if mapped.date else f"a {column.type}"
             mend = f"Correct date: or missing: at {where}.columns.{name}"
-            problems.append(Problem(f"{where}.columns.{name}", f"{mapped.from_} holds {shown}, which is not {kind}", "", mend))
+            problems.append(Problem(f"{where}.columns.{name}", f"{mapped.from_} holds {shown}, which is not {kind}", "", mend,
+                                    told=f"{mapped.from_} holds {told}, which is not {kind}"))  # fmt: skip
     return problems

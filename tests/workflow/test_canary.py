@@ -1,0 +1,154 @@
+"""A thousand recognisable people go through a site that makes mistakes; nobody is found outside its private room."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("demonstration")
+PEOPLE = 1_000
+SITE = """\
+site: canaryton
+title: Canaryton
+controller: Canaryton Council (invented)
+studies: [demonstration]
+folder: data/canaryton
+extract_date: 2026-04-20
+tables:
+  person:
+    file: people.csv
+    columns:
+      person_id: {from: NHS_NUMBER, pseudonymise: true}
+      birth_month: {from: DOB, date: "%d/%m/%Y", first_of_month: true}
+      sex: {from: SEX, values: {1: M, 2: F}}
+  gp_registration:
+    file: people.csv
+    columns:
+      person_id: {from: NHS_NUMBER, pseudonymise: true}
+      practice_code: {constant: A12345}
+      reg_start: {constant: 2001-01-01}
+      reg_type: {constant: GMS}
+  condition_event:
+    file: people.csv
+    number: event_id
+    columns:
+      person_id: {from: NHS_NUMBER, pseudonymise: true}
+      code: {from: CODE, icd10: true}
+      code_system: {constant: ICD10}
+      event_date: {constant: 2019-01-01}
+      source: {constant: GP}
+"""
+KEY = "f0e1d2c3b4a5968778695a4b3c2d1e0f" * 2
+
+
+def recognisable(number: int) -> dict[str, str]:
+    letters = "".join(random.Random(number).choices("bcdfghjklmnpqrstvwxz", k=9))
+    return {
+        "NHS_NUMBER": f"999{5_432_100 + 7 * number}", "NAME": f"Qx{letters} Zy{letters[::-1]}",
+        "POSTCODE": f"ZZ{number % 90 + 10} {number % 9}QQ{letters[0].upper()}",
+        "DOB": f"{number % 27 + 1:02d}/{number % 11 + 1:02d}/{1921 + number % 90}", "SEX": str(number % 2 + 1),
+        "CODE": "E11" if number % 3 else "I10", "NOTE": f"seen at home by Nurse Vw{letters}",
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def canaryton(demonstration, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("canary")
+    for part in ("Snakefile", "config", "notebooks", "shared_code", "profiles", "reports", "requirements.lock",
+                 "pyproject.toml"):  # fmt: skip
+        source = demonstration.folder / part
+        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / part)
+    (folder / "config" / "sites" / "canaryton.yaml").write_text(SITE, "utf-8")
+    people = [recognisable(number) for number in range(PEOPLE)]
+    spoilt = [dict(p) for p in people]
+    for number in range(7):  # free text where a code belongs: the mistake that leaks in most systems
+        spoilt[number]["SEX"] = people[number]["NAME"]
+        spoilt[number]["DOB"] = people[number]["NAME"]
+    write(folder, spoilt)
+    os.environ["COHORTIUM_KEY"] = KEY
+    try:
+        copy = type(demonstration)(folder)
+        refused = copy.snakemake("release", site="canaryton")
+        write(folder, people)
+        accepted = copy.snakemake("release", "report_site", site="canaryton")
+    finally:
+        del os.environ["COHORTIUM_KEY"]
+    assert accepted.returncode == 0, accepted.stdout[-2000:] + accepted.stderr[-3000:]
+    inbox = folder / "inbox" / "demonstration"
+    shutil.copytree(demonstration.folder / "inbox" / "demonstration", inbox)
+    shutil.copyfile(folder / "outbox" / "demonstration" / "canaryton.zip", inbox / "canaryton.zip")
+    pooled = copy.snakemake("report", demo="no")
+    assert pooled.returncode == 0, pooled.stderr[-3000:]
+    return copy, people, [refused, accepted, pooled]
+
+
+def write(folder: Path, people: list[dict[str, str]]) -> None:
+    (folder / "data" / "canaryton").mkdir(parents=True, exist_ok=True)
+    with (folder / "data" / "canaryton" / "people.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(people[0]))
+        writer.writeheader()
+        writer.writerows(people)
+
+
+def canaries(people: list[dict[str, str]]) -> set[bytes]:
+    """Everything that could name somebody. Postcodes and dates are looked for as they were written."""
+    return {p[k].encode() for p in people for k in ("NHS_NUMBER", "NAME", "NOTE")} | {p["DOB"].encode() for p in people}
+
+
+def found_in(content: bytes, wanted: set[bytes]) -> set[bytes]:
+    return {w for w in wanted if w in content}
+
+
+def test_nobody_is_found_outside_the_private_room_and_the_extract(canaryton):
+    copy, people, _ = canaryton
+    wanted = canaries(people)
+    kept = {"private", "data"}
+    for path in copy.folder.rglob("*"):
+        if path.is_file() and path.relative_to(copy.folder).parts[0] not in kept:
+            assert not found_in(path.read_bytes(), wanted), path.relative_to(copy.folder)
+
+
+def test_nobody_is_told_on_the_screen(canaryton):
+    _, people, runs = canaryton
+    for run in runs:
+        assert not found_in((run.stdout + run.stderr).encode(), canaries(people))
+
+
+def test_the_mistake_is_told_without_the_values_and_kept_with_them(canaryton):
+    copy, people, (refused, *_) = canaryton
+    said = refused.stdout + refused.stderr
+    assert refused.returncode != 0
+    assert "SEX holds 7 values of fewer than 10 rows each, not explained" in said
+    assert "private/canaryton/logs/problems.txt" in said
+    private = copy.folder / "private" / "canaryton" / "logs" / "problems.txt"
+    assert any(p["NAME"] in private.read_text("utf-8") for p in people[:7])
+
+
+def test_the_key_is_nowhere(canaryton):
+    copy, _, runs = canaryton
+    assert not any(KEY.encode() in path.read_bytes() for path in copy.folder.rglob("*") if path.is_file())
+    assert not any(KEY in run.stdout + run.stderr for run in runs)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="owners and groups are a POSIX matter")
+def test_person_level_files_are_for_their_owner_only(canaryton):
+    copy, _, _ = canaryton
+    room = copy.folder / "private" / "canaryton"
+    assert stat.S_IMODE(room.stat().st_mode) == 0o700
+    for path in [*room.rglob("*.parquet"), *room.rglob("*.ipynb"), room / "logs" / "problems.txt"]:
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+
+
+def test_purge_removes_the_private_room_and_says_what_remains(canaryton):
+    copy, _, _ = canaryton
+    done = copy.cohortium("purge", "canaryton")
+    assert done.returncode == 0, done.stderr
+    assert not (copy.folder / "private" / "canaryton").exists()
+    assert (copy.folder / "data" / "canaryton" / "people.csv").exists()
+    assert "outbox/demonstration/canaryton.zip" in done.stdout and "1 files in data/canaryton" in done.stdout
