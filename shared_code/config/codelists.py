@@ -6,7 +6,7 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared_code.model import Problem, Refused, few
@@ -24,6 +24,7 @@ class Codelist:
     titles        condition -> title, in the order of the file
     minimum_age   condition -> youngest age counted
     rules         (code_system, code) -> list of (condition, include); an ICD-10 code stands for everything under it
+    resolving     (code_system, code) -> conditions that a record of this code says have ended
     """
 
     name: str
@@ -32,6 +33,7 @@ class Codelist:
     minimum_age: dict[str, int]
     rules: dict[tuple[str, str], list[tuple[str, bool]]]
     digest: str
+    resolving: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def conditions_of(self, code_system: str, code: str) -> set[str]:
         """Say which conditions a recorded code means; the longest matching ICD-10 entry decides.
@@ -50,6 +52,10 @@ class Codelist:
     def matches(self, recorded: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
         """List (code_system, code, condition) for every recorded code that means a condition."""
         return [(s, c, condition) for s, c in recorded for condition in sorted(self.conditions_of(s, c))]
+
+    def resolutions(self, recorded: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+        """List (code_system, code, condition) for every recorded code that says a condition has ended."""
+        return [(s, c, condition) for s, c in recorded for condition in sorted(self.resolving.get((s, c), ()))]
 
 
 def load(reference: str, folder: Path = FOLDER) -> Codelist:
@@ -72,6 +78,7 @@ def load(reference: str, folder: Path = FOLDER) -> Codelist:
     titles: dict[str, str] = {}
     ages: dict[str, int] = {}
     rules: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+    resolving: dict[tuple[str, str], set[str]] = {}
     problems = []
     for number, row in enumerate(reader, 2):
         wrong = _wrong_with(row)
@@ -87,11 +94,14 @@ def load(reference: str, folder: Path = FOLDER) -> Codelist:
             wrong = f"{condition} has another title or minimum_age than before ({titles[condition]}, {ages[condition]})"
             problems.append(Problem(f"{path}, entry {number - 1}", wrong, "", "Give every line of it the same"))
             continue
+        if row["rule"] == "resolves":
+            resolving.setdefault((row["code_system"], row["code"]), set()).add(condition)
+            continue
         rules.setdefault((row["code_system"], row["code"]), []).append((row["condition"], row["rule"] == "include"))
     if problems:
         raise Refused(str(path), problems)
     name, version = reference.split("/")
-    return Codelist(name, version, titles, ages, rules, hashlib.sha256(text.encode()).hexdigest())
+    return Codelist(name, version, titles, ages, rules, hashlib.sha256(text.encode()).hexdigest(), resolving)
 
 
 def _wrong_with(row: dict[str, str]) -> str:
@@ -100,8 +110,8 @@ def _wrong_with(row: dict[str, str]) -> str:
     code, system = row["code"], row["code_system"]
     if not re.fullmatch(NAME, row["condition"]):
         return f"condition is {row['condition']!r}, not small letters, digits and _"
-    if row["rule"] not in ("include", "exclude"):
-        return f"rule is {row['rule']!r}, not include or exclude"
+    if row["rule"] not in ("include", "exclude", "resolves"):
+        return f"rule is {row['rule']!r}, not include, exclude or resolves"
     if not re.fullmatch("[0-9]{0,3}", row["minimum_age"]):
         return f"minimum_age is {row['minimum_age']!r}, not whole years"
     if system == "SCT":

@@ -64,10 +64,10 @@ def comparisons(swap_is_one_error: bool = False) -> list[Comparison]:
             Level("else", "ELSE", 0.04, 0.988),
         )),
         Comparison("date_of_birth", "birth_l IS NULL OR birth_r IS NULL", (
-            Level("exact", "birth_l = birth_r", 0.97, 3.34e-5),
+            Level("exact", "birth_l = birth_r", 0.97, 1 / 30_000),
             Level("one digit or transposition", near_date, 0.02, 0.0008),
             Level("one part differs", ONE_PART, 0.005, 0.003),
-            Level("else", "ELSE", 0.005, 0.9961666),
+            Level("else", "ELSE", 0.005, 0.9961667),
         )),
         Comparison("postcode", "postcode_l IS NULL OR postcode_r IS NULL", (
             Level("full", "postcode_l = postcode_r", 0.80, 2e-5),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 M = {"nhs_number": 0.98, "date_of_birth": 0.97, "surname": 0.93, "forename": 0.90, "postcode": 0.80, "sex": 0.995}
-U = {"nhs_number": 1e-7, "date_of_birth": 3.34e-5, "surname": 0.003, "forename": 0.008, "postcode": 2e-5, "sex": 0.5}
+U = {"nhs_number": 1e-7, "date_of_birth": 1 / 30_000, "surname": 0.003, "forename": 0.008, "postcode": 2e-5, "sex": 0.5}
 PRIOR = 1 / 20_000  # share of matching pairs among all pairs in the published example
 
 

@@ -102,24 +102,37 @@ def registered(prepared: Prepared, on: dt.date) -> ir.Table:
 def conditions_present(prepared: Prepared, codelist: Codelist, on: dt.date) -> ir.Table:
     """List (person_id, condition): a code of the condition dated on or before a day, family history left out.
 
-    Also gives the unions `two_or_more` and `four_or_more` of the list's conditions.
+    Where the list has codes that say a condition has ended, one of these on or after the latest code of the condition
+    (and on or before the day) ends it. Also gives the unions `two_or_more` and `four_or_more` of the list's conditions.
     """
     day = ibis.literal(on.isoformat()).cast("date")
     events = prepared.condition_event
     events = events.filter(events.event_date <= day, events.status.isnull() | (events.status != "family"))
     recorded = events.select("code_system", "code").distinct().execute()
-    matches = codelist.matches(sorted(recorded.itertuples(index=False, name=None)))
+    codes = sorted(recorded.itertuples(index=False, name=None))
+    matches, ends = codelist.matches(codes), codelist.resolutions(codes)
     if not matches:
         return _no_conditions(events)
-    schema = {"code_system": "string", "code": "string", "condition": "string"}
-    meaning = ibis.memtable([dict(zip(schema, match)) for match in matches], schema=ibis.schema(schema))
-    found = events.inner_join(meaning, ["code_system", "code"]).select("person_id", "condition").distinct()
+    found = _latest(events, matches)
+    if ends:
+        ended = _latest(events, ends).rename(ended="latest")
+        found = found.left_join(ended, ["person_id", "condition"])
+        found = found.filter(found.ended.isnull() | (found.ended < found.latest))
+    found = found.select("person_id", "condition")
     numbers = found.group_by("person_id").agg(conditions=found.count())
     unions = [
         numbers.filter(numbers.conditions >= least).select("person_id", condition=ibis.literal(name))
         for name, least in (("two_or_more", 2), ("four_or_more", 4))
     ]
     return reduce(lambda a, b: a.union(b), unions, found)
+
+
+def _latest(events: ir.Table, meanings: list[tuple[str, str, str]]) -> ir.Table:
+    """Give the latest date on which a code with a meaning was recorded, per person and condition."""
+    schema = {"code_system": "string", "code": "string", "condition": "string"}
+    meaning = ibis.memtable([dict(zip(schema, m)) for m in meanings], schema=ibis.schema(schema))
+    matched = events.inner_join(meaning, ["code_system", "code"])
+    return matched.group_by("person_id", "condition").agg(latest=matched.event_date.max())
 
 
 def _no_conditions(events: ir.Table) -> ir.Table:

@@ -21,7 +21,7 @@ FAULTS = [
     ("asthma,Asthma,ICD10,j45,include,0,", "'j45' is not an ICD-10 code"),
     ("asthma,Asthma,ICD10,J4,include,0,", "'J4' is not an ICD-10 code"),
     ("asthma,Asthma,READ,H33,include,0,", "code_system is 'READ', not SCT or ICD10"),
-    ("asthma,Asthma,ICD10,J46,maybe,0,", "rule is 'maybe', not include or exclude"),
+    ("asthma,Asthma,ICD10,J46,maybe,0,", "rule is 'maybe', not include, exclude or resolves"),
     ("asthma,Asthma,ICD10,J46,include,adults,", "minimum_age is 'adults', not whole years"),
     ("Asthma!,Asthma,ICD10,J46,include,0,", "condition is 'Asthma!', not small letters"),
     ("asthma,Asthma,ICD10,J46,include,0,Status, acute", "another number of fields than the header"),

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from shared_code.linkage.run import link
+from shared_code.linkage.settings import Settings
 
-ANNA = "4010232137 Smith Anna 1980-05-17 F ZE10AA"
-INDEX = f"""
-{ANNA}
+INDEX = """
+4010232137 Smith Anna 1980-05-17 F ZE10AA
 9434765919 Jones Bert 1955-01-02 M ZE10AB
 9876543210 Jones Bert 1955-01-02 M ZE10AC
 6000000006 Unique Cora 1990-12-30 F ZE10AD
@@ -33,27 +33,30 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.fixture()
-def method_of(records, table, settings):
-    def of(line: str, **more) -> pd.Series:
-        return link(records(line), table(INDEX), settings, **more).links.iloc[0]
-
-    return of
-
-
-@pytest.mark.parametrize(("line", "expected"), CASES)
-def test_steps(method_of, line, expected):
-    found = method_of(line)
-    assert found["link_method"] == expected
-    assert pd.isna(found["person_id"]) == (expected == "U")
-    assert found["weight_band"] == {"U": "none"}.get(expected, "deterministic")
+@pytest.fixture(scope="module")
+def found(records, table, tmp_path_factory) -> pd.DataFrame:
+    """Link every line of the table on its own: each is the only record of its source."""
+    rows = records("\n".join(line for line, _ in CASES))
+    rows["source"] = [f"S{n}" for n in range(len(rows))]
+    links = link(rows, table(INDEX), Settings(tmp_path_factory.mktemp("private"), made_up=True)).links
+    return links.set_index("source")
 
 
-def test_a_superseded_number_leads_to_the_person_it_was_merged_into(method_of):
-    line = "9434765870 Smith Anna 1980-05-17 F ZE10AA"
+@pytest.mark.parametrize("at", range(len(CASES)), ids=[f"{line} {method}" for line, method in CASES])
+def test_steps(found, at):
+    expected = CASES[at][1]
+    got = found.loc[f"S{at}"]
+    assert got["link_method"] == expected
+    assert pd.isna(got["person_id"]) == (expected == "U")
+    assert got["weight_band"] == {"U": "none"}.get(expected, "deterministic")
+
+
+def test_a_superseded_number_leads_to_the_person_it_was_merged_into(records, table, settings):
+    rows = records("9434765870 Smith Anna 1980-05-17 F ZE10AA\n4010232137 a a 1980-01-01 F -")
     merged = pd.DataFrame({"superseded": ["943 476 5870"], "current": ["4010232137"]})
-    assert method_of(line, superseded=merged)["link_method"] == "D1"
-    assert method_of(line, superseded=merged)["person_id"] == method_of("4010232137 a a 1980-01-01 F -")["person_id"]
+    links = link(rows, table(INDEX), settings, superseded=merged).links
+    assert links["link_method"].tolist() == ["D1", "D1"]
+    assert links["person_id"].nunique() == 1
 
 
 def test_a_number_that_two_people_share_links_nobody(records, table, settings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import ibis
 import pandas as pd
@@ -54,6 +55,34 @@ def test_a_condition_is_present_from_its_first_code_on(tables, expect):
         snomed     asthma
         psychotic  smi
         low        depression""",
+    )
+
+
+def test_a_code_that_says_it_has_ended_ends_it_until_it_comes_back(tables, expect):
+    """The latest record decides; a record after the day is not known yet; it ends that condition and no other."""
+    resolving = replace(CODES, resolving={("SCT", "162660004"): {"asthma"}})
+    prepared = tables(
+        condition_event="""
+            event_id  who        code       code_system  event_date  source  status
+            1         ended      J45        ICD10        2010-01-01  GP      active
+            2         ended      162660004  SCT          2015-01-01  GP      active
+            3         same_day   J45        ICD10        2015-01-01  GP      active
+            4         same_day   162660004  SCT          2015-01-01  GP      active
+            5         came_back  162660004  SCT          2015-01-01  GP      active
+            6         came_back  J45        ICD10        2018-01-01  GP      active
+            7         not_yet    J45        ICD10        2010-01-01  GP      active
+            8         not_yet    162660004  SCT          2024-04-02  GP      active
+            9         other      J44        ICD10        2010-01-01  GP      active
+            10        other      162660004  SCT          2015-01-01  GP      active
+            11        never      162660004  SCT          2015-01-01  GP      active""",
+    )
+    expect(
+        conditions_present(prepared, resolving, ON),
+        """
+        who        condition
+        came_back  asthma
+        not_yet    asthma
+        other      copd""",
     )
 
 
