@@ -16,8 +16,9 @@ from shared_code.model import Refused
 STUDY_FILE = config.get("study", "config/study.yaml")
 try:
     STUDY = Study.read(STUDY_FILE)
+    STUDY.require_files()
     NAME = STUDY.study
-    SITES = {site.site: site for site in sites_of(NAME)}
+    SITES = {site.site: site for site in ([Site.read(config["site"])] if "site" in config else sites_of(NAME))}
 except Refused as problem:
     raise SystemExit(f"{problem}") from None
 DEMO = {name: site for name, site in SITES.items() if site.made_up and config.get("demo", "yes") not in ("no", False)}
@@ -40,7 +41,8 @@ def extract_of(wildcards):
     if site.made_up:
         return [rooms.extract(site.site) / "truth.json"]
     folder = Path(site.folder)
-    return sorted({folder / name for t in site.tables.values() for name in (t.file, *(j.file for j in t.join))})
+    named = {folder / name for t in site.tables.values() for name in (t.file, *(j.file for j in t.join))}
+    return sorted(path for path in named if path.is_file())  # prepare itself says which are missing
 
 
 def results_of(wildcards):
@@ -61,12 +63,13 @@ wildcard_constraints:
 
 
 rule demonstration:
-    message: "The report of {params.study} is ready: {input.report}"
+    message: "The report of {params.study} is ready: {params.page}"
     input:
-        report=rooms.report(NAME) / "index.html",
+        report=rooms.PUBLIC / NAME / "report.stamp",
         at_sites=[rooms.site_report(name, NAME) / "index.html" for name in DEMO],
     params:
         study=STUDY.title,
+        page=rooms.report(NAME) / "index.html",
 
 
 rule extract_demo:
@@ -162,7 +165,7 @@ rule carry_demo:
     output:
         rooms.INBOX / NAME / "{site}.zip",
     wildcard_constraints:
-        site=f"{rooms.DEMONSTRATION}[a-z0-9_]*",
+        site="|".join(DEMO) or "nobody",
     log:
         rooms.PRIVATE / "{site}" / NAME / "logs" / "carry_demo.log",
     shell:
@@ -174,8 +177,8 @@ rule pool:
     input:
         packages=whatever_arrived,
         code=code("pooling", "releases", "methods"),
-    output:
-        rooms.pooled(NAME) / "pooled.json",
+    output:  # a stamp, not the results: if this fails, what was pooled before stays
+        touch(rooms.PUBLIC / NAME / "pool.stamp"),
     params:
         protocol=digests.protocol(STUDY),
         expected=sorted(SITES),
@@ -192,7 +195,7 @@ rule draw:
         pooled=rules.pool.output,
         code=code("figures"),
     output:
-        directory(rooms.figures(NAME)),
+        touch(rooms.PUBLIC / NAME / "draw.stamp"),
     params:
         figures=lambda wildcards: digests.of_json([e.model_dump(mode="json") for e in STUDY.analyses.values()]),
     log:
@@ -209,7 +212,7 @@ rule report:
         pages=sorted(path for path in Path("reports").rglob("*") if path.is_file()),
         code=code("rendering", "reporting"),
     output:
-        rooms.report(NAME) / "index.html",
+        touch(rooms.PUBLIC / NAME / "report.stamp"),
     params:
         title=STUDY.title,
     log:

@@ -2,7 +2,10 @@
 
     python3 run.py demo      the demonstration: five made-up sites, from extract to pooled report
     python3 run.py test      the tests
-    python3 run.py setup     only make the environment
+    python3 run.py release NAME       one site: from its extract to a package in outbox/
+    python3 run.py report             the coordinating team: pool whatever is in inbox/, and report
+    python3 run.py cohortium …        any other command, for example: python3 run.py cohortium check NAME
+    python3 run.py setup              only make the environment
 
 The environment is made once, in .venv, from a lock file with hashes. Standard library only.
 """
@@ -35,6 +38,13 @@ def main() -> int:
     demo.add_argument("--cores", default="all", help="how many processors to use")
     test = commands.add_parser("test", help="run the tests")
     test.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to pytest")
+    release = commands.add_parser("release", help="prepare, analyse and release one site")
+    release.add_argument("site", help="name of the site, as in config/sites/NAME.yaml")
+    report = commands.add_parser("report", help="pool whatever is in inbox/, and write the report")
+    for command in (release, report):
+        command.add_argument("--study", default="config/study.yaml", help="the protocol")
+    any_command = commands.add_parser("cohortium", help="any command of Cohortium")
+    any_command.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on")
     commands.add_parser("setup", help="only make the environment")
     chosen = parser.parse_args()
     os.chdir(ROOT)
@@ -43,10 +53,18 @@ def main() -> int:
     except Stop as stop:
         print(stop, file=sys.stderr)
         return 1
-    if chosen.command == "demo":
-        return run_demo(chosen.people, chosen.cores)
-    if chosen.command == "test":
-        return run_tests(chosen.arguments)
+    match chosen.command:
+        case "demo":
+            return run_demo(chosen.people, chosen.cores)
+        case "test":
+            return run_tests(chosen.arguments)
+        case "release":
+            return run_release(chosen.site, chosen.study)
+        case "report":
+            return run_report(chosen.study)
+        case "cohortium":
+            command = [str(PYTHON), "-m", "shared_code.cli", *chosen.arguments]
+            return subprocess.run(command, env=environment()).returncode
     print("The environment is ready in .venv.")
     return 0
 
@@ -138,13 +156,18 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV), "PYTHONUTF8": "1"}
 
 
-def run_demo(people: int, cores: str) -> int:
-    """Run the workflow, one line per finished step, and say what was made."""
+def run_workflow(targets: list[str], settings: list[str], cores: str = "all") -> tuple[int, str]:
+    """Run Snakemake, one line per finished step; on failure show the message of the step that failed and no more.
+
+    Gives the exit code and, in words, what was done.
+    """
     started = time.monotonic()
-    command = [str(PYTHON), "-m", "snakemake", "--cores", cores, "--config", f"people={people}"]
-    log = ROOT / "private" / "demo.log"
+    command = [str(PYTHON), "-m", "snakemake", "--cores", cores, *targets, "--config", *settings]
+    log = ROOT / "private" / "run.log"
     log.parent.mkdir(exist_ok=True)
-    message, done = {}, 0
+    message: dict[str, str] = {}
+    said: list[str] = []
+    done, latest = 0, ""
     with log.open("w", encoding="utf-8") as kept, subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, encoding="utf-8",
         errors="replace", env=environment(),
@@ -152,6 +175,7 @@ def run_demo(people: int, cores: str) -> int:
         assert process.stdout is not None
         for line in process.stdout:
             kept.write(line)
+            said.append(line)
             if job := re.match(r"Job (\d+): (.*)", line):
                 message[job[1]] = job[2]
             elif finished := re.match(r"Finished jobid: (\d+)", line):
@@ -160,15 +184,48 @@ def run_demo(people: int, cores: str) -> int:
                 done = int(steps[2])
                 print(f"[{steps[1]:>3} of {steps[2]}] {latest}", flush=True)
     if process.returncode:
-        print("".join(log.read_text(encoding="utf-8").splitlines(keepends=True)[-40:]), file=sys.stderr)
-        print(f"The demonstration stopped. Everything it said is in {log.relative_to(ROOT)}.", file=sys.stderr)
-        return 1
-    report = ROOT / "public" / "demonstration" / "report" / "index.html"
-    renderer = re.search(r'<meta name="generator" content="([^"]*)"', report.read_text(encoding="utf-8"))
-    made = f"{done} steps in {time.monotonic() - started:.0f} s" if done else "everything was up to date"
-    print(f"Done ({made}): five made-up sites ran two analyses, and their pooled report is\n"
-          f"  {report.relative_to(ROOT)}  (open it in a browser; made by {renderer[1] if renderer else 'Quarto'}).")  # fmt: skip
-    return 0
+        text = "".join(said)
+        failed = re.findall(r"^Logfile (.*):\n=+\n(.*?)\n=+$", text, re.MULTILINE | re.DOTALL)
+        print("\n".join(what for _, what in failed) or text[-3000:], file=sys.stderr)
+        print(f"\nIt stopped here. Everything that was said is in {log.relative_to(ROOT)}.", file=sys.stderr)
+    return process.returncode, f"{done} steps in {time.monotonic() - started:.0f} s" if done else "everything was up to date"
+
+
+def run_demo(people: int, cores: str) -> int:
+    """Run the demonstration and say what was made."""
+    failed, done = run_workflow([], [f"people={people}"], cores)
+    if not failed:
+        report = ROOT / "public" / "demonstration" / "report" / "index.html"
+        print(f"Done ({done}): five made-up sites ran two analyses, and their pooled report is\n"
+              f"  {report.relative_to(ROOT)}  (open it in a browser; made by {renderer_of(report)}).")  # fmt: skip
+    return failed
+
+
+def run_release(site: str, study: str) -> int:
+    """Run one site as far as its package and its page, and say where they are."""
+    failed, done = run_workflow(["release", "report_site"], [f"site={site}", f"study={study}"])
+    if not failed:
+        packages = sorted((ROOT / "outbox").glob(f"*/{site}.zip"), key=lambda path: path.stat().st_mtime)
+        name = packages[-1].parent.name
+        print(f"Done ({done}). Nothing has been sent.\n"
+              f"  Look:  private/{site}/{name}/report/index.html shows what would leave.\n"
+              f"  Carry: {packages[-1].relative_to(ROOT)}, if your organisation agrees.")  # fmt: skip
+    return failed
+
+
+def run_report(study: str) -> int:
+    """Pool what is in the inbox and say where the report is."""
+    failed, done = run_workflow(["report"], ["demo=no", f"study={study}"])
+    if not failed:
+        report = max((ROOT / "public").glob("*/report/index.html"), key=lambda path: path.stat().st_mtime)
+        print(f"Done ({done}). The report is {report.relative_to(ROOT)} (made by {renderer_of(report)}).")
+    return failed
+
+
+def renderer_of(report: Path) -> str:
+    """Read which renderer made a page."""
+    found = re.search(r'<meta name="generator" content="([^"]*)"', report.read_text(encoding="utf-8"))
+    return found[1] if found else "Quarto"
 
 
 def run_tests(arguments: list[str]) -> int:

@@ -38,10 +38,14 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """One measured run: seconds of wall time, peak memory in MB (None: not measured), and what the command said."""
+    """One measured run: seconds of wall time, peak memory in MB and seconds of processor time (None: not measured).
+
+    said  what the command wrote to its output
+    """
 
     seconds: float
     peak_mb: float | None
+    cpu_seconds: float | None
     said: str
 
 
@@ -56,7 +60,7 @@ def run(command: list[Any], folder: Path, **environment: str) -> Run:
         process = subprocess.Popen(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                    env=_environment(folder) | environment)  # fmt: skip
         try:
-            peak = _wait(process)
+            peak, cpu = _wait(process)
         finally:
             if process.returncode is None:
                 process.kill()
@@ -68,16 +72,17 @@ def run(command: list[Any], folder: Path, **environment: str) -> Run:
         last = "\n".join(said.splitlines()[-LINES_SHOWN:])
         shown = " ".join(Path(word).name if Path(word).is_absolute() else word for word in words)
         raise Failed(f"{shown}\nended with code {process.returncode}:\n{last}")
-    return Run(seconds, peak, said)
+    return Run(seconds, peak, cpu, said)
 
 
-def _wait(process: subprocess.Popen[bytes]) -> float | None:
+def _wait(process: subprocess.Popen[bytes]) -> tuple[float | None, float | None]:
+    """Wait for the end; give peak memory and processor time, where the system tells them in known units."""
     if not LINUX:
         process.wait()
-        return None
+        return None, None
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_maxrss / 1024
+    return usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -103,13 +108,14 @@ def copy_of_project(folder: Path, sites: list[str] | None = None) -> Path:
 
 
 def median(runs: list[Run]) -> dict[str, Any]:
-    """Give the median of the seconds and of the peaks, and every run."""
+    """Give the median of the seconds and of the peaks, and every run (processor time tells what a busy machine did)."""
     peaks = [run.peak_mb for run in runs if run.peak_mb is not None]
     return {
         "seconds": statistics.median(run.seconds for run in runs),
         "peak_mb": statistics.median(peaks) if peaks else None,
         "runs": [round(run.seconds, 4) for run in runs],
         "peaks": [round(peak, 1) for peak in peaks],
+        "cpu": [round(run.cpu_seconds, 2) for run in runs if run.cpu_seconds is not None],
     }
 
 
@@ -117,7 +123,8 @@ def one_after_another(runs: Iterable[Run]) -> Run:
     """Add up the times of runs that follow one another; their peak is the highest."""
     runs = list(runs)
     peaks = [run.peak_mb for run in runs if run.peak_mb is not None]
-    return Run(sum(run.seconds for run in runs), max(peaks) if peaks else None, "")
+    cpu = [run.cpu_seconds for run in runs if run.cpu_seconds is not None]
+    return Run(sum(run.seconds for run in runs), max(peaks) if peaks else None, sum(cpu) if cpu else None, "")
 
 
 def machine() -> dict[str, Any]:

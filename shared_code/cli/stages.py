@@ -66,7 +66,9 @@ def analyse(name: str, stem: str, study_file: Path, study: Study) -> str:
     from shared_code.execution import run_notebook
 
     study.analysis(stem)
-    Site.read(name).in_force(dt.date.today())
+    site = Site.read(name)
+    site.in_force(dt.date.today())
+    site.takes_part(study)
     _owner_only(name)
     results = rooms.results(name, study.study) / stem
     shutil.rmtree(results, ignore_errors=True)
@@ -83,6 +85,7 @@ def release(name: str, study: Study) -> str:
     target = rooms.outgoing(name, study.study)
     site = Site.read(name)
     site.in_force(dt.date.today())
+    site.takes_part(study)
     manifest = release_site(site, study, rooms.results(name, study.study), target, rooms.prepared(name))
     tables = manifest["disclosure"]["tables"].values()
     withheld, cells = (sum(t.get(key, 0) for t in tables) for key in ("withheld", "cells"))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from shared_code.config.extracts import Extract, FixedColumn
 from shared_code.config.strict import Fault, Strict, code_text, mapping, sequence, unknown
 from shared_code.config.table_steps import TableStep, step_faults
 from shared_code.model import Column, Table, few
@@ -123,47 +124,37 @@ class RowMap(Strict):
     columns: dict[str, ColumnMap] = {}
 
 
-class FixedColumn(Strict):
-    """A column of a fixed-width file: first and last character, counted from 1."""
-
-    first: int = Field(ge=1)
-    last: int = Field(ge=1)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> FixedColumn:
-        if self.last < self.first:
-            raise ValueError(f"the column ends ({self.last}) before it starts ({self.first})")
-        return self
-
-
-class Join(Strict):
-    """Another file of the extract whose columns are added where the identifier `by` agrees.
+class Join(Extract):
+    """Another source of the extract whose columns are added where the identifier `by` agrees.
 
     It holds one row per identifier. `delimiter` and `encoding` are those of the table's own file unless they are given.
     """
 
-    file: str
     by: str
-    table: str = ""
-    sheet: str = ""
     delimiter: str = ""
     encoding: str = ""
-    fixed_width: dict[str, FixedColumn] = {}
 
 
-class TableMap(Strict):
-    """How one prepared table is made: the file (and sheet, or table of a database), and its columns."""
+class LookUp(Extract):
+    """Columns of a list of codes, added where a code agrees: `from` of the table, `to` of the list, which holds it once.
 
-    file: str
-    table: str = ""
-    sheet: str = ""
-    delimiter: str = ","
-    encoding: str = "utf-8"
-    fixed_width: dict[str, FixedColumn] = {}
+    take  the columns to add; none of them may be a column of the table
+    """
+
+    from_: str = Field(alias="from")
+    to: str
+    take: list[str] = Field(min_length=1)
+    model_config = {"extra": "forbid", "frozen": True, "populate_by_name": True}
+
+
+class TableMap(Extract):
+    """How one prepared table is made: where its rows lie (see Extract), and its columns."""
+
     missing: list[Any] = []
     where: dict[str, Any] = {}
     present: list[str] = []  # keep only rows that have a value in these columns of the extract
     join: list[Join] = []
+    look_up: list[LookUp] = []
     columns: dict[str, ColumnMap]
     rows: list[RowMap] = []
     steps: list[TableStep] = []
@@ -211,3 +202,6 @@ def _fits(value: Any, kind: str) -> bool:
             return False
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return {"boolean": isinstance(value, bool), "integer": number and value == int(value), "number": number}.get(kind, True)
+
+
+__all__ = ["ColumnMap", "FixedColumn", "Join", "LookUp", "RowMap", "TableMap", "table_faults"]

@@ -140,9 +140,35 @@ class Site(Strict):
     def made_up(self) -> bool:
         return self.demonstration is not None
 
+    def has(self, need: str) -> bool:
+        """Tell whether the site maps a table, or a column of it written table.column."""
+        table, _, column = need.partition(".")
+        if table not in self.tables:
+            return False
+        mapped = self.tables[table]
+        return not column or column in mapped.columns or column == mapped.number or any(column in r.columns for r in mapped.rows)
+
+    def lacks(self, analysis: Any) -> list[str]:
+        """List what an analysis needs and the site does not have."""
+        return [need for need in analysis.needs if not self.has(need)]
+
     def can_run(self, analysis: Any) -> bool:
-        """Tell whether the site has every table the analysis needs."""
-        return not analysis.tables_only and all(table in self.tables for table in analysis.needs)
+        """Tell whether the site has every table and column the analysis needs."""
+        return not analysis.tables_only and not self.lacks(analysis)
+
+    def takes_part(self, study: Any) -> None:
+        """Refuse to run a study the site takes no part in, or one that asks for days after the extract."""
+        where = f"config/sites/{self.site}.yaml"
+        problems = []
+        if study.study not in self.studies:
+            mend = f"Add {study.study} to studies, if your organisation has agreed"
+            problems.append(Problem(f"{where}, studies", f"{study.study} is not among them", "", mend))
+        last = max(study.index_date, study.period.end - dt.timedelta(days=1))
+        if self.extract_date < last:
+            wrong = f"the extract of {self.extract_date} ends before the study does"
+            problems.append(Problem(f"{where}, extract_date", wrong, f"{last} or later", "Extract again"))
+        if problems:
+            raise Refused(f"A run of {self.title} ({self.site}) in the study {study.study}", problems)
 
 
 def sites_of(study: str, sites: Path = SITES) -> list[Site]:
@@ -155,10 +181,19 @@ def sites_of(study: str, sites: Path = SITES) -> list[Site]:
         try:
             found.append(Site.read(path))
         except Refused as refused:
-            problems += refused.problems
+            if study in str(_studies_named_in(path)):
+                problems += refused.problems
     if problems:
         raise Refused(f"The site files in {sites}", problems)
     return [site for site in found if study in site.studies]
+
+
+def _studies_named_in(path: Path) -> Any:
+    """Read which studies an unusable file names, so that a half-written site stops only the studies it names."""
+    try:
+        return read_yaml(path).get("studies", "")
+    except Refused:
+        return path.read_bytes().decode("utf-8", "replace")
 
 
 __all__ = ["SITES", "ColumnMap", "FixedColumn", "Join", "PublishedTable", "RowMap", "Site", "TableMap", "sites_of"]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.steps import step_faults
 from shared_code.config.strict import STEM, Fault, Strict, mapping, sequence, unknown
-from shared_code.model import ALL, CELL_COLUMNS, LAYOUTS, TABLES, band_labels, did_you_mean, few
+from shared_code.model import ALL, CELL_COLUMNS, LAYOUTS, TABLES, Problem, Refused, band_labels, did_you_mean, few
 
 MONTH = r"[0-9]{4}-(0[1-9]|1[0-2])"
 RESERVED = {"site", *CELL_COLUMNS, *(name for layout in LAYOUTS.values() for name in layout.statistics)}
@@ -201,7 +201,11 @@ class Analysis(Strict):
     def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
         """Find names of tables, codelists, results and pooling settings that lead nowhere."""
         for key in ("needs", "uses"):
-            yield from unknown((key,), sequence(content.get(key)), TABLES, "a table of the data model")
+            needs = [str(need) for need in sequence(content.get(key))]
+            yield from unknown((key,), [need.partition(".")[0] for need in needs], TABLES, "a table of the data model")
+            for table, _, column in (need.partition(".") for need in needs):
+                if column and table in TABLES:
+                    yield from unknown((key,), [column], TABLES[table].column_names, f"a column of {table}")
         results, parameters = mapping(content, "results"), mapping(content, "parameters")
         for name, table in results.items():
             if not re.fullmatch(STEM, str(name)):
@@ -247,6 +251,19 @@ class Study(Strict):
     def read(cls, path: Path | str) -> Study:
         """Read a protocol file; every problem in it is reported at once (raises model.Refused)."""
         return refuse_if_invalid(cls, read_yaml(Path(path)), Path(path))
+
+    def require_files(self, root: Path = Path(".")) -> None:
+        """Refuse a protocol whose analyses lack their notebook or their report page (raises model.Refused)."""
+        problems = []
+        for stem, entry in self.analyses.items():
+            notebook, page = Path("notebooks") / f"{stem}.ipynb", Path("reports") / f"{stem}.qmd"
+            wanted = {page: "report page"} if entry.tables_only else {notebook: "notebook", page: "report page"}
+            for path, what in wanted.items():
+                if not (root / path).is_file():
+                    mend = f"Write it (docs/question.md), or remove {stem} from the protocol"
+                    problems.append(Problem(f"analyses.{stem}", f"its {what} {path.as_posix()} is not there", "", mend))
+        if problems:
+            raise Refused(f"The protocol of {self.study}", problems)
 
     def analysis(self, stem: str) -> Analysis:
         if stem not in self.analyses:

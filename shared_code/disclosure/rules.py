@@ -7,8 +7,8 @@ import pandas as pd
 
 from shared_code.config.study import Policy, ResultsTable
 from shared_code.methods.intervals import round_half_up
+from shared_code.model.units import DAYS_A_YEAR
 
-DAYS_A_YEAR = 365.25
 ESTIMATE_DIGITS, SE_DIGITS = 2, 3  # decimals that estimates and standard errors keep
 
 

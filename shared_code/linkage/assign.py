@@ -8,7 +8,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from shared_code.linkage.settings import Settings
-from shared_code.linkage.weights import posterior
+from shared_code.linkage.weights import posterior, prior_weight
 
 MOST_ROUNDS = 200
 NOTHING = pd.DataFrame({"rid": pd.Series(dtype="int64"), "pid": pd.Series(dtype="int64"),
@@ -46,10 +46,10 @@ def assign(pairs: pd.DataFrame, source: pd.Series, taken: pd.DataFrame, share: f
     taken   rid, pid already linked by an earlier step
     Returns links (rid, pid, probability, weight) and review (the same and reason), both sorted.
     """
-    if pairs.empty:
+    pairs = pairs.assign(probability=one_person_probability(pairs, share), source=source.reindex(pairs["rid"]).to_numpy(),
+                         alone=posterior(pairs["weight"].to_numpy() + prior_weight(share)), reason="")  # fmt: skip
+    if not (pairs["alone"] >= settings.clerical).any():
         return NOTHING.copy(), NOTHING.assign(reason=pd.Series(dtype="object"))
-    pairs = pairs.assign(probability=one_person_probability(pairs, share), source=source.loc[pairs["rid"]].to_numpy(),
-                         alone=posterior(pairs["weight"].to_numpy() + np.log2(share / (1 - share))), reason="")  # fmt: skip
     pairs = pairs[pairs["alone"] >= settings.clerical].sort_values(
         ["probability", "weight", "rid", "pid"], ascending=[False, False, True, True], ignore_index=True)  # fmt: skip
     ambiguous = (pairs["alone"] >= settings.accept) & (pairs["probability"] < settings.accept)

@@ -93,6 +93,11 @@ VETOES = {
 }
 
 
+# A link by number that looks like another person of the same home: it stays, and is listed for review.
+OTHER_FORENAME = (f"jaro_winkler_similarity(forename_l, forename_r) < {LESS_NEAR} AND NOT ({INITIAL}) AND NOT ({SWAPPED})")
+DOUBTFUL_NUMBER = f"{OTHER_FORENAME} AND (birth_l <> birth_r OR sex_l <> sex_r)"
+
+
 def case_sql(comparison: Comparison) -> str:
     """Write a comparison as one SQL expression giving the level's number (tests and random pairs use it)."""
     best = len(comparison.levels) - 1

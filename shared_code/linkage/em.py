@@ -38,7 +38,9 @@ def fit(counts: Mapping[str, float], share: float, m: Sequence[float], u: Sequen
     known = np.array([[c != "-" for c in pattern] for pattern in counts], dtype=float)
     probability_m, probability_u = np.array(m, dtype=float), np.array(u, dtype=float)
     before = np.inf
-    for number in range(1, most_rounds + 1):
+    rounds = 0
+    while rounds < most_rounds:
+        rounds += 1
         matching = share * _likelihood(probability_m, agree, known)
         other = (1 - share) * _likelihood(probability_u, agree, known)
         is_match = weight * matching / (matching + other)
@@ -50,7 +52,7 @@ def fit(counts: Mapping[str, float], share: float, m: Sequence[float], u: Sequen
         if abs(now - before) <= tolerance * abs(now):
             break
         before = now
-    return Mixture(float(share), probability_m, probability_u, number)
+    return Mixture(float(share), probability_m, probability_u, rounds)
 
 
 def _likelihood(probability: np.ndarray, agree: np.ndarray, known: np.ndarray) -> np.ndarray:

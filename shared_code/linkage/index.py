@@ -80,7 +80,8 @@ def build(seen: ir.Table, merges: ir.Table | None = None, attributes: tuple[str,
     if merges is not None:
         renamed = merges.select(superseded="superseded", current="current")
         seen = seen.left_join(renamed, seen[identifier] == renamed.superseded).drop("superseded")
-        seen = seen.mutate(original=seen[identifier], **{identifier: ibis.coalesce(seen.current, seen[identifier])}).drop("current")
+        now = ibis.coalesce(seen.current, seen[identifier])
+        seen = seen.mutate(original=seen[identifier], **{identifier: now}).drop("current")
     else:
         seen = seen.mutate(original=seen[identifier])
     rank = seen.source.cases(*[(name, place) for place, name in enumerate(PRECEDENCE)], else_=len(PRECEDENCE))

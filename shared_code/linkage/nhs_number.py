@@ -67,7 +67,7 @@ def check_digit(first_nine: str) -> int | None:
     return {11: 0, 10: None}.get(check, check)
 
 
-def reason(text: str | None, rules: Rules = Rules()) -> str:  # noqa: B008 (frozen)
+def reason(text: str | None, rules: Rules = Rules()) -> str:
     """Say "valid", or the code of the first reason to reject a number.
 
     >>> reason("943 476 5919"), reason("943-476-5918"), reason("2222222222")
@@ -92,7 +92,7 @@ def reason(text: str | None, rules: Rules = Rules()) -> str:  # noqa: B008 (froz
     return UNISSUED if rules.reject_unissued and issue_range(digits, rules) == ELSEWHERE else VALID
 
 
-def issue_range(digits: str, rules: Rules = Rules()) -> str:  # noqa: B008
+def issue_range(digits: str, rules: Rules = Rules()) -> str:
     """Name the issue range of ten digits, or "none".
 
     >>> issue_range("4010232137"), issue_range("9434765919")
@@ -110,7 +110,7 @@ def digits_of(number: ir.StringValue) -> ir.StringValue:
     return number.re_replace(SEPARATORS, "").nullif("")
 
 
-def reason_of(number: ir.StringValue, rules: Rules = Rules()) -> ir.StringValue:  # noqa: B008
+def reason_of(number: ir.StringValue, rules: Rules = Rules()) -> ir.StringValue:
     """Do what `reason` does for a whole column, inside the engine."""
     digits = digits_of(number)
     plain = digits.re_search("^[0-9]{10}$")
@@ -135,7 +135,7 @@ def reason_of(number: ir.StringValue, rules: Rules = Rules()) -> ir.StringValue:
     return ibis.cases(*branches, else_=VALID)
 
 
-def range_of(digits: ir.StringValue, rules: Rules = Rules()) -> ir.StringValue:  # noqa: B008
+def range_of(digits: ir.StringValue, rules: Rules = Rules()) -> ir.StringValue:
     """Do what `issue_range` does for a column of ten digits; null where there are not ten digits."""
     first_nine = ibis.ifelse(digits.re_search("^[0-9]{10}$"), digits.substr(0, 9), ibis.null("string")).cast("int64")
     branches = [(first_nine.isnull(), ibis.null("string"))]
@@ -143,7 +143,7 @@ def range_of(digits: ir.StringValue, rules: Rules = Rules()) -> ir.StringValue: 
     return ibis.cases(*branches, else_=ELSEWHERE)
 
 
-def report(rows: ir.Table, column: str = "nhs_number", rules: Rules = Rules()) -> ir.Table:  # noqa: B008
+def report(rows: ir.Table, column: str = "nhs_number", rules: Rules = Rules()) -> ir.Table:
     """Count the numbers of a table by reason and issue range: columns reason, issue_range, rows. No number is shown."""
     number = rows[column]
     checked = rows.select(reason=reason_of(number, rules), issue_range=range_of(digits_of(number), rules))

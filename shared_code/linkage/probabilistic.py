@@ -13,10 +13,18 @@ from typing import Any
 import duckdb
 
 from shared_code.linkage.comparisons import (
-    BLOCKS, SMALLEST, TRAINING_BLOCKS, VETOES, Comparison, case_sql, comparisons, splink_comparison,
+    BLOCKS,
+    SMALLEST,
+    TRAINING_BLOCKS,
+    VETOES,
+    Comparison,
+    case_sql,
+    comparisons,
+    splink_comparison,
 )  # fmt: skip
 from shared_code.linkage.settings import Settings
 from shared_code.linkage.weights import prior_weight
+from shared_code.model import Problem, Refused
 
 COLUMNS = ("typed_number", "surname", "forename", "birth", "birth_text", "sex", "postcode", "sector", "sound",
            "last_four", "birth_year", "initial")  # fmt: skip
@@ -123,8 +131,11 @@ def _u_from_random_pairs(connection: duckdb.DuckDBPyConnection, compared: list[C
 def _linker(connection: duckdb.DuckDBPyConnection, left: str, right: str, compared: list[Comparison], values: Values,
             share: float) -> Any:  # fmt: skip
     """Set up Splink without its messages: they are not ours to vouch for."""
-    import splink  # slow to import, and only step P needs it
-
+    try:
+        import splink  # only step P needs it
+    except ImportError:
+        raise Refused("The linkage", [Problem("splink", "it is not installed, and step P needs it", "version 5.0",
+                                              "Install the packages of requirements.lock")]) from None  # fmt: skip
     logging.getLogger("splink").setLevel(logging.CRITICAL)
     api = splink.DuckDBAPI(connection)
     settings = {
@@ -150,8 +161,13 @@ def _read(linker: Any, compared: list[Comparison]) -> Values:
         levels = {v["label_for_charts"]: v for v in written[comparison.name] if not v.get("is_null_level")}
         m = {name: _number(v.get("m_probability"), SMALLEST) for name, v in levels.items()}
         total = sum(m.values())
-        found[comparison.name] = {name: (m[name] / total, float(v["u_probability"])) for name, v in levels.items()}
+        found[comparison.name] = {name: (_rounded(m[name] / total), float(v["u_probability"])) for name, v in levels.items()}
     return found
+
+
+def _rounded(value: float) -> float:
+    """Drop the digits that the order of threads decides, so that the same tables give the same model."""
+    return float(f"{value:.6g}")
 
 
 def _number(value: Any, smallest: float) -> float:

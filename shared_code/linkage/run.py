@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 import ibis
@@ -21,13 +21,14 @@ import pandas as pd
 import pyarrow as pa
 
 from shared_code.linkage import assign, deterministic, nhs_number, probabilistic
+from shared_code.linkage.comparisons import DOUBTFUL_NUMBER
 from shared_code.linkage.normalise import IDENTIFIERS, normalise, soundex_of, with_blocks
 from shared_code.linkage.probabilistic import Model
 from shared_code.linkage.settings import EXACT_BAND, LINKER_VERSION, METHODS, NO_BAND, Settings, band
 from shared_code.model import Problem, Refused, few
 from shared_code.sources.pseudonyms import MADE_UP_KEY, pseudonym, read_key
 
-Rows = pd.DataFrame | pa.Table | Path
+Rows: TypeAlias = pd.DataFrame | pa.Table | Path
 Say = Callable[[str], None]
 LINK_COLUMNS = ["record_id", "source", "person_id", "link_method", "weight_band", "linker_version"]
 KIND = "NHS"  # of pseudonym
@@ -38,7 +39,8 @@ class Linked:
     """Hold what a linkage gives.
 
     links   one row a record, in LINK_COLUMNS; person_id is missing where it is unlinked. The only part that goes out.
-    review  pairs for a person to look at: record_id, source, person_id, probability, weight, reason; private room only
+    review  pairs for a person to look at: record_id, source, person_id, probability, weight, reason; private room only.
+            None of them is linked but those with the reason "doubtful_number"
     report  counts and settings for data quality: rows, methods, number reasons, vetoes, model, key id; private as well
     model   the trained parameters, to link more records in the same way
     """
@@ -56,7 +58,7 @@ def link(records: Rows, index: Rows, settings: Settings, superseded: Rows | None
     records     record_id, source and the identifiers: nhs_number, surname, forename, date_of_birth, sex, postcode.
                 record_id is a running number of the site's own, never a hospital or NHS number: it goes out again
     index       the identifiers, one row a person; rows without a valid number cannot have a pseudonym and are left out
-    superseded  superseded and current: NHS numbers that were merged into others
+    superseded  superseded and current: NHS numbers that were merged into others, as index.current_ids gives them
     model       parameters to use instead of training them here
     Tables are data frames, Arrow tables or paths of Parquet files. Raises model.Refused.
     """
@@ -123,7 +125,9 @@ def _land(backend: Any, name: str, rows: Rows, row: str, columns: tuple[str, ...
     if missing:
         where = "records" if row == "rid" else "index"
         raise Refused("The linkage", [Problem(f"{where}, columns", f"there is no {few(missing)}", few(columns), "Add it")])
-    backend.create_table(name, table.select(*columns).mutate(**{row: ibis.row_number()}))
+    order = ["source", "record_id"] if row == "rid" else list(columns)  # the order of rows decides nothing
+    chosen = table.select(*columns)
+    backend.create_table(name, chosen.mutate(**{row: ibis.row_number().over(order_by=[chosen[c] for c in order])}))
     if not isinstance(rows, Path):
         backend.drop_table(f"{name}_raw")
     return _scalar(backend, f"SELECT count(*) FROM {name}")
@@ -178,6 +182,9 @@ def _deterministic(backend: Any, merged: ir.Table | None) -> None:
                                      lambda links: backend.create_table(next(steps), links))  # fmt: skip
     backend.create_table("links", found)
     backend.create_table("left_over", left)
+    sides = ", ".join(f"{t}.{c} AS {c}_{s}" for t, s in (("r", "l"), ("p", "r")) for c in ("surname", "forename", "birth", "sex"))
+    backend.con.execute(f"""CREATE TABLE doubtful AS SELECT rid, pid FROM (SELECT rid, pid, {sides}
+        FROM links JOIN r USING (rid) JOIN p USING (pid) WHERE link_method = 'D1') WHERE {DOUBTFUL_NUMBER}""")
 
 
 def _probabilistic(backend: Any, settings: Settings, model: Model) -> dict[str, Any]:
@@ -192,6 +199,8 @@ def _probabilistic(backend: Any, settings: Settings, model: Model) -> dict[str, 
     links, review = assign.assign(pairs, source.set_index("rid")["source"], taken, share, settings)
     likely = links.assign(weight_band=[band(p) for p in links["probability"]])[["rid", "pid", "weight_band"]]
     backend.create_table("likely", likely, schema=ibis.schema({"rid": "int64", "pid": "int64", "weight_band": "string"}))
+    doubtful = backend.con.execute("SELECT rid, pid, 'doubtful_number' AS reason FROM doubtful ORDER BY rid").df()
+    review = pd.concat([review, doubtful.reindex(columns=review.columns)], ignore_index=True) if len(doubtful) else review
     backend.create_table("review", review, schema=ibis.schema({
         "rid": "int64", "pid": "int64", "probability": "float64", "weight": "float64", "reason": "string"}))  # fmt: skip
     return {"left_for_probabilistic": left, "pairs_scored": len(pairs), "share_of_matches": share, "vetoed": vetoes,

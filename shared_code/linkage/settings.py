@@ -23,6 +23,7 @@ REVIEW = {
     "ambiguous": "more than one person would be accepted alone",
     "person_taken": "another record of the same source is the better match of this person",
     "large_cluster": "the records and people that match one another are more than the cap",
+    "doubtful_number": "linked by its number (D1), but forename and date of birth, or forename and sex, are another's",
 }
 PLACEHOLDER_DATES = ("1800-01-01", "1899-12-31", "1900-01-01", "1901-01-01", "9999-12-31")  # "not known" in disguise
 

@@ -9,13 +9,13 @@ from shared_code.measures.cohort import (
     ethnicity5,
     registered,
 )  # fmt: skip
-from shared_code.measures.mortality import DAYS_A_YEAR, as_events, deaths_and_person_years, years_in
+from shared_code.measures.mortality import as_events, deaths_and_person_years, require_located_deaths, years_in
 from shared_code.measures.prepared import Prepared, open_prepared
 from shared_code.measures.saving import check_results, save_results
 from shared_code.measures.tally import count_cases
 
 __all__ = [
-    "DAYS_A_YEAR", "Prepared", "alive_and_registered", "area_of_residence", "as_events", "band", "check_results",
+    "Prepared", "alive_and_registered", "area_of_residence", "as_events", "band", "check_results",
     "completed_years", "conditions_present", "count_cases", "deaths_and_person_years", "ethnicity5",
-    "open_prepared", "registered", "save_results", "years_in",
+    "open_prepared", "registered", "require_located_deaths", "save_results", "years_in",
 ]  # fmt: skip

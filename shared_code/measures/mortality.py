@@ -12,9 +12,12 @@ from shared_code.config.study import Period
 from shared_code.measures.cohort import areas, band, completed_years
 from shared_code.measures.prepared import Prepared
 from shared_code.model import Problem, Refused, band_labels, few
+from shared_code.model.units import DAYS_A_YEAR
 
-DAYS_A_YEAR = 365.25
 MID_YEAR = (6, 30)
+
+
+LEAST_LOCATED = 0.9  # share of deaths that must be linked to a person and a place
 
 
 def deaths_and_person_years(prepared: Prepared, period: Period, area: str, edges: list[int]) -> pd.DataFrame:
@@ -54,6 +57,24 @@ def _deaths(prepared: Prepared, known: ir.Table, period: Period, edges: list[int
     age = ibis.ifelse((age < 0) & (deaths.death_date >= deaths.birth_month), 0, age)
     deaths = deaths.mutate(age=band(age, edges)).filter(lambda t: t.sex.isin(["F", "M"]))
     return deaths.group_by("place", "sex", "age").agg(deaths=deaths.count())
+
+
+def require_located_deaths(prepared: Prepared, period: Period) -> None:
+    """Refuse deaths that are without a place, a sex or a person too often: missing deaths would look like long lives.
+
+    Raises model.Refused when no death was registered in the period, or when fewer than 90 % have all three.
+    """
+    start, end = (ibis.literal(day.isoformat()).cast("date") for day in (period.start, period.end))
+    deaths = prepared.death.filter(lambda t: (t.reg_date >= start) & (t.reg_date < end))
+    known = prepared.person.filter(prepared.person.sex.isin(["F", "M"])).select("person_id")
+    total = int(deaths.count().execute())
+    places = prepared.area_lookup.select("lsoa21").distinct()
+    found = deaths.select("person_id", "lsoa21").inner_join(known, "person_id").inner_join(places, "lsoa21")
+    if not total or int(found.count().execute()) < LEAST_LOCATED * total:
+        wrong = "no death was registered in the period" if not total else (
+            f"fewer than {LEAST_LOCATED:.0%} of the deaths have a known person, sex and small area of residence")
+        mend = "Map death.lsoa21, and extract person, death and area_lookup on the same day"
+        raise Refused("The deaths", [Problem("death", wrong, f"at least {LEAST_LOCATED:.0%}", mend)])
 
 
 def _person_years(prepared: Prepared, known: ir.Table, period: Period, edges: list[int]) -> ir.Table:

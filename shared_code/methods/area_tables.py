@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from shared_code.methods.life_table import life_expectancy
-
-DAYS_A_YEAR = 365.25
+from shared_code.model.units import DAYS_A_YEAR
 
 
 def life_expectancy_table(table: pd.DataFrame, area: str, edges: list[int], ages: list[int]) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def site_template() -> str:
         "controller: Organisation that is responsible for the data",
         "studies: []                     # studies you take part in, for example [demonstration]",
         "folder: data/NAME               # where your extract lies",
-        "extract_date: 2026-01-31",
+        "extract_date: 2026-04-30      # no earlier than the study's last day",
         "# disclosure: {threshold: 15, rounding: 5}   # only if your own rules are stricter than the study's",
         "",
         "tables:",

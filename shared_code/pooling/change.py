@@ -10,9 +10,9 @@ import pandas as pd
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
-from shared_code.measures.mortality import DAYS_A_YEAR
 from shared_code.methods.checks import normal_quantile
 from shared_code.model import ALL
+from shared_code.model.units import DAYS_A_YEAR
 from shared_code.pooling.cubes import cube
 
 Z = normal_quantile(0.95)

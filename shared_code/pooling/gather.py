@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from shared_code.config.study import ResultsTable
-from shared_code.measures.mortality import DAYS_A_YEAR
 from shared_code.methods.checks import normal_quantile
+from shared_code.model.units import DAYS_A_YEAR
 
 WHY_EMPTY = {
     "not_applicable": "the site could not compute it (too few person-years, or nobody died in the last age band)",

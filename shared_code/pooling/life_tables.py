@@ -10,8 +10,8 @@ import pandas as pd
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
-from shared_code.measures.mortality import DAYS_A_YEAR
 from shared_code.model import UNKNOWN
+from shared_code.model.units import DAYS_A_YEAR
 from shared_code.pooling.cubes import Cube, cube
 
 FEWEST_LEVELS = 3  # a line through fewer says nothing about a gradient

@@ -115,7 +115,7 @@ def availability(study: Study, inbox: Inbox, expected: dict[str, str]) -> pd.Dat
                 reason = "; ".join(f"without {what}: {why}" for what, why in collected.items())
             else:
                 state, digest = "not run", received.digest
-                reason = received.manifest["not_run"].get(stem, "")
+                reason = received.manifest["not_run"].get(stem, "released before this analysis was part of the study")
             rows.append({"site": site, "title": title, "analysis": stem, "analysis_title": entry.title,
                          "state": state, "reason": reason,
                          "extract_date": received.manifest["extract_date"] if received else "",

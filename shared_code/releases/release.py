@@ -15,7 +15,7 @@ from shared_code.config.plan import Plan
 from shared_code.config.site import PublishedTable, Site
 from shared_code.config.study import Policy, Study
 from shared_code.measures.saving import check_results
-from shared_code.model import Problem, Refused
+from shared_code.model import Problem, Refused, few
 from shared_code.releases import cells, package
 
 
@@ -60,8 +60,8 @@ def describe(site: Site, study: Study, policy: Policy, protected: dict[str, pd.D
     not_run = {}
     for stem, entry in study.analyses.items():
         if stem not in included:
-            lacking = [table for table in entry.needs if table not in site.tables]
-            not_run[stem] = f"the site has no table {', '.join(lacking)}" if lacking else "not part of this release"
+            lacking = site.lacks(entry)
+            not_run[stem] = f"the site has no {few([_in_words(need) for need in lacking])}" if lacking else "not part of this release"
     published = [entry for entry in site.published if f"{entry.analysis}.{entry.results}" in protected]
     return {
         "study": study.study, "site": site.site, "site_title": site.title, "made_up_data": site.made_up,
@@ -78,6 +78,11 @@ def describe(site: Site, study: Study, policy: Policy, protected: dict[str, pd.D
         "not_run": not_run,
         "not_collected": not_collected(site, study, published),
     }  # fmt: skip
+
+
+def _in_words(need: str) -> str:
+    table, _, column = need.partition(".")
+    return f"column {column} in {table}" if column else f"table {table}"
 
 
 def not_collected(site: Site, study: Study, published: list[PublishedTable]) -> dict[str, str]:

@@ -1,35 +1,119 @@
-"""Joining: columns of another file of the extract, added where an identifier agrees."""
+"""Joining: files of one table put under each other, and columns of another source added where an identifier agrees."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from shared_code.config.columns import Join, TableMap
+from shared_code.config.extracts import Extract
 from shared_code.model import Problem, Refused, few
-from shared_code.sources.landing import Landed, named
-from shared_code.sources.readers import land
+from shared_code.sources import readers
+from shared_code.sources.databases import land_server_table
+from shared_code.sources.landing import Landed, as_text, named, scan
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT",
            "DOUBLE", "DECIMAL")  # fmt: skip
 
 
 def land_table(connection: Any, settings: TableMap, folder: Path, place: Path) -> Landed:
-    """Land the file of a table, and join the further files it names (raises model.Refused)."""
-    main = land(folder / settings.file, place, connection, table=settings.table, sheet=settings.sheet,
-                delimiter=settings.delimiter, encoding=settings.encoding, fixed_width=settings.fixed_width)  # fmt: skip
+    """Land the sources of a table, and join the further ones it names (raises model.Refused)."""
+    main = _landed(connection, settings, folder, place, settings.delimiter, settings.encoding)
     for extra in settings.join:
-        other = land(folder / extra.file, place, connection, table=extra.table, sheet=extra.sheet,
-                     delimiter=extra.delimiter or settings.delimiter, encoding=extra.encoding or settings.encoding,
-                     fixed_width=extra.fixed_width)  # fmt: skip
-        main = _joined(connection, settings.file, main, extra, other)
+        other = _landed(connection, extra, folder, place, extra.delimiter or settings.delimiter,
+                        extra.encoding or settings.encoding)  # fmt: skip
+        main = _joined(connection, settings.source, main, extra, other)
     return main
+
+
+def _landed(connection: Any, source: Extract, folder: Path, place: Path, delimiter: str, encoding: str) -> Landed:
+    if source.database:
+        name = hashlib.sha256(repr((source.database.url_env, source.table)).encode()).hexdigest()[:12]
+        target = place / f"{source.table}.{name}.parquet"
+        return scan(target) if target.is_file() else land_server_table(source.database.url_env, source.table, target, readers.CHUNK)
+    options: dict[str, Any] = {
+        "table": source.table, "sheet": source.sheet, "delimiter": delimiter, "encoding": encoding,
+        "fixed_width": source.fixed_width, "catalogue": folder / source.catalogue if source.catalogue else None,
+    }  # fmt: skip
+    found, problems = [], []
+    for path in _paths(source, folder):
+        try:
+            found.append((path.name, readers.land(path, place, connection, **options)))
+        except Refused as refused:
+            problems += refused.problems
+    if problems:
+        raise Refused(source.source, problems)
+    return stacked(connection, source.source, found)
+
+
+def _paths(source: Extract, folder: Path) -> list[Path]:
+    """List the files of a source; a name with a wildcard stands for every file that it fits, in order of their names."""
+    paths: list[Path] = []
+    for name in source.files or [source.file]:
+        if (folder / name).is_file() or not any(sign in name for sign in "*?["):
+            paths.append(folder / name)
+            continue
+        matching = sorted(path for path in folder.glob(name) if path.is_file())
+        if not matching:
+            present = sorted(path.name for path in folder.glob("*"))
+            raise Refused(name, [Problem(str(folder / name), "no file fits this pattern", few(present), "Correct file:")])
+        paths += matching
+    return list(dict.fromkeys(paths))
+
+
+def stacked(connection: Any, source: str, found: list[tuple[str, Landed]]) -> Landed:
+    """Put the rows of several files under each other: the same columns in all of them, in any order.
+
+    A column that holds numbers in one file and text in another becomes codes. What any of the files declares as missing
+    counts as missing in all of them.
+    """
+    if len(found) == 1:
+        return found[0][1]
+    first_name, first = found[0]
+    problems = []
+    for name, other in found[1:]:
+        for has, has_not, columns in ((first_name, name, set(first.columns) - set(other.columns)),
+                                      (name, first_name, set(other.columns) - set(first.columns))):  # fmt: skip
+            if columns:
+                wrong = f"there is no column {few(sorted(columns))}, which {has} has"
+                problems.append(Problem(has_not, wrong, "the same columns in every file", "Export it again, or map it as a table"))
+    if problems:
+        raise Refused(source, problems)
+    kinds = [_kinds(connection, landed) for _, landed in found]
+    mixed = {column for column in first.columns if len({kind[column] for kind in kinds}) > 1}
+    missing: dict[str, list] = {}
+    selects = []
+    for (_, landed), kind in zip(found, kinds):
+        listed = [f"{_code(named(c), kind[c])} AS {named(c)}" if c in mixed else named(c) for c in first.columns]
+        selects.append(f"SELECT {', '.join(listed)} FROM ({landed.sql})")
+        for column, ranges in landed.user_missing.items():
+            known = missing.setdefault(column, [])
+            known += [pair for pair in ranges if pair not in known]
+    for column in mixed & set(missing):  # they are compared as codes now
+        missing[column] = [(as_text(low), as_text(high)) for low, high in missing[column] if low == high]
+    described = {name: said for _, landed in reversed(found) for name, said in landed.described.items()}
+    return Landed(" UNION ALL ".join(selects), first.columns, missing, described)
+
+
+def _kinds(connection: Any, landed: Landed) -> dict[str, str]:
+    return {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE {landed.sql}").fetchall()}
+
+
+def _code(column: str, kind: str) -> str:
+    """Write a value as a code in SQL: numbers without needless decimals, midnight as a date."""
+    if kind.partition("(")[0] in NUMBERS:
+        return _as_code(column, True, False)
+    if kind.startswith("TIMESTAMP"):
+        day = f"CAST(CAST({column} AS DATE) AS VARCHAR)"
+        return f"CASE WHEN {column} = CAST({column} AS DATE) THEN {day} ELSE CAST({column} AS VARCHAR) END"
+    return f"CAST({column} AS VARCHAR)"
 
 
 def _joined(connection: Any, file: str, main: Landed, extra: Join, other: Landed) -> Landed:
     problems = [
         Problem(name, f"there is no column {extra.by!r} to join by", few(landed.columns, 12), "Correct join.by")
-        for name, landed in ((file, main), (extra.file, other))
+        for name, landed in ((file, main), (extra.source, other))
         if extra.by not in landed.columns
     ]
     if problems:
@@ -40,7 +124,7 @@ def _joined(connection: Any, file: str, main: Landed, extra: Join, other: Landed
     repeated = connection.execute(sql).fetchone()[0]
     if repeated:
         wrong = f"{repeated} rows repeat an identifier {extra.by}"
-        problem = Problem(extra.file, wrong, "one row per identifier", "Join a file that has one, or map it as a table")
+        problem = Problem(extra.source, wrong, "one row per identifier", "Join a file that has one, or map it as a table")
         raise Refused(file, [problem])
     added = [c for c in other.columns if c not in main.columns]
     listed = "".join(f", o.{named(c)}" for c in added)

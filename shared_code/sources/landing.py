@@ -52,10 +52,10 @@ def named(name: str) -> str:
 
 def scan(target: Path) -> Landed:
     """Give the scan of a Parquet file, with what is known about its columns."""
-    schema = pq.read_schema(target)
-    facts = json.loads((schema.metadata or {}).get(FACTS, b"{}"))
+    head = pq.read_metadata(target)
+    facts = json.loads((head.metadata or {}).get(FACTS, b"{}"))
     missing = {name: [(low, high) for low, high in ranges] for name, ranges in facts.get("missing", {}).items()}
-    return Landed(f"SELECT * FROM read_parquet({quoted(target)})", schema.names, missing, facts.get("columns", {}))
+    return Landed(f"SELECT * FROM read_parquet({quoted(target)})", head.schema.to_arrow_schema().names, missing, facts.get("columns", {}))
 
 
 def land_chunks(chunks: Iterable[pa.Table], target: Path, facts: dict[str, Any] | None = None) -> Landed:

@@ -21,6 +21,7 @@ from shared_code.sources import mapping, pseudonyms, table_steps
 from shared_code.sources.holdings import FLOOR, holdings
 from shared_code.sources.joining import land_table
 from shared_code.sources.landing import quoted
+from shared_code.sources.lookups import looked_up
 
 ROWS_SHOWN = 5  # distinct values named in a message
 
@@ -79,7 +80,8 @@ def _one_table(connection: Any, table: Table, settings: TableMap, site: Site, fo
     """Write one prepared table, or say what is wrong with its files and their mapping."""
     where = f"config/sites/{site.site}.yaml, tables.{table.name}"
     try:
-        source = land_table(connection.con, settings, folder, partial / "landed" / table.name)
+        source = land_table(connection.con, settings, folder, partial / "landed")
+        source = looked_up(connection.con, settings, source, folder, partial / "landed", where)
         problems = mapping.check_columns(table, settings, source, where)
         if problems:
             return problems
@@ -100,7 +102,7 @@ def _one_table(connection: Any, table: Table, settings: TableMap, site: Site, fo
         return refused.problems
     except duckdb.Error as error:  # a file that was readable at first and is damaged further on
         reason = str(error).strip().splitlines()[0]
-        return [Problem(where, f"{settings.file} cannot be read ({reason})", "", "Export it again, or in another form")]
+        return [Problem(where, f"{settings.source} cannot be read ({reason})", "", "Export it again, or in another form")]
 
 
 def _complete(connection: Any, chosen: ir.Table, built: dict, maps: dict[str, ColumnMap], table: Table, site: Site

@@ -19,7 +19,7 @@ import pyreadstat
 from shared_code.model import Problem, Refused, did_you_mean, few
 from shared_code.sources.landing import as_text
 from shared_code.sources.moments import converted, kind_of
-from shared_code.sources.transport import Member, members, slices
+from shared_code.sources.transport import Member, letters, members, slices
 
 PROGRAMS = {".sav": "SPSS", ".zsav": "SPSS", ".por": "SPSS", ".dta": "Stata", ".xpt": "SAS", ".xpt5": "SAS", ".xpt8": "SAS",
             ".sas7bdat": "SAS"}  # fmt: skip
@@ -52,16 +52,14 @@ class Reader:
         read = READERS[self.suffix]
         if self.suffix != ".por":
             self.settings["user_missing"] = True
-        said = read(str(self.path), metadataonly=True, **self.settings)[1].number_rows
-        size, found = 0, 0
+        head = read(str(self.path), metadataonly=True, **self.settings)[1]
+        said, size, found = head.number_rows, self._size(head), 0
         while True:
-            meta = read(str(self.path), metadataonly=True, **self.settings)[1] if not size else meta
-            size = size or self._size(meta)
             frame, meta = read(str(self.path), row_offset=found, row_limit=size, **self.settings)
-            found += len(frame)
-            if len(frame) or found == 0:
+            if len(frame) or not found:
                 yield self._chunk(frame, meta)
-            if len(frame) < size:
+            found += len(frame)
+            if len(frame) < size or found == said:
                 break
             size = self._size(meta, frame)
         if said is not None and said >= 0 and said != found:
@@ -75,7 +73,8 @@ class Reader:
             frame, meta = pyreadstat.read_xport(file, **self.settings)
             if len(frame) > rows or (len(frame) < rows and file.getvalue()[-member.row :].strip(b" ")):
                 raise ValueError(f"{rows} rows are there, and {len(frame)} can be read")
-            yield self._chunk(frame.reindex(range(rows)) if len(frame) < rows else frame, meta)
+            whole = frame.reindex(range(rows)) if len(frame) < rows else frame
+            yield self._chunk(whole, meta, letters(file, member, rows) if rows else {})
 
     def _member(self) -> Member:
         found, table = members(self.path), self.options.get("table", "")
@@ -101,25 +100,26 @@ class Reader:
                 cells += TEXT + 4 * float(sample.map(lambda v: len(v) if isinstance(v, str) else 0).max())
         return int(np.clip(self.options["memory"] / SHARE / max(cells, 1), 1, self.options["rows"]))
 
-    def _chunk(self, frame: pd.DataFrame, meta: Any) -> pa.Table:
+    def _chunk(self, frame: pd.DataFrame, meta: Any, tags: dict[int, dict[int, str]] | None = None) -> pa.Table:
         arrays = []
-        for name in meta.column_names:
+        for position, name in enumerate(meta.column_names):
             form = (meta.original_variable_types or {}).get(name) or ""
             declared = [(r["lo"], r["hi"]) for r in (meta.missing_ranges or {}).get(name, [])]
             text = meta.readstat_variable_types.get(name) == "string"
-            arrays.append(self._column(frame[name], name, "" if text else form, declared, text))
+            if text:
+                self.missing.update({name: declared} if declared else {})
+                arrays.append(pa.array(frame[name].map(as_text, na_action="ignore"), pa.string(), from_pandas=True))
+            else:
+                arrays.append(self._numbers(frame[name], name, form, declared, (tags or {}).get(position, {})))
             if name not in self.facts["columns"]:
                 self._describe(name, form, meta)
         return pa.table(arrays, names=[str(name) for name in meta.column_names])
 
-    def _column(self, column: pd.Series, name: str, form: str, declared: list[tuple], text: bool) -> pa.Array:
-        if text:
-            self.missing.update({name: declared} if declared else {})
-            return pa.array(column.map(as_text, na_action="ignore"), pa.string(), from_pandas=True)
-        tags: dict[int, str] = {}
-        if column.dtype == object:  # numbers among letters, which say why a value is missing
+    def _numbers(self, column: pd.Series, name: str, form: str, declared: list[tuple], tags: dict[int, str]) -> pa.Array:
+        """Make numbers or dates of a column; where it says why values are missing, text with codes such as .a."""
+        if column.dtype == object:  # numbers among letters
             values = column.to_numpy()
-            tags = {i: f".{value}" for i, value in enumerate(values) if isinstance(value, str)}
+            tags = {i: value for i, value in enumerate(values) if isinstance(value, str)}
             column = pd.Series([np.nan if isinstance(value, str) else value for value in values])
         numbers = column.to_numpy("float64", na_value=np.nan)
         if declared and kind_of(self.program, form):  # a date that means "no value" cannot be explained: it is none
@@ -131,26 +131,28 @@ class Reader:
         if not tags:
             return array
         known = {low for low, _ in self.missing.setdefault(name, [])}
-        self.missing[name] += [(tag, tag) for tag in sorted(set(tags.values()) - known)]
+        self.missing[name] += [(f".{tag}", f".{tag}") for tag in sorted(set(tags.values())) if f".{tag}" not in known]
         codes = [None if value is None else as_text(value) for value in array.to_pylist()]
-        return pa.array([tags.get(i, code) for i, code in enumerate(codes)], pa.string())
+        return pa.array([f".{tags[i]}" if i in tags else code for i, code in enumerate(codes)], pa.string())
 
     def _describe(self, name: str, form: str, meta: Any) -> None:
         labels = (meta.variable_value_labels or {}).get(name) or {}
         if not labels and self.options.get("catalogue"):
-            labels = self._catalogue().get(re.sub(r"\d+(\.\d*)?$|\.$", "", form), {})
+            labels = self._catalogue().get(re.sub(r"\d*\.?\d*$", "", form), {})
+        text = meta.readstat_variable_types.get(name) == "string"
         said = {"label": (meta.column_names_to_labels or {}).get(name) or "", "format": form,
-                "labels": {self._code(code): str(text) for code, text in labels.items()}}  # fmt: skip
+                "labels": {_code(code, text): str(label) for code, label in labels.items()}}  # fmt: skip
         self.facts["columns"][name] = {key: value for key, value in said.items() if value}
-
-    def _code(self, code: Any) -> str:
-        is_tag = self.program != "SPSS" and isinstance(code, str) and re.fullmatch("[A-Za-z_]", code)
-        return f".{code}" if is_tag and self.program == "Stata" else as_text(code)
 
     def _catalogue(self) -> dict[str, dict]:
         if "catalogue" not in self.__dict__:
             self.catalogue = value_labels(Path(self.options["catalogue"]), self.options.get("encoding", ""))
         return self.catalogue
+
+
+def _code(code: Any, text: bool) -> str:
+    """Write a code that has a label; a letter among numbers says why a value is missing."""
+    return f".{code}" if isinstance(code, str) and not text else as_text(code)
 
 
 def value_labels(path: Path, encoding: str = "") -> dict[str, dict]:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 RECORD = 80  # bytes
 LIBRARY = 3 * RECORD
 MEMBER = b"HEADER RECORD*******MEM"
@@ -29,6 +31,7 @@ class Member:
     first_row: int
     row: int
     rows: int
+    numbers: dict[int, tuple[int, int]]  # which columns hold numbers: where in the row, how many bytes
 
 
 def members(path: Path) -> list[Member]:
@@ -55,11 +58,13 @@ def _member(content: mmap.mmap, start: int, end: int) -> Member:
     long_names = content[start + 20 : start + 26] == b"MEMBV8"
     columns = start + 4 * RECORD
     number = int(content[columns + 54 : columns + 58]) if not long_names else int(content[columns + 52 : columns + 58])
-    row = 0
+    row, numbers = 0, {}
     for i in range(number):
         at = columns + RECORD + i * describes
         length, position = struct.unpack(">h", content[at + 4 : at + 6])[0], struct.unpack(">i", content[at + 84 : at + 88])[0]
         row = max(row, position + length)
+        if struct.unpack(">h", content[at : at + 2])[0] == 1:
+            numbers[i] = (position, length)
     rows = columns + RECORD + -(-number * describes // RECORD) * RECORD
     while content[rows : rows + 23] != SENTENCE + b"OBS":  # version 8 may list long labels first
         rows += RECORD
@@ -68,7 +73,7 @@ def _member(content: mmap.mmap, start: int, end: int) -> Member:
     first = rows + RECORD
     if row <= 0:
         raise ValueError("a table of it has no columns")
-    return Member(_text(name[: 32 if long_names else 8]), start, first, row, _rows(content, rows, first, end, row))
+    return Member(_text(name[: 32 if long_names else 8]), start, first, row, _rows(content, rows, first, end, row), numbers)
 
 
 def _text(name: bytes) -> str:
@@ -110,3 +115,17 @@ def slices(path: Path, member: Member, size: int) -> Iterator[tuple[io.BytesIO, 
             left -= rows
             if left <= 0:
                 return
+
+
+def letters(file: io.BytesIO, member: Member, rows: int) -> dict[int, dict[int, str]]:
+    """Find the numbers that are missing for a reason: column -> row -> letter (A to Z, or _)."""
+    head = LIBRARY + member.first_row - member.start
+    body = np.frombuffer(file.getbuffer(), "uint8", rows * member.row, head).reshape(rows, member.row)
+    found: dict[int, dict[int, str]] = {}
+    for column, (position, length) in member.numbers.items():
+        first = body[:, position]
+        letter = ((first >= ord("A")) & (first <= ord("Z"))) | (first == ord("_"))
+        here = np.flatnonzero(letter & ~body[:, position + 1 : position + length].any(axis=1))
+        if len(here):
+            found[column] = {int(row): chr(first[row]) for row in here}
+    return found

@@ -7,7 +7,6 @@ import datetime as dt
 import numpy as np
 
 NEVER = np.iinfo(np.int32).max  # a day that does not come: no death, no move, still registered
-DAYS_A_YEAR = 365.25
 EPOCH = dt.date(1970, 1, 1)
 
 

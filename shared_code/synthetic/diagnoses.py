@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from shared_code.model.units import DAYS_A_YEAR
 from shared_code.synthetic import planted
 from shared_code.synthetic.chance import pick, stream
 from shared_code.synthetic.conditions import Reference
-from shared_code.synthetic.days import DAYS_A_YEAR, birthday
+from shared_code.synthetic.days import birthday
 from shared_code.synthetic.people import People
 
 # SNOMED CT root concepts (Appendix A of the methods), and ICD-10 codes that mean this condition and no other.

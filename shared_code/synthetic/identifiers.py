@@ -73,7 +73,7 @@ class MadeUp:
     truth: pd.DataFrame
 
 
-def make(people: int, records: int, seed: int = 1, errors: Errors = Errors(), source: str = "APC") -> MadeUp:  # noqa: B008
+def make(people: int, records: int, seed: int = 1, errors: Errors = Errors(), source: str = "APC") -> MadeUp:
     """Make an index of `people` and one source's `records`, at most one of a person."""
     strangers = round(records * errors.not_in_index)
     if not 0 < records <= people + strangers:

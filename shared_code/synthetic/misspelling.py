@@ -34,7 +34,7 @@ def typed_wrong(rng: np.random.Generator, texts: np.ndarray, digits: bool = Fals
     padded = np.concatenate([letters, np.zeros((len(letters), 1), dtype=np.uint8)], axis=1)
     new = np.take_along_axis(padded, source, axis=1)
     change = kind == CHANGED
-    first, span = np.where((letters[rows, at] >= 48) & (letters[rows, at] <= 57), 48, 65), 0
+    first = np.where((letters[rows, at] >= 48) & (letters[rows, at] <= 57), 48, 65)  # "0" or "A"
     span = np.where(first == 48, 10, 26)
     step = 1 + (rng.random(len(letters)) * (span - 1)).astype(int)
     other = first + (letters[rows, at].astype(int) - first + step) % span

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from shared_code.model.units import DAYS_A_YEAR
 from shared_code.synthetic import planted
 from shared_code.synthetic.chance import draw, stream
-from shared_code.synthetic.days import DAYS_A_YEAR, NEVER, day
+from shared_code.synthetic.days import NEVER, day
 from shared_code.synthetic.people import NOWHERE, People
 from shared_code.synthetic.places import Places
 

@@ -13,9 +13,9 @@ FORENAMES_A_GROUP = (400, 300, 150, 200, 150)  # of each sex
 SURNAME_FALL, FORENAME_FALL = 0.75, 0.85  # Zipf: the n-th commonest has a share in proportion to n^-fall
 LISTS = 7  # seed of the lists themselves, so that every made-up site has the same names
 LONGEST = 14
-_ONSET = "B BR C CL D DR F G GR H J K L M N P PR R S SH ST T TH TR V W".split()
-_VOWEL = "A E I O U AI EA OO".split()
-_CODA = "CK D L LL M N ND NG R RD S SS T TT X".split()
+_ONSET = tuple("B BR C CL D DR F G GR H J K L M N P PR R S SH ST T TH TR V W".split())  # noqa: SIM905
+_VOWEL = ("A", "E", "I", "O", "U", "AI", "EA", "OO")
+_CODA = tuple("CK D L LL M N ND NG R RD S SS T TT X".split())  # noqa: SIM905
 _ENDS = (("A", "E", "IA", "ELLE", "INE"), ("AN", "O", "ER", "US", "ICK"))  # forenames of women, of men
 
 

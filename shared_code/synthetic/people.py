@@ -9,9 +9,10 @@ import numpy as np
 
 from shared_code.config import Site
 from shared_code.model import ETHNICITY5
+from shared_code.model.units import DAYS_A_YEAR
 from shared_code.synthetic import planted
 from shared_code.synthetic.chance import draw, pick, stream
-from shared_code.synthetic.days import DAYS_A_YEAR, NEVER, completed_years
+from shared_code.synthetic.days import NEVER, completed_years
 from shared_code.synthetic.places import ELSEWHERE, Places
 
 SEXES = ("F", "M", "I", "U")  # of whom only the first two are simulated; the others are recorded so

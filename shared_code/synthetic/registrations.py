@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from shared_code.model.units import DAYS_A_YEAR
 from shared_code.synthetic.chance import stream
-from shared_code.synthetic.days import DAYS_A_YEAR, NEVER
+from shared_code.synthetic.days import NEVER
 from shared_code.synthetic.people import NOWHERE, OUTSIDE, People
 
 PEOPLE_PER_PRACTICE = 9000

@@ -155,6 +155,21 @@ def test_the_order_of_rows_changes_no_byte(table, policy, random):
     assert to_csv(release(table, policy)) == to_csv(release(table.iloc[order], policy))
 
 
+@pytest.mark.parametrize(
+    ("people", "cases", "shown"),
+    [
+        (9, 0, [None, None]), (10, 0, [10, 0]), (40, 9, [40, None]), (40, 10, [40, 10]), (40, 30, [40, 30]),
+        (40, 31, [40, None]), (40, 40, [40, None]), (10, 10, [10, None]), (0, 0, [0, 0]), (19, 10, [20, None]),
+        (20, 10, [20, 10]),
+    ],
+)  # fmt: skip
+def test_at_the_threshold(people, cases, shown):
+    """Ten of a kind are shown and nine are not: people, cases, and those who are no cases. All of a group is nobody else."""
+    table = pd.DataFrame({"place": ["A"], "sex": ["F"], "people": [people], "cases": [cases]})
+    found = release(table, Policy(threshold=10, rounding=5)).set_index("statistic")["value"]
+    assert [None if np.isnan(found[name]) else found[name] for name in ("people", "cases")] == shown
+
+
 def test_the_table_given_is_not_changed():
     table = pd.DataFrame({"place": ["A"], "sex": ["F"], "people": [12], "cases": [3]}, index=[7])
     before = table.copy()

@@ -32,7 +32,7 @@ class Example:
 @pytest.fixture(scope="session")
 def example(tmp_path_factory) -> Example:
     made = make(PEOPLE, PEOPLE, seed=11)
-    settings = Settings(tmp_path_factory.mktemp("private"), made_up=True)
+    settings = Settings(tmp_path_factory.mktemp("private"), made_up=True, random_pairs=600_000)
     linked = link(made.records, made.people, settings)
     return Example(made, linked, truth_of(made), settings)
 
@@ -66,7 +66,7 @@ def table() -> Callable[[str], pd.DataFrame]:
     """Read a table written as a person writes it: `nhs_number surname forename date_of_birth sex postcode`; - is missing."""
 
     def read(text: str) -> pd.DataFrame:
-        rows = [[None if word == "-" else word for word in line.split()] for line in text.strip().splitlines()]
+        rows = [[None if word == "-" else word for word in line.split()] for line in text.splitlines() if line.strip()]
         return pd.DataFrame(rows, columns=COLUMNS, dtype="string")
 
     return read

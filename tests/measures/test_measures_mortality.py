@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from shared_code.config.study import Period
-from shared_code.measures import as_events, deaths_and_person_years, years_in
+from shared_code.measures import as_events, deaths_and_person_years, require_located_deaths, years_in
 
 PERIOD = Period(start="2021-04-01", end="2023-04-01")  # holds the mid-years 2021 and 2022
 AREAS = """
@@ -123,3 +125,25 @@ def test_a_person_dies_once(prepared, expect):
         0-64  2       2       2               10774.9
         65+   1       1       1               0""",
     )
+
+
+def deaths_located(tables, places: list[str]):
+    people = "\n".join(f"p{i} 1950-01 {'I' if place == 'sexless' else 'F'}" for i, place in enumerate(places))
+    where = {"sexless": "E01000001", "none": "."}
+    deaths = "\n".join(f"p{i} 2022-01-05 2022-01-06 {where.get(p, p)}" for i, p in enumerate(places))
+    return tables(area_lookup=AREAS, person=f"who birth_month sex\n{people}",
+                  death=f"who death_date reg_date lsoa21\n{deaths}")  # fmt: skip
+
+
+@pytest.mark.parametrize("elsewhere", ["none", "E01999999", "sexless"])
+def test_deaths_that_lead_nowhere_are_refused_and_a_few_are_not(tables, message_of, elsewhere):
+    """A column left out must not look like a place where nobody dies."""
+    require_located_deaths(deaths_located(tables, ["E01000001"] * 9 + [elsewhere]), PERIOD)
+    refused = message_of(require_located_deaths, deaths_located(tables, ["E01000001"] * 8 + [elsewhere] * 2), PERIOD)
+    assert "fewer than 90% of the deaths have a known person, sex and small area" in refused
+
+
+def test_a_period_without_any_death_is_refused(tables, message_of):
+    prepared = deaths_located(tables, ["E01000001"])
+    later = PERIOD.model_copy(update={"start": dt.date(2030, 1, 1), "end": dt.date(2031, 1, 1)})
+    assert "no death was registered in the period" in message_of(require_located_deaths, prepared, later)

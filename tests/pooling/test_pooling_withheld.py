@@ -111,6 +111,15 @@ def test_withheld_people_are_in_the_bounds_though_not_in_the_estimate(network, o
     assert row["sites"] == "a; b"
 
 
+def test_bounds_hold_every_number_at_its_worst(network, one):
+    """200 of 2,000 rounded to 5: at least 198 of 2,002, at most 202 of 1,998."""
+    net = network(threshold=10, rounding=5)
+    for name in "ab":
+        net.send(name, ill=one_cell(2000, 200))
+    row = one(net.pool(), scope="pooled", measure="crude prevalence", level="everyone", item="asthma")
+    np.testing.assert_allclose([row["bound_lower"], row["bound_upper"]], [19800 / 2002, 20200 / 1998], rtol=1e-9)
+
+
 def test_a_true_zero_counts_as_zero(network, one):
     net = network(threshold=10, rounding=1)
     net.send("a", ill=one_cell(2000, 200))

@@ -11,6 +11,7 @@ import pytest
 
 from shared_code.config import Site, codelists
 from shared_code.model import ETHNICITY5
+from shared_code.model.units import DAYS_A_YEAR
 from shared_code.synthetic import days, diagnoses, make, planted
 from shared_code.synthetic.conditions import at_least
 from shared_code.synthetic.truth import AGE_EDGES
@@ -112,7 +113,7 @@ def test_deaths_follow_the_planted_hazards(large):
     assert z.abs().max() < 4
     deciles = rows[rows.area == "imd10"].groupby("code")[["deaths"]].sum().deaths
     assert deciles.to_dict() == {str(d): observed[d] for d in range(1, 11)}
-    assert (rows.person_years / (rows.days_lived / days.DAYS_A_YEAR)).sub(1).abs().max() < 0.05
+    assert (rows.person_years / (rows.days_lived / DAYS_A_YEAR)).sub(1).abs().max() < 0.05
 
 
 def test_planted_life_expectancy_is_that_of_its_area(large):

@@ -1,0 +1,131 @@
+"""Databases: a table or view of SQLite, DuckDB, or of a server through SQLAlchemy (PostgreSQL, SQL Server, …).
+
+A server's address, with the password in it, stands in an environment variable that the site file names; no message ever
+shows it. Tables are read through a cursor on the server, a chunk at a time, in a transaction that cannot write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from shared_code.model import Problem, Refused, did_you_mean, few
+from shared_code.sources.landing import Landed, chunks_of, land_chunks, named, quoted
+
+# What a kind of server needs beyond SQLAlchemy: the driver this project uses, and how it is installed.
+DRIVERS = {"postgresql": ("psycopg", "pip install 'psycopg[binary]>=3.2'"),
+           "mssql": ("pyodbc", "pip install pyodbc, and from Microsoft the ODBC Driver 18 for SQL Server"),
+           "mysql": ("pymysql", "pip install pymysql"), "oracle": ("oracledb", "pip install oracledb")}  # fmt: skip
+EXAMPLE = "postgresql://user:password@host/database"
+
+
+def sqlite_chunks(path: Path, table: str, size: int) -> Iterator[pa.Table]:
+    """Read a table or view of an SQLite file in chunks."""
+    with closing(sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True)) as database:
+        kinds = database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
+        known_table(str(path), table, [row[0] for row in kinds])
+        cursor = database.execute(f"SELECT * FROM {named(table)}")
+        yield from chunks_of(iter(cursor), [entry[0] for entry in cursor.description], size)
+
+
+def scan_duckdb(path: Path, connection: Any, table: str) -> Landed:
+    """Attach a DuckDB file and give the scan of one of its tables or views (schema.table, or table)."""
+    alias = f"extract_{hashlib.sha256(path.as_posix().encode()).hexdigest()[:12]}"
+    connection.execute(f"ATTACH IF NOT EXISTS {quoted(path)} AS {alias} (READ_ONLY)")
+    sql = ("SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 UNION ALL "
+           "SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = $1 AND NOT internal")  # fmt: skip
+    present = {f"{schema}.{name}".removeprefix("main."): (schema, name) for schema, name in connection.execute(sql, [alias]).fetchall()}
+    known_table(str(path), table.removeprefix("main."), list(present))
+    schema, name = present[table.removeprefix("main.")]
+    read = f"SELECT * FROM {alias}.{named(schema)}.{named(name)}"
+    return Landed(read, [row[0] for row in connection.execute(f"DESCRIBE {read}").fetchall()])
+
+
+def known_table(where: str, table: str, present: list[str]) -> None:
+    """Refuse a table that is not there (raises model.Refused)."""
+    if table not in present:
+        wrong = f"there is no table {table!r} in it{did_you_mean(table, present)}" if table else "no table of it is named"
+        raise Refused(where, [Problem(where, wrong, few(present), "Correct table: in the site's settings")])
+
+
+def land_server_table(url_env: str, table: str, target: Path, size: int) -> Landed:
+    """Copy one table or view of a server into Parquet (raises model.Refused in one line).
+
+    url_env  name of the environment variable that holds the address      table  table, or schema.table
+    """
+    where = f"database {url_env}"
+    engine = _engine(url_env, where)
+    try:
+        return land_chunks(_server_chunks(engine, table, size, where), target)
+    except Refused:
+        raise
+    except Exception as error:  # every driver has errors of its own
+        raise Refused(where, [Problem(where, *_reason(error, engine))]) from None
+    finally:
+        engine.dispose()
+
+
+def _engine(url_env: str, where: str) -> Any:
+    address = os.environ.get(url_env, "").strip()
+    if not address:
+        mend = f"Set it before the run, for example export {url_env}='{EXAMPLE}'; never write it into a site file"
+        raise Refused(where, [Problem(where, f"the environment variable {url_env} is not set", "the address", mend)])
+    try:
+        import sqlalchemy
+    except ImportError:
+        raise Refused(where, [Problem(where, "the package SQLAlchemy is missing", "", "pip install sqlalchemy")]) from None
+    try:
+        url = sqlalchemy.make_url(address)
+    except Exception:  # the error would show the address
+        mend = f"Correct the variable {url_env}"
+        raise Refused(where, [Problem(where, "it does not hold the address of a database", EXAMPLE, mend)]) from None
+    kind = url.get_backend_name()
+    driver, install = DRIVERS.get(kind, ("", "see the list of dialects of SQLAlchemy"))
+    if driver and "+" not in url.drivername:
+        url = url.set(drivername=f"{kind}+{driver}")
+    try:
+        return sqlalchemy.create_engine(url)
+    except ImportError as error:  # the package is missing, or a library it needs
+        wrong = f"this machine lacks what reads {kind} ({str(error).splitlines()[0]})"
+        raise Refused(where, [Problem(where, wrong, "", f"Install it: {install}")]) from None
+    except Exception:
+        kinds = f"{few(DRIVERS)} or another that SQLAlchemy knows"
+        raise Refused(where, [Problem(where, f"{kind} is no kind of database known here", kinds)]) from None
+
+
+def _server_chunks(engine: Any, table: str, size: int, where: str) -> Iterator[pa.Table]:
+    import sqlalchemy
+
+    schema, _, name = table.rpartition(".")
+    options: dict[str, Any] = {"stream_results": True, "max_row_buffer": size}
+    if engine.dialect.name == "postgresql":
+        options["postgresql_readonly"] = True
+    with engine.connect().execution_options(**options) as connection:
+        inspector = sqlalchemy.inspect(connection)
+        known = {*inspector.get_table_names(schema or None), *inspector.get_view_names(schema or None)}
+        if engine.dialect.name == "postgresql":
+            known |= set(inspector.get_materialized_view_names(schema or None))
+        known_table(where, table, sorted(f"{schema}.{found}" if schema else found for found in known))
+        rows = sqlalchemy.select(sqlalchemy.text("*")).select_from(sqlalchemy.table(name, schema=schema or None))
+        result = connection.execute(rows)
+        yield from chunks_of(iter(result), list(result.keys()), size)
+
+
+def _reason(error: Exception, engine: Any) -> tuple[str, str, str]:
+    """Say in one line why a server cannot be read, without its address."""
+    text = str(getattr(error, "orig", None) or error).strip()
+    secrets = [engine.url.password, engine.url.render_as_string(hide_password=False)]
+    for secret in filter(None, secrets):
+        text = text.replace(str(secret), "***")
+    if "Can't open lib" in text or "IM002" in text or "Data source name not found" in text:
+        return "the ODBC driver that the address names is not installed here", "", f"Install it: {DRIVERS['mssql'][1]}"
+    first = text.splitlines()[0].rstrip(".") if text else type(error).__name__
+    return f"the database cannot be read ({first})", "", "Ask its keeper, or take the extract as files"

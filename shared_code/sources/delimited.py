@@ -1,0 +1,97 @@
+"""Text files: delimited with any sign and encoding, and fixed width. Every value stays text."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from shared_code.model import Problem, Refused, few
+from shared_code.sources.landing import Landed, chunks_of, clear, quoted, scan
+
+UTF8 = ("utf-8", "utf8", "utf-8-sig")
+
+
+def is_gzip(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
+
+
+def land_delimited(path: Path, target: Path, delimiter: str, encoding: str, memory: int) -> Landed:
+    """Copy a delimited file into Parquet, using at most so many bytes of memory."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if encoding.lower() in UTF8:
+        return _csv(path, path, target, delimiter, memory)
+    copy = target.with_name(f"{target.name}.partial.utf8")
+    try:
+        _copy_as_utf8(path, copy, encoding)
+        return _csv(path, copy, target, delimiter, memory)
+    finally:
+        clear(target)
+
+
+def _csv(path: Path, source: Path, target: Path, delimiter: str, memory: int) -> Landed:
+    """Read a delimited file; `source` is the file itself or its copy in UTF-8."""
+    header = _header(source, delimiter)
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        wrong = f"the first line names a column twice: {few(twice)}"
+        raise Refused(str(path), [Problem(str(path), wrong, "one name per column", "Rename one of them")])
+    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in header)
+    partial = target.with_name(f"{target.name}.partial")
+    read = (
+        f"read_csv({quoted(source)}, auto_detect=false, columns={{{columns}}}, delim={quoted(delimiter)}, header=true, "
+        "quote='\"', escape='\"', comment='', nullstr='', null_padding=false, strict_mode=true, "
+        f"compression='{'gzip' if is_gzip(source) else 'none'}')"
+    )
+    settings: Any = {"memory_limit": f"{memory // 2**20}MB", "temp_directory": str(target.with_name(f"{target.name}.spill"))}
+    try:
+        with duckdb.connect(config=settings) as connection:
+            connection.execute(f"COPY (SELECT * FROM {read}) TO {quoted(partial)} (FORMAT parquet)")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return scan(target)
+
+
+def _header(path: Path, delimiter: str) -> list[str]:
+    """Read the column names in the first line; a column without a name is called by its position."""
+    opener = gzip.open if is_gzip(path) else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        if len(delimiter) == 1:
+            names = next(csv.reader(file, delimiter=delimiter), None)
+        else:  # Python's own reader knows one character only
+            line = file.readline().rstrip("\r\n")
+            names = [name.removeprefix('"').removesuffix('"') for name in line.split(delimiter)] if line else None
+    if not names:
+        raise ValueError("the file is empty")
+    return [name.strip() or f"column{position}" for position, name in enumerate(names, 1)]
+
+
+def _copy_as_utf8(path: Path, target: Path, encoding: str) -> None:
+    """Copy a text file into UTF-8, a block at a time."""
+    opener = gzip.open if is_gzip(path) else open
+    with opener(path, "rt", encoding=encoding, newline="") as source, target.open("w", encoding="utf-8", newline="") as out:
+        while block := source.read(1 << 20):
+            out.write(block)
+
+
+def fixed_width_chunks(path: Path, columns: dict[str, list[int]], encoding: str, size: int) -> Iterator[pa.Table]:
+    """Read a fixed-width file in chunks: blanks around a value are no part of it; blank and "." are nothing.
+
+    columns  name -> first and last character, counted from 1
+    """
+    spans = [(first - 1, last) for first, last in columns.values()]
+    opener = gzip.open if is_gzip(path) else open
+    with opener(path, "rt", encoding=encoding) as file:
+        rows = ([_field(line[first:last]) for first, last in spans] for line in file if line.strip())
+        yield from chunks_of(rows, list(columns), size)
+
+
+def _field(text: str) -> str | None:
+    text = text.strip()
+    return text if text not in ("", ".") else None
