@@ -72,6 +72,10 @@ def site_template() -> str:
                   "    file: FILE.csv              # .csv .tsv .sav .dta .xpt .sas7bdat .parquet .xlsx .sqlite .duckdb",
                   "    columns:"]  # fmt: skip
         for column in table.columns:
+            if column.name == "person_id":
+                parts.append("      # leave pseudonymise out if your extract already holds 64-digit pseudonyms")
+                parts.append("      person_id: {from: YOUR_COLUMN, pseudonymise: true}")
+                continue
             hint = column.meaning + (" (required)" if column.never_missing else "")
             if column.values:
                 codes = ", ".join(f"YOUR_CODE: {code!r}" if code.isdigit() else f"YOUR_CODE_{i}: {code}"

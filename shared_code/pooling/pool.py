@@ -108,7 +108,7 @@ def availability(study: Study, inbox: Inbox, expected: dict[str, str]) -> pd.Dat
         received = inbox.releases.get(site)
         for stem, entry in study.analyses.items():
             if received is None:
-                state, reason, digest = "missing", "no release has arrived", ""
+                state, reason, digest = "missing", "", ""
             elif stem in received.manifest["plans"]:
                 collected = received.manifest.get("not_collected", {})
                 state, digest = "in", received.digest

@@ -16,6 +16,9 @@ TEXT = {"analysis", "measure", "item", "group", "level", "sex", "scope", "scale"
         "sites_without", "reason", "releases"}  # fmt: skip
 
 
+MUCH_WITHHELD = 0.1  # share of the numerator in withheld or rounded numbers from which a sentence says so
+
+
 class Report:
     """Give a page the numbers of one study, as they were staged beside it."""
 
@@ -42,9 +45,13 @@ class Report:
         """Give the record of the pooling: digests of protocol, code, environment and releases."""
         return json.loads((self.folder / DATA / "pooled.json").read_text("utf-8"))
 
-    @property
-    def made_up(self) -> bool:
-        return any(r["made_up_data"] for r in self.record["releases"].values())
+    def made_up(self) -> str:
+        """Say which sites are made up, in words; nothing where none is."""
+        releases = list(self.record["releases"].values())
+        titles = [r["title"] for r in releases if r["made_up_data"]]
+        if titles and len(titles) == len(releases):
+            return "The places and people of this study are made up. The numbers show how the method works and say nothing about anyone."
+        return f"Some of the places and their people are made up: {', '.join(titles)}." if titles else ""
 
     def entry(self, stem: str) -> dict[str, Any]:
         return self.study["analyses"][stem]
@@ -80,6 +87,9 @@ class Report:
                 estimate=f"**{number(shown, decimals)}**",
                 interval="95 % interval " + interval(row["lower"], row["upper"], decimals), sites=int(row["n_sites"]),
             )  # fmt: skip
+            if row["withheld_share"] > MUCH_WITHHELD:
+                extremes = interval(row["bound_lower"], row["bound_upper"], decimals)
+                words += f" If every withheld number were extreme: {extremes}." if extremes else ""
             lines.append(f"- {words} [{int(row['n_sites'])} sites]{{.sites}}")
         return "\n".join(lines)
 
@@ -123,9 +133,10 @@ class Report:
         order = chosen["level"].where(~numeric, chosen["level"].str.zfill(3)).sort_values().index
         labels = self.entry(stem)["labels"]
         size = "Person-years" if chosen["people"].isna().all() else "People"
-        what = "Events" if size == "Person-years" else "With it"
+        what = "Deaths" if measure == "life expectancy" else "Events" if size == "Person-years" else "With it"
+        heading = self.entry(stem)["dimensions"].get(group) or group.capitalize()
         table = [{
-            "Level": labels.get(f"{group}:{row['level']}", row["level"]),
+            heading: labels.get(f"{group}:{row['level']}", row["level"]),
             **({"Sex": labels.get(f"sex:{row['sex']}", row["sex"])} if "both" not in set(chosen["sex"]) else {}),
             "Estimate": estimate(row, decimals),
             "Bounds": interval(row["bound_lower"], row["bound_upper"], decimals),

@@ -30,7 +30,8 @@ def site_record(site: Site, study: Study, path: Path, target: Path) -> None:
         (target / "data" / Path(name).name).write_bytes(content)
         declared = Plan(study, stem).results(table)
         tables.append({"name": f"{stem}.{table}", "analysis": study.analyses[stem].title, "title": declared.title,
-                       "file": f"data/{Path(name).name}"})  # fmt: skip
+                       "file": f"data/{Path(name).name}",
+                       "order": {d: list(Plan(study, stem).levels(table, d) or {}) for d in declared.dimensions}})  # fmt: skip
     record = {"site": site.title, "study": study.title, "manifest": manifest, "digest": digest, "tables": tables}
     (target / "data" / "site.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
     project = {
@@ -74,11 +75,16 @@ class SitePage:
         parts = []
         for t in self.record["tables"]:
             cells = from_csv((self.folder / t["file"]).read_bytes())
+            order = {level: i for levels in t["order"].values() for i, level in enumerate(levels)}
             dimensions = [c for c in cells.columns if c not in ("statistic", "value", "status", "lower", "upper")]
             cells["shown"] = [SHOWN[s] or number(v, 0 if float(v).is_integer() else 2)
                               for s, v in zip(cells["status"], cells["value"])]  # fmt: skip
             wide = cells.pivot(index=dimensions, columns="statistic", values="shown").reset_index()
-            wide = wide.sort_values(dimensions, key=lambda c: c.eq(ALL), ascending=False, kind="stable").head(most)
+            ranked = wide[dimensions].apply(lambda c: c.map(lambda v: -1 if v == ALL else order.get(v, 10_000)))  # noqa: B023
+            wide = wide.loc[ranked.sort_values(dimensions, kind="stable").index]
+            withheld = wide.isin(["withheld"]).any(axis=1)
+            first = wide[~withheld].head(most // 2).index.union(wide[withheld].head(most // 2).index, sort=False)
+            wide = wide.loc[[i for i in wide.index if i in set(first)]]
             statistics = tuple(c for c in wide.columns if c not in dimensions)
             parts.append(f"### {t['title']}\n\n{pipe_table(wide, right=statistics)}\n")
         return "\n".join(parts)

@@ -60,6 +60,7 @@ def study_record(study: Study) -> dict[str, Any]:
         analyses[stem] = {
             "title": entry.title, "question": entry.question, "labels": labels, "items": items,
             "item_label": item_label,
+            "dimensions": {name: spec.label for table in entry.results.values() for name, spec in table.dimensions.items()},
             "findings": [f.model_dump() for f in entry.findings], "figures": list(entry.figures),
             "needs": entry.needs, "parameters": entry.model_dump(mode="json")["parameters"],
         }  # fmt: skip

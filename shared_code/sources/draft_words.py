@@ -33,7 +33,8 @@ COLUMN_WORDS: dict[str, dict[str, str]] = {
     "": {
         "person_id": "person id; person identifier; pseudonym; pseudonymised; pseudo id; pseudoid; pseudo hesid; pid; patient; "
                      "patient id; pat no; patno; nhs number; id; seqn; local number; chi",
-        "lsoa21": "lsoa21; lsoa 21; lsoa 2021; lsoa; lsoa21cd; lsoa11; small area", "lsoa11": "lsoa11; lsoa 11; lsoa11cd; lsoa 2011",
+        "lsoa21": "lsoa21; lsoa 21; lsoa 2021; lsoa; lsoa21cd; lsoa11; small area",
+        "lsoa11": "lsoa11; lsoa 11; lsoa11cd; lsoa 2011",
         "provider": "provider; procode; procode3; provider code; trust; org code; site code",
         "sex": "sex; gender; sexcd; sex cd", "source": "source; setting; origin; where; recorded in",
         "date": "date; on", "status": "status; state",
@@ -50,7 +51,8 @@ COLUMN_WORDS: dict[str, dict[str, str]] = {
     },
     "gp_registration": {
         "practice_code": "practice; practice code; gp practice; gppractice; ods code; gpprac; surgery",
-        "reg_start": "registered; date registered; reg start; reg from; regstdt; begin; start; registration date; from; begin ymd",
+        "reg_start": "registered; date registered; reg start; reg from; regstdt; begin; start; registration date; from; "
+                     "begin ymd",
         "reg_end": "deregistered; date deregistered; reg end; reg to; regenddt; end; until; to; left; end ymd",
         "reg_type": "registration type; reg type; regtype; type; kind; list type",
     },
@@ -76,12 +78,14 @@ COLUMN_WORDS: dict[str, dict[str, str]] = {
     "admission": {
         "spell_id": "spell id; spell; spell number; epikey; admission id", "admi_date": "admission date; admidate; admitted",
         "disch_date": "discharge date; disdate; discharged", "admimeth": "admission method; admimeth; method of admission",
-        "class_pat": "patient class; classpat; patient classification", "primary_icd10": "primary diagnosis; diag 4 01; diagnosis",
+        "class_pat": "patient class; classpat; patient classification",
+        "primary_icd10": "primary diagnosis; diag 4 01; diagnosis",
         "los_days": "length of stay; los; speldur", "discharge_method": "discharge method; dismeth",
         "discharge_dest": "discharge destination; disdest", "cost": "cost; tariff",
     },
     "ed_attendance": {
-        "att_id": "attendance id; aekey; attendance number", "arrival": "arrival; arrived; arrivaldate; arrival date; arrival time",
+        "att_id": "attendance id; aekey; attendance number", "arrival": "arrival; arrived; arrivaldate; arrival date; "
+                                                                     "arrival time",
         "departure": "departure; departed; left", "dept_type": "department type; aedepttype; dept type",
         "att_category": "attendance category; aeattendcat", "arrival_mode": "arrival mode; aearrivalmode",
         "outcome": "outcome; disposal; aeattenddisp", "acuity": "acuity; triage",
@@ -92,7 +96,8 @@ COLUMN_WORDS: dict[str, dict[str, str]] = {
         "first_followup": "first or follow up; first attendance; firstatt", "mode": "mode; medium",
     },
     "area_lookup": {
-        "ward_vintage": "ward edition; edition; ward vintage; vintage", "ward_cd": "ward code; ward; wd24cd; ward cd; wardcode; ward 2024 code",
+        "ward_vintage": "ward edition; edition; ward vintage; vintage",
+        "ward_cd": "ward code; ward; wd24cd; ward cd; wardcode; ward 2024 code",
         "ward_name": "ward name; wardname; wd24nm; ward label; ward 2024 name; ward",
         "lad_cd": "district code; lad; lad cd; local authority code",
         "locality": "locality; neighbourhood; district; pcn; place; town",

@@ -59,16 +59,17 @@ def draft_site(name: str, files: Iterable[Path]) -> str:
     for match in matches:
         lines += _table(match)
     if not matches:
-        lines[-1] = "tables: {}                          # ? no file looks like a table of the data model; see docs/data-dictionary.md"
-    if left:
-        lines += ["", *(f"# not used: {f.file}{' ' + f.table if f.table else ''} (fits no table, or a table that has a better file)"
-                        for f in left)]  # fmt: skip
+        lines[-1] = "tables: {}       # ? no file looks like a table of the data model; see docs/data-dictionary.md"
+    for seen_file in left:
+        named = " ".join(filter(None, (seen_file.file, seen_file.table)))
+        lines.append(f"# not used: {named} (fits no table, or a table that has a better file)")
     return "\n".join(lines) + "\n"
 
 
 def _table(match: Match) -> list[str]:
     seen, table = match.seen, match.table
-    lines = ["", f"  {table.name}:                      # a row is {table.row}; {_about(seen.rows)}", f"    file: {_text(seen.file)}"]
+    lines = ["", f"  {table.name}:                      # a row is {table.row}; {_about(seen.rows)}"]
+    lines.append(f"    file: {_text(seen.file)}")
     if seen.table:
         lines.append(f"    table: {_text(seen.table)}")
     if seen.delimiter != ",":
@@ -82,7 +83,8 @@ def _table(match: Match) -> list[str]:
         lines.append(f"    missing: [{', '.join(map(_text, nothing))}]")
     totals = {c.name: [k for k in c.codes if squeezed(k) not in TOTALS] for name, (c, _) in match.columns.items()
               if name == "sex" and any(squeezed(k) in TOTALS for k in c.codes)}  # fmt: skip
-    lines += [f"    where: {{{_text(n)}: [{', '.join(map(_text, kept))}]}}   # ? the file also has rows for totals" for n, kept in totals.items()]
+    for name, kept in totals.items():
+        lines.append(f"    where: {{{_text(name)}: [{', '.join(map(_text, kept))}]}}   # ? the file also has rows for totals")
     wide = _wide(match)
     if "person_id" not in table.key and table.key[0] in OFTEN_BY_NUMBER and table.key[0] not in match.columns:
         lines.append(f"    number: {table.key[0]}                  # the file has no identifier of its own")
@@ -124,7 +126,8 @@ def _column(column: Column, c: ColumnProfile, score: float, totals: dict) -> lis
         found, doubts = recodes(column, c, totals)
         if found:
             keys.append(f"values: {{{', '.join(found)}}}")
-            if len({f.rpartition(": ")[0].upper() for f in found}) < len({k for k in c.codes if meaning(column, k, c.labels.get(k, "")) is not None}):
+            understood = [k for k in c.codes if meaning(column, k, c.labels.get(k, "")) is not None]
+            if len(found) < len(understood):
                 keys.append("any_case: true")
         asks += doubts
     body = f"      {column.name}: {{{', '.join(keys)}}}"
@@ -163,7 +166,7 @@ def _one_case(known: dict[str, str | bool]) -> dict[str, str | bool]:
     for code, means in known.items():
         if kept.setdefault(code.upper(), (code, means))[1] != means:
             return known
-    return {code: means for code, means in kept.values()}
+    return dict(kept.values())
 
 
 def _blank(column: Column, match: Match) -> list[str]:
@@ -172,14 +175,17 @@ def _blank(column: Column, match: Match) -> list[str]:
     if column.name == "imd_version":
         guess = [f"IoD{year}" for year in ("2025", "2019") if year in names]
         told = f"{{constant: {guess[0]}}}" if guess else f"{{from: {BLANK}}}"
-        return [f"      # ? {column.name}: which edition of the index of deprivation? {{constant: IoD2025}} or {{constant: IoD2019}}",
-                f"      {column.name}: {told}"]  # fmt: skip
+        return [
+            f"      # ? {column.name}: which edition of the index? {{constant: IoD2025}} or {{constant: IoD2019}}",
+            f"      {column.name}: {told}",
+        ]
     if column.name == "code_system":
         system = next((s for form, s in (("icd10", "ICD10"), ("snomed", "SCT")) for c, _ in [match.columns.get("code", (None, 0))]
                        if c and c.share(form) > 0.99), "")  # fmt: skip
         if system:
             return [f"      {column.name}: {{constant: {system}}}"]
-    hint = " or {constant: 2024-05}" if column.name == "ward_vintage" else f" or one of {few(column.values)} as {{constant: …}}" if column.values else ""
+    hint = f" Or, for all rows, {{constant: …}} with one of {few(column.values)}" if column.values else ""
+    hint = " Or, for all rows, {constant: 2024-05}" if column.name == "ward_vintage" else hint
     return [f"      # ? {column.name}: which column holds the {column.meaning}?{hint}", f"      {column.name}: {{from: {BLANK}}}"]
 
 

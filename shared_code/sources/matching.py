@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from shared_code.model import TABLES, Column, Table
-from shared_code.sources.draft_words import CODE_WORDS, COLUMN_WORDS, NO, NUMBERS, TABLE_WORDS, TOTALS, YES, squeezed, words
+from shared_code.sources.draft_words import (
+    CODE_WORDS,
+    COLUMN_WORDS,
+    NO,
+    NUMBERS,
+    TABLE_WORDS,
+    TOTALS,
+    YES,
+    squeezed,
+    words,
+)
 from shared_code.sources.profiling import ColumnProfile, FileProfile
 
 LEAST, SURE = 0.45, 0.75  # below LEAST a column is not matched; below SURE a match is asked about
@@ -16,6 +26,7 @@ PATTERN_FORMS = {  # column of the data model -> forms of its values
     "underlying_icd10": ("icd10",), "primary_icd10": ("icd10",), "discharge_dest": ("number",), "tfc": ("number",),
 }  # fmt: skip
 UNSEEN = ("ethnicity_source", "locality", "ward_name", "value", "unit", "reason", "list", "programme_id", "language", "source")
+OFTEN_CONSTANT = ("ward_vintage", "imd_version", "source")
 OFTEN_BY_NUMBER = ("event_id", "meas_id", "spell_id", "att_id", "appt_id", "enc_id", "contact_id")
 
 
@@ -71,7 +82,7 @@ def match_table(seen: FileProfile, table: Table) -> Match:
         taken = any(c is other for other, _ in match.columns.values())
         if score >= LEAST and name not in match.columns and not taken:
             match.columns[name] = (c, score)
-    needed = [c for c in table.columns if c.never_missing and c.name not in (*OFTEN_BY_NUMBER, "ward_vintage", "imd_version", "source")]
+    needed = [c for c in table.columns if c.never_missing and c.name not in (*OFTEN_BY_NUMBER, *OFTEN_CONSTANT)]
     found = sum(score for _, score in match.columns.values())
     missing = sum(1.2 for c in needed if c.name not in match.columns)
     unused = 0.15 * (len(seen.columns) - len(match.columns))
@@ -103,7 +114,8 @@ def likeness(table: Table, column: Column, c: ColumnProfile) -> float:
 def _name_likeness(table: Table, column: str, name: str) -> float:
     own, short = words(name), squeezed(name)
     best = 0.0
-    phrases = ";".join([COLUMN_WORDS.get(table.name, {}).get(column, ""), COLUMN_WORDS[""].get(column, ""), column.replace("_", " ")])
+    own_words, for_all = COLUMN_WORDS.get(table.name, {}).get(column, ""), COLUMN_WORDS[""].get(column, "")
+    phrases = ";".join([own_words, for_all, column.replace("_", " ")])
     for phrase in filter(None, (p.strip() for p in phrases.split(";"))):
         told, joined = phrase.split(), squeezed(phrase)
         if joined == short:
@@ -140,7 +152,8 @@ def _content(table: Table, column: Column, c: ColumnProfile) -> float:
         return known / sum(c.codes.values()) if known else 0.15 if len(c.codes) <= len(column.values) + 2 else 0.0
     if column.name in OFTEN_BY_NUMBER:
         return 0.8 if c.unique and c.share("hex64") == 0 and not c.date_form else 0.0
-    return 0.4 if not c.date_form and not c.share("hex64", "lsoa", "ward") > 0.9 and (column.name in UNSEEN or column.key) else 0.0
+    plain = not c.date_form and not c.share("hex64", "lsoa", "ward") > 0.9
+    return 0.4 if plain and (column.name in UNSEEN or column.key) else 0.0
 
 
 def meaning(column: Column, code: str, label: str = "") -> str | bool | None:

@@ -82,6 +82,8 @@ def converted(numbers: np.ndarray, program: str, form: str) -> pa.Array:
             made = pa.array(_whole(moment, good) * 1000, pa.int64(), mask=~good).cast(pa.timestamp("us"))
         else:
             time = np.round(numbers * (1000 / ticks))
+            if form.upper().startswith("TOD"):  # SAS writes the time of day of a moment with it
+                time = np.mod(time, DAY * 1000.0)
             good = (time >= 0) & (time < DAY * 1000.0)
             made = pa.array(_whole(time, good) * 1000, pa.int64(), mask=~good).cast(pa.time64("us"))
     lost = ~good & ~np.isnan(numbers)
