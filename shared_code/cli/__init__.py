@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from shared_code.cli import onboarding
 from shared_code.config import Study
 from shared_code.model import Refused
 
@@ -135,6 +136,10 @@ def generate(check: Annotated[bool, typer.Option(help="only say whether the file
     _say("Everything is up to date." if not stale else f"{'Out of date' if check else 'Wrote'}: {', '.join(stale)}.")
     if check and stale:
         raise typer.Exit(1)
+
+
+app.command("new-site")(onboarding.new_site)
+app.command("check")(onboarding.check)
 
 
 def main() -> None:

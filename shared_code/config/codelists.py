@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared_code.config.rooms import from_root
 from shared_code.model import Problem, Refused, few
 
 FOLDER = Path("config/codelists")
@@ -64,6 +65,7 @@ def load(reference: str, folder: Path = FOLDER) -> Codelist:
     Raises model.Refused when the file is missing or any line is wrong: unknown code system, a SNOMED CT code whose
     check digit is wrong (a code cut or rounded by a spreadsheet), an ICD-10 code that is not one.
     """
+    folder = from_root(folder)
     path = folder / f"{reference}.csv"
     if not path.is_file():
         versions = [f"{p.parent.name}/{p.stem}" for p in sorted(folder.glob("*/*.csv"))]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared_code.config import codelists
+from shared_code.config import codelists, rooms
 from shared_code.config.study import Analysis, Period, ResultsTable, Study
 
 
@@ -53,6 +53,6 @@ class Plan:
 
 def open_plan(study: str | Path, stem: str) -> Plan:
     """Read the protocol and pick one analysis (raises model.Refused for a faulty protocol)."""
-    plan = Plan(Study.read(study), stem)
+    plan = Plan(Study.read(rooms.from_root(study)), stem)
     plan.study.analysis(stem)
     return plan

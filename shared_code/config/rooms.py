@@ -56,3 +56,9 @@ def figures(study: str) -> Path:
 def report(study: str) -> Path:
     """Folder of the published report."""
     return PUBLIC / study / "report"
+
+
+def from_root(path: str | Path) -> Path:
+    """Find a path of the project also where Jupyter has started a kernel in the folder notebooks/."""
+    path = Path(path)
+    return path if path.is_absolute() or Path.cwd().name != "notebooks" else Path("..") / path

@@ -92,10 +92,13 @@ def gold_standard(records: pd.DataFrame, index: pd.DataFrame, linked: Linked, se
                   say: Callable[[str], None] = lambda text: None) -> pd.DataFrame:  # fmt: skip
     """Hide the number of records that step D1 linked, link them again with the same model, and compare with D1.
 
+    Links that the review lists as "doubtful_number" are no standard and are left out.
     most  records to take, the same ones every time (a fixed shuffle of their order)
     Returns what `compare` returns; columns of `records` that are no identifiers (strata) are kept.
     """
+    doubtful = linked.review.loc[linked.review["reason"] == "doubtful_number", KEYS]
     sure = linked.links.loc[linked.links["link_method"] == "D1", [*KEYS, "person_id"]]
+    sure = sure.merge(doubtful, on=KEYS, how="left", indicator="known").query("known == 'left_only'").drop(columns="known")
     order = np.random.Generator(np.random.PCG64(settings.seed)).permutation(len(sure))[:most]
     sure = sure.sort_values(KEYS).iloc[np.sort(order)]
     hidden = records.merge(sure[KEYS], on=KEYS).assign(nhs_number=pd.NA)

@@ -8,6 +8,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
+from shared_code.config.rooms import from_root
 from shared_code.model import TABLES, few
 
 
@@ -43,4 +44,4 @@ class Prepared:
 
 def open_prepared(folder: str | Path) -> Prepared:
     """Open the prepared tables in a folder."""
-    return Prepared(folder)
+    return Prepared(from_root(folder))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from shared_code.config.plan import Plan
+from shared_code.config.rooms import from_root
 from shared_code.model import ALL, LAYOUTS, Layout, Problem, Refused, few
 
 
@@ -92,7 +93,7 @@ def save_results(plan: Plan, folder: str | Path, **tables: pd.DataFrame) -> None
         problems += check_results(plan, name, tables[name], complete=True)
     if problems:
         raise Refused(f"Results of {plan.stem}", problems)
-    folder = Path(folder)
+    folder = from_root(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         ordered = table[[*declared[name].dimensions, *LAYOUTS[declared[name].layout].statistics]]

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import duckdb
 import pyarrow as pa
 
 from shared_code.model import Problem, Refused, did_you_mean, few
-from shared_code.sources.landing import Landed, chunks_of, land_chunks, named, quoted
+from shared_code.sources.landing import Landed, chunks_of, clear, land_chunks, named, quoted
 
 # What a kind of server needs beyond SQLAlchemy: the driver this project uses, and how it is installed.
 DRIVERS = {"postgresql": ("psycopg", "pip install 'psycopg[binary]>=3.2'"),
@@ -36,17 +37,29 @@ def sqlite_chunks(path: Path, table: str, size: int) -> Iterator[pa.Table]:
         yield from chunks_of(iter(cursor), [entry[0] for entry in cursor.description], size)
 
 
-def scan_duckdb(path: Path, connection: Any, table: str) -> Landed:
+def scan_duckdb(path: Path, connection: Any, table: str, shown: Path | None = None) -> Landed:
     """Attach a DuckDB file and give the scan of one of its tables or views (schema.table, or table)."""
     alias = f"extract_{hashlib.sha256(path.as_posix().encode()).hexdigest()[:12]}"
     connection.execute(f"ATTACH IF NOT EXISTS {quoted(path)} AS {alias} (READ_ONLY)")
     sql = ("SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 UNION ALL "
            "SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = $1 AND NOT internal")  # fmt: skip
-    present = {f"{schema}.{name}".removeprefix("main."): (schema, name) for schema, name in connection.execute(sql, [alias]).fetchall()}
-    known_table(str(path), table.removeprefix("main."), list(present))
+    found = connection.execute(sql, [alias]).fetchall()
+    present = {f"{schema}.{name}".removeprefix("main."): (schema, name) for schema, name in found}
+    known_table(str(shown or path), table.removeprefix("main."), list(present))
     schema, name = present[table.removeprefix("main.")]
     read = f"SELECT * FROM {alias}.{named(schema)}.{named(name)}"
     return Landed(read, [row[0] for row in connection.execute(f"DESCRIBE {read}").fetchall()])
+
+
+def copy_duckdb(path: Path, shown: Path, target: Path, table: str) -> None:
+    """Copy one table of a DuckDB file into Parquet, where the file itself will not stay."""
+    with duckdb.connect() as connection:
+        landed = scan_duckdb(path, connection, table, shown)
+        try:
+            connection.execute(f"COPY ({landed.sql}) TO {quoted(target.with_name(target.name + '.partial'))} (FORMAT parquet)")
+            target.with_name(target.name + ".partial").replace(target)
+        finally:
+            clear(target)
 
 
 def known_table(where: str, table: str, present: list[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from shared_code.sources.landing import Landed, as_text
 from shared_code.sources.readers import land
 
 TYPES = {"DATE": "date", "TIME": "time", "BOOLEAN": "boolean", "VARCHAR": "text", "UUID": "text"}
+OPEN_END = 1e300  # SPSS writes "lowest" and "highest" as the largest numbers there are
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 
 
@@ -62,8 +63,9 @@ def described(landed: Landed, connection: Any) -> Described:
     columns = []
     for name, kind, *_ in kinds:
         said = landed.described.get(name, {})
-        columns.append(DescribedColumn(name, said.get("label", ""), _type(str(kind)), said.get("format", ""), said.get("labels", {}),
-                                       tuple(_range(*pair) for pair in landed.user_missing.get(name, []))))  # fmt: skip
+        missing = tuple(_range(*pair) for pair in landed.user_missing.get(name, []))
+        column = DescribedColumn(name, said.get("label", ""), _type(str(kind)), said.get("format", ""))
+        columns.append(replace(column, labels=said.get("labels", {}), missing=missing))
     return Described(columns, int(connection.execute(f"SELECT count(*) FROM ({landed.sql})").fetchone()[0]))
 
 
@@ -76,7 +78,7 @@ def _type(kind: str) -> str:
 def _range(low: float | str, high: float | str) -> str:
     if low == high:
         return as_text(low)
-    ends = ["any number" if end in (float("-inf"), float("inf")) or abs(float(end)) > 1e300 else as_text(end) for end in (low, high)]
+    ends = ["any number" if abs(float(end)) > OPEN_END else as_text(end) for end in (low, high)]
     return " to ".join(ends)
 
 

@@ -125,7 +125,8 @@ def ask(kind: str, path: Path, target: Path, options: dict[str, Any], shown: Pat
     """
     global _waiting
     seconds, memory = seconds_allowed(path, options.get("suffix", path.suffix.lower())), memory_allowed()
-    request = {"kind": kind, "path": str(path), "target": str(target), "seconds": seconds, "options": {**options, "memory": memory}}
+    request: dict[str, Any] = {"kind": kind, "path": str(path), "target": str(target), "seconds": seconds}
+    request["options"] = {**options, "memory": memory}
     target.parent.mkdir(parents=True, exist_ok=True)
     answer: dict[str, Any] | None = None
     with _one_at_a_time:

@@ -31,7 +31,9 @@ def _landed(connection: Any, source: Extract, folder: Path, place: Path, delimit
     if source.database:
         name = hashlib.sha256(repr((source.database.url_env, source.table)).encode()).hexdigest()[:12]
         target = place / f"{source.table}.{name}.parquet"
-        return scan(target) if target.is_file() else land_server_table(source.database.url_env, source.table, target, readers.CHUNK)
+        if target.is_file():
+            return scan(target)
+        return land_server_table(source.database.url_env, source.table, target, readers.CHUNK)
     options: dict[str, Any] = {
         "table": source.table, "sheet": source.sheet, "delimiter": delimiter, "encoding": encoding,
         "fixed_width": source.fixed_width, "catalogue": folder / source.catalogue if source.catalogue else None,
@@ -77,7 +79,8 @@ def stacked(connection: Any, source: str, found: list[tuple[str, Landed]]) -> La
                                       (name, first_name, set(other.columns) - set(first.columns))):  # fmt: skip
             if columns:
                 wrong = f"there is no column {few(sorted(columns))}, which {has} has"
-                problems.append(Problem(has_not, wrong, "the same columns in every file", "Export it again, or map it as a table"))
+                mend = "Export it again, or map it as a table of its own"
+                problems.append(Problem(has_not, wrong, "the same columns in every file", mend))
     if problems:
         raise Refused(source, problems)
     kinds = [_kinds(connection, landed) for _, landed in found]

@@ -55,7 +55,8 @@ def scan(target: Path) -> Landed:
     head = pq.read_metadata(target)
     facts = json.loads((head.metadata or {}).get(FACTS, b"{}"))
     missing = {name: [(low, high) for low, high in ranges] for name, ranges in facts.get("missing", {}).items()}
-    return Landed(f"SELECT * FROM read_parquet({quoted(target)})", head.schema.to_arrow_schema().names, missing, facts.get("columns", {}))
+    columns = head.schema.to_arrow_schema().names
+    return Landed(f"SELECT * FROM read_parquet({quoted(target)})", columns, missing, facts.get("columns", {}))
 
 
 def land_chunks(chunks: Iterable[pa.Table], target: Path, facts: dict[str, Any] | None = None) -> Landed:
@@ -96,7 +97,8 @@ class _Parts:
             raise ValueError("its columns change from one row to another")
         if not chunk.column_names:
             raise ValueError("the file holds no columns")
-        kinds = {name: _merged(self.kinds.get(name, pa.null()), kind) for name, kind in zip(chunk.column_names, chunk.schema.types)}
+        here = zip(chunk.column_names, chunk.schema.types)
+        kinds = {name: _merged(self.kinds.get(name, pa.null()), kind) for name, kind in here}
         if not self.parts or kinds != self.kinds:
             self.close()
             path = self.target.with_name(f"{self.target.name}.partial{len(self.parts)}")

@@ -22,18 +22,21 @@ def looked_up(connection: Any, settings: TableMap, main: Landed, folder: Path, p
 
 
 def _with_codes(connection: Any, asked: LookUp, main: Landed, codes: Landed, where: str) -> Landed:
+    named_in = (("the extract", main.columns, [asked.from_]), (asked.source, codes.columns, [asked.to, *asked.take]))
     problems = [
         Problem(where, f"{place} has no column {name!r}{did_you_mean(name, known)}", few(known, 12), "Correct the name")
-        for place, known, names in (("the extract", main.columns, [asked.from_]), (asked.source, codes.columns, [asked.to, *asked.take]))
-        for name in names if name not in known
-    ]  # fmt: skip
+        for place, known, names in named_in
+        for name in names
+        if name not in known
+    ]
     problems += [Problem(where, f"the extract has a column {name!r} already", "", "Leave it out of take")
                  for name in asked.take if name in main.columns]  # fmt: skip
     if not problems:
         key = _text(named(asked.to))
         repeated = connection.execute(f"SELECT count({key}) - count(DISTINCT {key}) FROM ({codes.sql})").fetchone()[0]
         if repeated:
-            problems = [Problem(where, f"{repeated} rows of {asked.source} repeat a code {asked.to}", "one row per code", "Correct to:")]
+            wrong = f"{repeated} rows of {asked.source} repeat a code {asked.to}"
+            problems = [Problem(where, wrong, "one row per code", "Correct to:")]
     if problems:
         raise Refused(asked.source, problems)
     taken = ", ".join(f"o.{named(name)}" for name in asked.take)

@@ -149,7 +149,9 @@ def _date(raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap, column: Colu
     value = _day(raw, code, mapped)
     if mapped.plus_days:
         value = (value + ibis.interval(days=mapped.plus_days)).cast("date")
-    return value.truncate("M").cast("date") if mapped.first_of_month or column.month else value
+    if mapped.first_of_month or column.month:
+        return ibis.date(value.year(), value.month(), ibis.literal(1))
+    return value
 
 
 def _moment(landed: ir.Table, raw: ir.Column, code: ir.StringColumn, mapped: ColumnMap, settings: TableMap

@@ -129,14 +129,18 @@ def _numbered(rows: ir.Table, table: Table, column: str) -> ir.Table:
 def _unexplained(chosen: ir.Table, built: dict, maps: dict[str, ColumnMap], table: Table, where: str) -> list[Problem]:
     """Find values that the site file does not explain or that do not fit their type, with how often they occur."""
     problems = []
-    for name, (value, code) in built.items():
-        if code is None or maps[name].pseudonymise:
+    asked = {name: (value, code) for name, (value, code) in built.items() if code is not None and not maps[name].pseudonymise}
+    if not asked:
+        return []
+    # one scan says which columns lose anything; only those are looked at again, value by value
+    lost = {name: (code.notnull() & value.isnull()).sum().fill_null(0) for name, (value, code) in asked.items()}
+    found = chosen.aggregate(**lost).execute().iloc[0]
+    for name, (value, code) in asked.items():
+        if not found[name]:
             continue
         column, mapped = table.column(name), maps[name]
         lost = chosen.mutate(_code=code, _value=value).filter(lambda t: t._code.notnull() & t._value.isnull())
         tally = lost.group_by("_code").agg(rows=lost.count()).order_by(ibis.desc("rows"), "_code").limit(200).execute()
-        if not len(tally):
-            continue
         shown = few([f"{c!r} ({n} rows)" for c, n in zip(tally["_code"], tally["rows"])], ROWS_SHOWN)
         common = tally[tally["rows"] >= FLOOR]
         told = few([f"{c!r} ({n} rows)" for c, n in zip(common["_code"], common["rows"])], ROWS_SHOWN)

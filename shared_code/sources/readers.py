@@ -15,7 +15,7 @@ from typing import Any
 from shared_code.config.extracts import FixedColumn
 from shared_code.model import Problem, Refused, did_you_mean, few
 from shared_code.sources import guarded
-from shared_code.sources.databases import scan_duckdb
+from shared_code.sources.databases import copy_duckdb, scan_duckdb
 from shared_code.sources.delimited import UTF8, is_gzip, land_delimited
 from shared_code.sources.landing import Landed, scan
 from shared_code.sources.reasons import reason
@@ -87,16 +87,19 @@ def _guarded(kind: str, path: Path, target: Path, options: dict[str, Any], shown
 
 
 def _unpacked(path: Path, target: Path, connection: Any, table: str, suffix: str, *more: Any) -> Landed:
-    """Read a compressed file by way of a copy; the copy stays only where it is read later (Parquet, DuckDB)."""
+    """Read a compressed file by way of an unpacked copy, which is removed again."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    copy = target.with_suffix(suffix if suffix in (".parquet", ".duckdb") else f".partial{suffix}")
-    keep = False
+    copy = target.with_suffix(f".partial{suffix}")
     try:
         with gzip.open(path, "rb") as packed, copy.open("wb") as out:
             shutil.copyfileobj(packed, out, 1 << 20)
-        landed = _one(copy, path, target, connection, table, suffix, *more)
-        keep = suffix in (".parquet", ".duckdb")
-        return landed
+        if suffix == ".duckdb":
+            copy_duckdb(copy, path, target, table)
+        elif suffix == ".parquet":
+            scan(copy)
+            copy.replace(target)
+        else:
+            return _one(copy, path, target, connection, table, suffix, *more)
+        return scan(target)
     finally:
-        if not keep:
-            copy.unlink(missing_ok=True)
+        copy.unlink(missing_ok=True)

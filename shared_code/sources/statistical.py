@@ -49,7 +49,7 @@ class Reader:
             yield from self._transport() if self.suffix.startswith(".xpt") else self._counted()
 
     def _counted(self) -> Iterator[pa.Table]:
-        read = READERS[self.suffix]
+        read: Any = READERS[self.suffix]
         if self.suffix != ".por":
             self.settings["user_missing"] = True
         head = read(str(self.path), metadataonly=True, **self.settings)[1]
@@ -158,7 +158,7 @@ def _code(code: Any, text: bool) -> str:
 def value_labels(path: Path, encoding: str = "") -> dict[str, dict]:
     """Read a SAS catalogue: format name -> code -> label (raises model.Refused in one line)."""
     try:
-        meta = pyreadstat.read_sas7bcat(str(path), **({"encoding": encoding} if encoding else {}))[1]
+        meta = pyreadstat.read_sas7bcat(str(path), encoding=encoding or None)[1]
     except Exception as error:
         problem = Problem(str(path), "the catalogue cannot be read", "", "Export it again, or leave out catalogue:")
         raise Refused(str(path), [problem]) from error

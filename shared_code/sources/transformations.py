@@ -39,7 +39,8 @@ def recoded(code: ir.StringValue, mapped: ColumnMap, kind: str) -> ir.Value:
     """Translate codes; null where a code is not listed."""
     asked = code.upper() if mapped.any_case else code
     pairs = {(old.upper() if mapped.any_case else old): new for old, new in mapped.values.items()}
-    return ibis.cases(*[(asked == old, ibis.literal(new).cast(kind)) for old, new in pairs.items()], else_=ibis.null(kind))
+    # a lookup names the code once; a CASE would write the whole expression of the code again for every pair
+    return ibis.map(list(pairs), [str(new) for new in pairs.values()])[asked].cast(kind)
 
 
 def minutes_of_day(clock: ir.StringValue) -> ir.IntegerValue:

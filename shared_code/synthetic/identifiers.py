@@ -148,7 +148,7 @@ def postcodes(code: np.ndarray) -> np.ndarray:
     """Write numbers as postcodes of an area that does not exist; neighbours share a sector.
 
     >>> postcodes(np.array([0, 1, 450])).tolist()
-    ['QA1 0AA', 'QA1 0AB', 'QA1 1CL']
+    ['QA1 0AA', 'QA1 0AB', 'QA1 1DP']
     """
     letters = np.array(list("ABDEFGHJLNPQRSTUWXYZ"))
     unit, rest = code % 400, code // 400

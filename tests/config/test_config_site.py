@@ -85,13 +85,16 @@ def test_all_problems_are_shown_at_once(site, problems_of):
 
 
 def test_faulty_files_of_several_sites_are_shown_together(site, problems_of):
+    """A half-written site file stops only the studies it names."""
     site.change("contact", "me").write()
-    site.path.with_name("south.yaml").write_text("site: south\n", encoding="utf-8")
+    site.path.with_name("south.yaml").write_text("site: south\nstudies: [tiny]\n", encoding="utf-8")
+    site.path.with_name("west.yaml").write_text("site: west\nstudies: [other]\n", encoding="utf-8")
     site.path.with_name("_template.yaml").write_text("not: read\n", encoding="utf-8")
     text = "\n".join(map(str, problems_of(sites_of, "tiny", site.path.parent)))
     assert "north.yaml, contact" in text
-    assert "south.yaml, tables" not in text
     assert "south.yaml, title: this key is missing" in text
+    assert "west.yaml" not in text
+    assert "_template" not in text
 
 
 def test_sites_take_part_in_the_studies_they_name(site):

@@ -41,7 +41,7 @@ def test_a_release_says_what_it_is(results, tmp_path):
     assert list(files) == ["tables/illness.ill.csv"]
     assert manifest["package_digest"] == digest
     assert read["plans"] == {"illness": digests.plan(STUDY, "illness")}
-    assert read["not_run"] == {"deaths": "the site has no table person, death"}
+    assert read["not_run"] == {"deaths": "the site has no table person, table death"}
     assert read["disclosure"]["tables"] == {"illness.ill": {"cells": 4, "ok": 1, "rounded": 3}}
     assert (read["site"], read["made_up_data"], read["kind"]) == ("north", False, "person-level run")
     assert read["not_collected"] == {"deprivation, locality": "the site has no addresses"}

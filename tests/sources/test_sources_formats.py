@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-import io
 import sqlite3
 import struct
 import sys
@@ -55,8 +54,9 @@ def table(extract, tmp_path):
 def test_several_files_with_the_same_columns_make_one_table(extract, table):
     extract.write("activity_2019.csv", "id,n\na,1\n")
     extract.write("activity_2020.csv", "n,id\n2.5,b\n,c\n")
-    for source in ({"files": ["activity_2019.csv", "activity_2020.csv"]}, {"file": "activity_*.csv"}, {"file": "activity_20[12]?.csv"}):
-        assert table(**source)[1] == ROWS
+    assert table(files=["activity_2019.csv", "activity_2020.csv"])[1] == ROWS
+    assert table(file="activity_*.csv")[1] == ROWS
+    assert table(file="activity_20[12]?.csv")[1] == ROWS
 
 
 def test_files_of_several_kinds_agree_in_their_codes(extract, table):
@@ -70,7 +70,8 @@ def test_files_of_several_kinds_agree_in_their_codes(extract, table):
 def test_files_that_do_not_fit_together_are_refused(extract, table, message_of):
     extract.write("a.csv", "id,n,sex\na,1,2\n")
     extract.write("b.csv", "id,n\na,1\n")
-    assert "b.csv: there is no column sex, which a.csv has. Allowed: the same columns in every file" in message_of(table, file="?.csv")
+    message = message_of(table, file="?.csv")
+    assert "b.csv: there is no column sex, which a.csv has. Allowed: the same columns in every file" in message
     assert "no file fits this pattern. Allowed: a.csv, b.csv" in message_of(table, file="c*.csv")
 
 
@@ -111,7 +112,10 @@ def test_a_compressed_file_that_is_cut_off(extract, refused):
     assert "cannot be read" in refused(extract.write("a.sav.gz", packed[:-20]))
 
 
-@pytest.mark.parametrize(("delimiter", "encoding"), [("|", "utf-16"), ("\t", "cp1252"), (";", "utf-8-sig"), ("||", "utf-8"), ("^", "cp850")])
+@pytest.mark.parametrize(
+    ("delimiter", "encoding"),
+    [("|", "utf-16"), ("\t", "cp1252"), (";", "utf-8-sig"), ("||", "utf-8"), ("^", "cp850")],
+)
 def test_any_delimiter_and_encoding(extract, landed, delimiter, encoding):
     text = delimiter.join(["id", "Größe"]) + "\n" + delimiter.join(["007", "é"]) + "\n"
     found = landed(extract.write("a.txt", text.encode(encoding)), delimiter=delimiter, encoding=encoding)
@@ -140,11 +144,11 @@ def test_tagged_missings_are_empty_unless_the_site_file_explains_them(extract):
     frame = pd.DataFrame({"id": list("abcd"), "dob": ["1980-01-01"] * 4, "sex": [1, 2, "a", "b"], "home": [1.0, 0.0, "b", "c"]})
     path = extract.folder / "people.dta"
     pyreadstat.write_dta(frame, path, missing_user_values={"sex": ["a", "b"], "home": ["b", "c"]})
-    extract.people(columns={"sex": {"from": "sex", "values": {1: "M", 2: "F", ".a": "U"}},
+    extract.people(columns={"sex": {"from": "sex", "values": {1: "M", 2: "F", ".a": "U", ".b": "I"}},
                             "carehome_flag": {"from": "home", "values": {1: True, 0: False}}})  # fmt: skip
     extract.tables["person"]["file"] = "people.dta"
     person = extract.prepare()["person"]
-    assert sorted(person["sex"].dropna()) == ["F", "M", "U"]
+    assert sorted(person["sex"].dropna()) == ["F", "I", "M", "U"]
     assert person["carehome_flag"].notna().sum() == 2
 
 
@@ -175,11 +179,12 @@ def test_tagged_missings_of_sas_in_both_of_its_formats(extract, landed, shared):
     ("program", "form", "kind"),
     [
         ("SPSS", "ADATE10", "DATE"), ("SPSS", "MOYR8", "DATE"), ("SPSS", "DATETIME20.2", "MOMENT"), ("SPSS", "TIME8", "TIME"),
-        ("SPSS", "F8.2", ""), ("SPSS", "MONTH3", ""), ("SAS", "DATE9", "DATE"), ("SAS", "DATE", "DATE"), ("SAS", "YYMMDD10", "DATE"),
-        ("SAS", "DDMMYYP10", "DATE"), ("SAS", "E8601DA10", "DATE"), ("SAS", "E8601DT26.6", "MOMENT"), ("SAS", "NLDATE20", "DATE"),
-        ("SAS", "NLDATM40", "MOMENT"), ("SAS", "DTDATE9", "MOMENT"), ("SAS", "BEST12", ""), ("SAS", "$CHAR10", ""), ("SAS", "", ""),
-        ("Stata", "%td", "DATE"), ("Stata", "%d", "DATE"), ("Stata", "%tdD_m_Y", "DATE"), ("Stata", "%tc", "MOMENT"),
-        ("Stata", "%tm", "PERIOD"), ("Stata", "%ty", ""), ("Stata", "%tcHH:MM", "TIME"), ("Stata", "%9.0g", ""), ("Stata", "%12s", ""),
+        ("SPSS", "F8.2", ""), ("SPSS", "MONTH3", ""), ("SAS", "DATE9", "DATE"), ("SAS", "DATE", "DATE"),
+        ("SAS", "YYMMDD10", "DATE"), ("SAS", "DDMMYYP10", "DATE"), ("SAS", "E8601DA10", "DATE"), ("SAS", "NLDATE20", "DATE"),
+        ("SAS", "E8601DT26.6", "MOMENT"), ("SAS", "NLDATM40", "MOMENT"), ("SAS", "DTDATE9", "MOMENT"), ("SAS", "BEST12", ""),
+        ("SAS", "$CHAR10", ""), ("SAS", "", ""), ("Stata", "%td", "DATE"), ("Stata", "%d", "DATE"), ("Stata", "%tdD_m_Y", "DATE"),
+        ("Stata", "%tc", "MOMENT"), ("Stata", "%tm", "PERIOD"), ("Stata", "%ty", ""), ("Stata", "%tcHH:MM", "TIME"),
+        ("Stata", "%9.0g", ""), ("Stata", "%12s", ""),
     ],
 )  # fmt: skip
 def test_formats_that_make_a_number_a_date(program, form, kind):
@@ -197,7 +202,8 @@ def test_dates_and_times_of_every_program(extract, landed):
 
 
 def test_months_quarters_and_weeks_of_stata_are_their_first_day(extract, landed):
-    frame = pd.DataFrame({"m": [0.0, 721.0, -1.0], "q": [0.0, 241.0, -1.0], "h": [0.0, 121.0, -1.0], "w": [0.0, 53.0, -1.0], "y": [1960.0] * 3})
+    periods = {"m": [0.0, 721.0, -1.0], "q": [0.0, 241.0, -1.0], "h": [0.0, 121.0, -1.0], "w": [0.0, 53.0, -1.0]}
+    frame = pd.DataFrame({**periods, "y": [1960.0] * 3})
     formats = {name: f"%t{name}" for name in frame}
     pyreadstat.write_dta(frame, extract.folder / "a.dta", variable_format=formats)
     found = landed(extract.folder / "a.dta")
@@ -213,8 +219,8 @@ def test_a_number_that_is_no_date_stays_a_number_that_must_be_explained(extract,
     formats = {"d": "DATE11", "e": "DATE11"}
     pyreadstat.write_sav(frame, extract.folder / "a.sav", variable_format=formats, missing_ranges={"e": [99]})
     found = landed(extract.folder / "a.sav")
-    assert found["d"].tolist() == ["2013-10-08", "9900000000000000", None]
-    assert found["e"].tolist() == ["2013-10-08", None, "1582-10-14"]  # a date that is declared missing is none
+    assert found["d"].tolist() == ["2013-10-01", "9900000000000000", None]
+    assert found["e"].tolist() == ["2013-10-01", None, "1582-10-14"]  # a date that is declared missing is none
 
 
 # SAS transport files
@@ -252,7 +258,8 @@ def test_a_transport_file_cut_at_a_record_is_refused(extract, refused, version):
 
 
 def test_describe_tells_labels_types_and_missing_codes(extract):
-    frame = pd.DataFrame({"sex": [1.0, 2.0, 9.0], "age": [30.0, -7.0, 5.0], "town": ["York", "", "Hull"], "seen": [dt.date(2020, 1, 1)] * 3})
+    frame = pd.DataFrame({"sex": [1.0, 2.0, 9.0], "age": [30.0, -7.0, 5.0], "town": ["York", "", "Hull"],
+                          "seen": [dt.date(2020, 1, 1)] * 3})  # fmt: skip
     pyreadstat.write_sav(frame, extract.folder / "a.sav", column_labels=["Sex at birth", "", "", "Seen on"],
                          variable_value_labels={"sex": {1: "male", 2: "female"}},
                          missing_ranges={"sex": [9], "age": [{"lo": -9, "hi": -1}]})  # fmt: skip
@@ -286,13 +293,15 @@ def test_a_sas_catalogue_gives_the_labels(shared, extract, message_of):
     assert "the catalogue cannot be read" in message_of(describe, folder / "hadley.sas7bdat", catalogue=wrong)
 
 
-def test_a_workbook_row_by_row(extract, landed, refused):
+def test_a_workbook_row_by_row(extract, landed, message_of, tmp_path):
     pd.DataFrame([["id", None, "n", None], ["a", "x", 1, None], [None] * 4, ["b", None, 2.5, None]]).to_excel(
         extract.folder / "a.xlsx", header=False, index=False)  # fmt: skip
     found = landed(extract.folder / "a.xlsx")
     assert found.to_dict("list") == {"id": ["a", "b"], "column2": ["x", None], "n": ["1", "2.5"]}
     pd.DataFrame([["id", None], ["a", "secret"]]).to_excel(extract.folder / "b.xlsx", header=False, index=False)
-    assert "row 2 has a cell to the right of the last column that has a name" in refused(extract.folder / "b.xlsx")
+    message = message_of(readers.land, extract.folder / "b.xlsx", tmp_path / "landed", None)
+    assert "row 2 has a cell to the right of the last column that has a name" in message
+    assert "secret" not in message
 
 
 # Databases on a server, with SQLite as the stand-in (PostgreSQL has a file of its own)
@@ -345,7 +354,7 @@ def test_sql_server_without_its_driver(table, server, monkeypatch, message_of):
     message = message_of(table, **server)
     assert "this machine lacks what reads mssql" in message
     assert "pip install pyodbc, and from Microsoft the ODBC Driver 18 for SQL Server" in message
-    error = RuntimeError("('01000', \"[01000] [unixODBC][Driver Manager]Can't open lib 'ODBC Driver 18 for SQL Server' : file not found\")")
+    error = RuntimeError("('01000', \"[unixODBC][Driver Manager]Can't open lib 'ODBC Driver 18 for SQL Server'\")")
     import sqlalchemy
 
     assert "is not installed here" in databases._reason(error, sqlalchemy.create_engine("sqlite://"))[0]
@@ -376,11 +385,3 @@ def test_a_table_has_one_source(settings, words):
     with pytest.raises(ValidationError) as error:
         TableMap(columns={}, **settings)
     assert words in str(error.value)
-
-
-def test_reading_a_stream_of_bytes_leaves_no_file_open(extract, landed):
-    """A transport file is cut in memory; the original is never changed."""
-    pyreadstat.write_xport(FRAME, extract.folder / "a.xpt")
-    before = (extract.folder / "a.xpt").read_bytes()
-    landed(extract.folder / "a.xpt")
-    assert io.BytesIO(before).getvalue() == (extract.folder / "a.xpt").read_bytes()

@@ -86,3 +86,29 @@ def test_one_release_is_not_a_pool(coordination):
         path.unlink()
     refused = coordination.cohortium("pool")
     assert refused.returncode == 1 and "at least 2" in refused.stderr
+
+
+def test_what_was_pooled_before_stays_when_a_package_is_refused(coordination):
+    assert coordination.snakemake("pool", demo="no").returncode == 0
+    pooled = coordination.folder / "public" / "demonstration" / "pooled"
+    before = {path.name: path.read_bytes() for path in pooled.iterdir() if path.is_file()}
+    spoilt = inbox(coordination) / "demo_dunmere.zip"
+    spoilt.write_bytes(spoilt.read_bytes()[:-1])
+    assert coordination.snakemake("pool", demo="no").returncode != 0
+    assert {path.name: path.read_bytes() for path in pooled.iterdir() if path.is_file()} == before
+
+
+def test_the_coordinating_team_never_makes_a_package_itself(coordination):
+    """With demo=no a spoilt package of a demonstration site is refused, not made again."""
+    path = inbox(coordination) / "demo_dunmere.zip"
+    path.write_bytes(b"PK")
+    refused = coordination.snakemake("pool", demo="no")
+    assert refused.returncode != 0 and "demo_dunmere.zip" in refused.stdout + refused.stderr
+    assert path.read_bytes() == b"PK" and not (coordination.folder / "data").exists()
+
+
+def test_a_protocol_without_its_page_is_refused_at_once(coordination):
+    (coordination.folder / "reports" / "life_expectancy.qmd").unlink()
+    refused = coordination.snakemake("report", demo="no")
+    said = refused.stdout + refused.stderr
+    assert refused.returncode != 0 and "reports/life_expectancy.qmd is not there" in said and "Traceback" not in said

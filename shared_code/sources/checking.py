@@ -1,0 +1,283 @@
+"""Checking: what a site file and its extract allow, in plain sentences, without writing any prepared table.
+
+The same expressions as in `prepare` are only counted, a table in one pass, so that a million people take seconds.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+
+from shared_code.config import Site, Study
+from shared_code.config.columns import TableMap
+from shared_code.model import TABLES, Column, Problem, Refused, Table, few
+from shared_code.model.validation import _rules
+from shared_code.sources import mapping, table_steps
+from shared_code.sources.drafting import BLANK, NO_DATE
+from shared_code.sources.holdings import FLOOR
+from shared_code.sources.joining import land_table
+from shared_code.sources.landing import quoted
+from shared_code.sources.lookups import looked_up
+from shared_code.sources.prepare import _unexplained
+
+OFTEN_EMPTY = 0.2  # share of empty rows from which a column is mentioned
+
+
+@dataclass
+class Findings:
+    """Hold what a check found, as sentences in four groups. `wrong` keeps problems, some with values to be kept private."""
+
+    fits: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    wrong: list[Problem] = field(default_factory=list)
+    analyses: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        return not self.wrong and not any(BLANK in line for line in self.missing)
+
+    def lines(self, private: bool = False) -> list[str]:
+        """Write the findings; rare values of the extract are named in the private form only."""
+        wrong = [str(p if private else p.without_values()) for p in self.wrong]
+        groups = {"What fits": self.fits, "What is missing": self.missing or ["nothing"],
+                  "What is wrong": wrong or ["nothing was found"], "Which analyses can run": self.analyses}  # fmt: skip
+        return [line for title, found in groups.items() for line in (f"{title}:", *(f"  - {f}" for f in found), "") if found]
+
+
+@dataclass
+class _Seen:
+    """Hold a table that could be read: its rows with all columns of the data model, before any pseudonym."""
+
+    rows: ir.Table
+    count: int
+    plain: bool  # identifiers are taken as they are
+
+
+def check_site(site: Site, studies: Iterable[Study], folder: Path | None = None) -> Findings:
+    """Check a site's settings against its extract and the studies: what fits, is missing, is wrong, and can run.
+
+    folder  where the extract lies (default: the site's own)
+    """
+    folder = folder if folder is not None else Path(site.folder or f"data/{site.site}")
+    findings, where = Findings(), f"config/sites/{site.site}.yaml"
+    findings.missing += _blanks(site, where)
+    seen: dict[str, _Seen] = {}
+    connection = ibis.duckdb.connect()
+    try:
+        with tempfile.TemporaryDirectory() as place:
+            connection.raw_sql(f"SET temp_directory = {quoted(Path(place) / 'spill')}")
+            for name, settings in site.tables.items():
+                found = _check_table(connection, TABLES[name], settings, site, folder, Path(place) / name, findings)
+                if found:
+                    seen[name] = found
+            findings.wrong += _references(seen, where)
+            for study in studies:
+                findings.analyses += _analyses(site, study, findings, seen)
+    finally:
+        connection.disconnect()
+    return findings
+
+
+def _blanks(site: Site, where: str) -> list[str]:
+    """Name what a draft left open."""
+    open_ends = []
+    if site.extract_date.isoformat() == NO_DATE:
+        open_ends.append(f"{where}, extract_date: still blank. Write the day on which the extract was made.")
+    for table, settings in site.tables.items():
+        groups = [("columns", settings.columns), *((f"rows.{i}.columns", row.columns) for i, row in enumerate(settings.rows))]
+        for place, columns in groups:
+            for name in [n for n, m in columns.items() if m.from_ == BLANK]:
+                column = TABLES[table].column(name)
+                required = "required" if column.never_missing else "not required: you may delete the line"
+                allowed = f" Allowed: {few(column.values, 20)}." if column.values else ""
+                told = f"{where}, tables.{table}.{place}.{name}: still {BLANK} ({column.meaning}; {required})."
+                open_ends.append(f"{told}{allowed} Write the column that holds it, or a constant.")
+    return open_ends
+
+
+def _filled_in(settings: TableMap) -> TableMap:
+    """Leave out what is still blank."""
+    def kept(columns: dict[str, Any]) -> dict[str, Any]:
+        return {name: mapped for name, mapped in columns.items() if mapped.from_ != BLANK}
+
+    rows = [row.model_copy(update={"columns": kept(row.columns)}) for row in settings.rows]
+    return settings.model_copy(update={"columns": kept(settings.columns), "rows": rows})
+
+
+def _check_table(connection: Any, table: Table, written: TableMap, site: Site, folder: Path, place: Path, findings: Findings
+                 ) -> _Seen | None:  # fmt: skip
+    where = f"config/sites/{site.site}.yaml, tables.{table.name}"
+    settings = _filled_in(written)
+    columns = [*written.columns.items(), *(pair for row in written.rows for pair in row.columns.items())]
+    blank = {name for name, mapped in columns if mapped.from_ == BLANK}
+    try:
+        source = land_table(connection.con, settings, folder, place)
+        source = looked_up(connection.con, settings, source, folder, place, where)
+        problems = mapping.check_columns(table, settings, source, where)
+        problems = [p for p in problems if not any(p.wrong.startswith(f"{name} is missing (") for name in blank)]
+        if problems:
+            findings.wrong += problems
+            return None
+        connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW checked_{table.name} AS {source.sql}")
+        landed = connection.table(f"checked_{table.name}")
+        parts = []
+        for row, chosen, built in mapping.mapped_rows(table, settings, landed, source.user_missing):
+            maps = {**settings.columns, **row.columns}
+            parts.append(_counted(chosen, built, maps, table, where, findings))
+        rows = ibis.union(*parts) if len(parts) > 1 else parts[0]
+        rows = table_steps.on_prepared(rows, settings, table) if not blank & set(table.key) else rows
+        return _tallied(rows, table, settings, where, blank, findings)
+    except Refused as refused:
+        findings.wrong += refused.problems
+    except duckdb.Error as error:
+        wrong = f"{written.source} cannot be read ({str(error).splitlines()[0]})"
+        findings.wrong.append(Problem(where, wrong, "", "Export it again"))
+    return None
+
+
+def _counted(chosen: ir.Table, built: dict, maps: dict, table: Table, where: str, findings: Findings) -> ir.Table:
+    """Count values that are not explained, in one pass; name them only where there are any."""
+    lost = {n: (code.notnull() & value.isnull()).sum().fill_null(0) for n, (value, code) in built.items()
+            if code is not None and not maps[n].pseudonymise}  # fmt: skip
+    if lost:
+        counts = chosen.aggregate(**{f"l{i}": count for i, count in enumerate(lost.values())}).execute().iloc[0]
+        faulty = {n: built[n] for i, n in enumerate(lost) if counts[f"l{i}"]}
+        findings.wrong += [p for p in _unexplained(chosen, faulty, maps, table, where) if p not in findings.wrong]
+    empty = {c.name: ibis.null(mapping.IBIS_TYPE[c.type]) for c in table.columns if c.name not in built}
+    return chosen.select(**{n: value for n, (value, _) in built.items()}).mutate(**empty).select(*table.column_names)
+
+
+def _tallied(rows: ir.Table, table: Table, settings: TableMap, where: str, blank: set[str], findings: Findings) -> _Seen:
+    """Count rows, empty values, values against the rules, and repeated keys."""
+    maps = {**settings.columns, **{n: m for row in settings.rows for n, m in row.columns.items()}}
+    hidden = {n for n, m in maps.items() if m.pseudonymise} | {settings.number} | blank
+    rules = [(c, told, bad) for c in table.columns if c.name not in hidden for told, bad in _rules(rows, c)]
+    rules = [(c, told, bad) for c, told, bad in rules if c.name in maps or c.never_missing]
+    filled = {c: rows[c].count() for c in maps if c not in blank}
+    counts = rows.aggregate(
+        **{f"f{i}": n for i, n in enumerate(filled.values())},
+        **{f"r{i}": bad.sum().fill_null(0) for i, (_, _, bad) in enumerate(rules)}, rows=rows.count(),
+    ).execute().iloc[0]  # fmt: skip
+    number = int(counts["rows"])
+    if not number:
+        findings.wrong.append(Problem(where, "no row is left", "", "Correct where, present or steps, or the extract"))
+        return _Seen(rows, 0, True)
+    shares = {name: int(counts[f"f{i}"]) / number for i, name in enumerate(filled)}
+    seldom = [f"{name} ({_percent(1 - share)} empty)" for name, share in shares.items() if share < 1 - OFTEN_EMPTY]
+    told = f"{table.name}: {_rounded(number)} rows from {settings.source}, {len(filled)} of {len(table.columns)} columns mapped"
+    findings.fits.append(told + (f"; often empty: {', '.join(seldom)}." if seldom else "."))
+    lacking = [c.name for c in table.columns if c.name not in maps and c.name != settings.number and c.name not in blank]
+    if lacking:
+        findings.missing.append(f"{where}: no column for {few(lacking, 20)}; add them if you have them.")
+    for i, (column, rule, _) in enumerate(rules):
+        if counts[f"r{i}"] and not any(p.where == f"{where}.columns.{column.name}" for p in findings.wrong):
+            findings.wrong.append(_against_rule(rows, column, rule, int(counts[f"r{i}"]), where))
+    if not {settings.number, *blank} & set(table.key):
+        repeated = int(rows.group_by(table.key).agg(n=lambda t: t.count()).filter(lambda t: t.n > 1).count().execute())
+        if repeated:
+            key = ", ".join(table.key)
+            wrong = f"{repeated:,} values of the key ({key}) occur more than once; a row must be {table.row}"
+            mend = "Add steps: [distinct_rows], or latest_by: with a date, or correct the extract"
+            findings.wrong.append(Problem(where, wrong, "", mend))
+    return _Seen(rows, number, "person_id" in maps and not maps["person_id"].pseudonymise)
+
+
+def _against_rule(rows: ir.Table, column: Column, rule: str, number: int, where: str) -> Problem:
+    """Describe rows that break a rule of a column; the codes of a listed column are named, rare ones in private only."""
+    place, wrong, told = f"{where}.columns.{column.name}", f"{number:,} rows {rule}", ""
+    allowed = few(column.values, 20) or column.pattern or column.meaning
+    mend = f"Correct the mapping at {place}, or the extract"
+    if column.values and not column.private and "not allowed" in rule:
+        code = rows[column.name]
+        strange = rows.filter(code.notnull() & ~code.isin(list(column.values))).group_by(column.name).agg(n=lambda t: t.count())
+        tally = strange.order_by(ibis.desc("n"), column.name).limit(20).execute()
+        named = [f"{c!r} ({n:,} rows)" for c, n in zip(tally[column.name], tally["n"])]
+        common = [text for text, n in zip(named, tally["n"]) if n >= FLOOR]
+        told = f"{wrong}: {', '.join(common) or f'each in fewer than {FLOOR} rows'}"
+        wrong, mend = f"{wrong}: {', '.join(named)}", f"Explain these codes at {place}.values, or name them in missing"
+    return Problem(place, wrong, allowed, mend, told=told)
+
+
+def _references(seen: dict[str, _Seen], where: str) -> list[Problem]:
+    """Find rows about people who are not in the table person."""
+    problems = []
+    for name, table in seen.items():
+        if "person" in seen and "person_id" in TABLES[name].refers_to and table.count and seen["person"].count:
+            place = f"{where}, tables.{name}.columns.person_id"
+            if table.plain != seen["person"].plain:
+                wrong = "identifiers become pseudonyms here and not in person, or the reverse"
+                problems.append(Problem(place, wrong, "pseudonymise in both tables, or in neither", "Correct pseudonymise"))
+                continue
+            known, asked = seen["person"].rows, table.rows.filter(table.rows.person_id.notnull())
+            lost = int(asked.anti_join(known, "person_id").count().execute())
+            if lost:
+                wrong = f"{lost:,} of {table.count:,} rows name a person who is not in person"
+                mend = f"Extract person and {name} on the same day, and check that both use the same identifier"
+                problems.append(Problem(place, wrong, "", mend))
+    return problems
+
+
+def _analyses(site: Site, study: Study, findings: Findings, seen: dict[str, _Seen]) -> list[str]:
+    """Say of each analysis of a study whether it can run, and if not, why."""
+    found = []
+    blanks = [line for line in findings.missing if BLANK in line and "; required" in line]
+    troubled = {
+        table
+        for table in site.tables
+        if table not in seen
+        or any(_of(problem, table) for problem in findings.wrong)
+        or any(f"tables.{table}." in line for line in blanks)
+    }
+    for stem, entry in study.analyses.items():
+        title = f"{study.study}, {entry.title} ({stem})"
+        if entry.tables_only:
+            continue
+        lacks = site.lacks(entry)
+        hurt = sorted({need.partition(".")[0] for need in entry.needs} & troubled)
+        without = [use for use in entry.uses if not site.has(use)]
+        if lacks:
+            found.append(f"{title}: cannot run. It needs {few(lacks)}, which the site file does not map.")
+        elif hurt:
+            found.append(f"{title}: can run once what is wrong or blank in {few(hurt)} is mended.")
+        elif without:
+            found.append(f"{title}: can run, without what {few(without)} would add.")
+        else:
+            found.append(f"{title}: can run.")
+    if found and study.study not in site.studies:
+        found.append(f"{study.study}: config/sites/{site.site}.yaml, studies does not name it. Add it if you take part.")
+    if found and "gp_registration" in seen:
+        found += _registered_on(study, seen["gp_registration"])
+    return found
+
+
+def _of(problem: Problem, table: str) -> bool:
+    """Tell whether a problem stands in this table, not in one whose name begins the same."""
+    _, named, rest = problem.where.partition(f"tables.{table}")
+    return bool(named) and rest[:1] in ("", ".", ",")
+
+
+def _registered_on(study: Study, registrations: _Seen) -> list[str]:
+    day, rows = ibis.literal(study.index_date.isoformat()).cast("date"), registrations.rows
+    current = rows.filter(rows.reg_type == "GMS", rows.reg_start <= day, rows.reg_end.isnull() | (rows.reg_end > day))
+    number = int(current.count().execute())
+    told = f"{_rounded(number)} permanent registrations are open" if number else "no permanent registration is open"
+    return [f"{study.study}: on its index date {study.index_date} {told}."]
+
+
+def _rounded(number: int) -> str:
+    """Write a number of rows to two figures; a check may be shown around, the exact number need not be."""
+    if number < 100:
+        return "fewer than 100" if number else "no"
+    size = 10 ** (len(str(number)) - 2)
+    return f"about {(number + size // 2) // size * size:,}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
