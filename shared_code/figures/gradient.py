@@ -184,7 +184,7 @@ def _keys(pooled: pd.DataFrame, dots: pd.DataFrame) -> list[Key]:
     keys = [Key("interval", "all sites together, with 95 % interval", colour)]
     if (pooled["shown"] == "pale: much is withheld").any():
         events = "cases" if pooled["people"].notna().any() else "deaths"
-        label = f"much is withheld: more than half of the {events} could be"
+        label = f"pale: more than half of the {events} may lie in withheld numbers"
         keys.append(Key("interval", label, style.PALE[style.POOLED] if both else "#c9c9c9"))
     if len(dots):
         keys.append(Key("point", "one site", style.LIGHT, filled=False))

@@ -94,7 +94,7 @@ def _picture(request: Request, blocks: list, empty: pd.DataFrame, crude: pd.Data
     if len(crude):
         keys.append(Key("point", "crude", style.QUIET, filled=False))
     if pale.any():
-        keys.append(Key("interval", f"{MUCH}: more than half of the cases could be", style.PALE[style.POOLED]))
+        keys.append(Key("interval", "pale: more than half of the cases may lie in withheld numbers", style.PALE[style.POOLED]))
     page = Page(request.figure.caption, subtitle, top + tall + below, notes, keys)
     axes = page.axes(left, top, width, tall)
     low, high = _range(shown, crude)

@@ -13,7 +13,6 @@ from shared_code.config import Site
 from shared_code.sources.prepare import prepare
 
 KEY = bytes(range(32)).hex()
-SITES = Path(__file__).parents[2] / "config" / "sites"
 
 
 @pytest.fixture(autouse=True)
