@@ -180,7 +180,8 @@ def table_faults(where: tuple[str, ...], table: Table, content: dict[str, Any]) 
 
 def _values_faults(keys: tuple[str, ...], column: Column, content: dict[str, Any]) -> Iterator[Fault]:
     """Find values and constants that a column of the data model cannot hold."""
-    named: list[tuple[tuple[str, ...], Any]] = [(("values", code_text(code)), value) for code, value in mapping(content, "values").items()]
+    named: list[tuple[tuple[str, ...], Any]] = []
+    named += [(("values", code_text(code)), value) for code, value in mapping(content, "values").items()]
     if content.get("constant") is not None:
         named.append((("constant",), content["constant"]))
     if content.get("default") is not None:

@@ -61,7 +61,8 @@ def describe(site: Site, study: Study, policy: Policy, protected: dict[str, pd.D
     for stem, entry in study.analyses.items():
         if stem not in included:
             lacking = site.lacks(entry)
-            not_run[stem] = f"the site has no {few([_in_words(need) for need in lacking])}" if lacking else "not part of this release"
+            named = few([_in_words(need) for need in lacking])
+            not_run[stem] = f"the site has no {named}" if lacking else "not part of this release"
     published = [entry for entry in site.published if f"{entry.analysis}.{entry.results}" in protected]
     return {
         "study": study.study, "site": site.site, "site_title": site.title, "made_up_data": site.made_up,

