@@ -150,7 +150,8 @@ class Site(Strict):
 
     def lacks(self, analysis: Any) -> list[str]:
         """List what an analysis needs and the site does not have."""
-        return [need for need in analysis.needs if not self.has(need)]
+        lacking = [need for need in analysis.needs if not self.has(need)]
+        return [need for need in lacking if "." not in need or need.partition(".")[0] not in lacking]
 
     def can_run(self, analysis: Any) -> bool:
         """Tell whether the site has every table and column the analysis needs."""

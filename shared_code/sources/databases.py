@@ -25,16 +25,17 @@ from shared_code.sources.landing import Landed, chunks_of, clear, land_chunks, n
 DRIVERS = {"postgresql": ("psycopg", "pip install 'psycopg[binary]>=3.2'"),
            "mssql": ("pyodbc", "pip install pyodbc, and from Microsoft the ODBC Driver 18 for SQL Server"),
            "mysql": ("pymysql", "pip install pymysql"), "oracle": ("oracledb", "pip install oracledb")}  # fmt: skip
+ROWS_FETCHED = 5000  # that the driver holds at a time
 EXAMPLE = "postgresql://user:password@host/database"
 
 
-def sqlite_chunks(path: Path, table: str, size: int) -> Iterator[pa.Table]:
+def sqlite_chunks(path: Path, table: str, size: int, memory: int) -> Iterator[pa.Table]:
     """Read a table or view of an SQLite file in chunks."""
     with closing(sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True)) as database:
         kinds = database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
         known_table(str(path), table, [row[0] for row in kinds])
         cursor = database.execute(f"SELECT * FROM {named(table)}")
-        yield from chunks_of(iter(cursor), [entry[0] for entry in cursor.description], size)
+        yield from chunks_of(iter(cursor), [entry[0] for entry in cursor.description], size, memory)
 
 
 def scan_duckdb(path: Path, connection: Any, table: str, shown: Path | None = None) -> Landed:
@@ -69,7 +70,7 @@ def known_table(where: str, table: str, present: list[str]) -> None:
         raise Refused(where, [Problem(where, wrong, few(present), "Correct table: in the site's settings")])
 
 
-def land_server_table(url_env: str, table: str, target: Path, size: int) -> Landed:
+def land_server_table(url_env: str, table: str, target: Path, size: int, memory: int) -> Landed:
     """Copy one table or view of a server into Parquet (raises model.Refused in one line).
 
     url_env  name of the environment variable that holds the address      table  table, or schema.table
@@ -77,7 +78,7 @@ def land_server_table(url_env: str, table: str, target: Path, size: int) -> Land
     where = f"database {url_env}"
     engine = _engine(url_env, where)
     try:
-        return land_chunks(_server_chunks(engine, table, size, where), target)
+        return land_chunks(_server_chunks(engine, table, size, memory, where), target)
     except Refused:
         raise
     except Exception as error:  # every driver has errors of its own
@@ -114,11 +115,11 @@ def _engine(url_env: str, where: str) -> Any:
         raise Refused(where, [Problem(where, f"{kind} is no kind of database known here", kinds)]) from None
 
 
-def _server_chunks(engine: Any, table: str, size: int, where: str) -> Iterator[pa.Table]:
+def _server_chunks(engine: Any, table: str, size: int, memory: int, where: str) -> Iterator[pa.Table]:
     import sqlalchemy
 
     schema, _, name = table.rpartition(".")
-    options: dict[str, Any] = {"stream_results": True, "max_row_buffer": size}
+    options: dict[str, Any] = {"stream_results": True, "max_row_buffer": min(size, ROWS_FETCHED)}
     if engine.dialect.name == "postgresql":
         options["postgresql_readonly"] = True
     with engine.connect().execution_options(**options) as connection:
@@ -129,7 +130,7 @@ def _server_chunks(engine: Any, table: str, size: int, where: str) -> Iterator[p
         known_table(where, table, sorted(f"{schema}.{found}" if schema else found for found in known))
         rows = sqlalchemy.select(sqlalchemy.text("*")).select_from(sqlalchemy.table(name, schema=schema or None))
         result = connection.execute(rows)
-        yield from chunks_of(iter(result), list(result.keys()), size)
+        yield from chunks_of(iter(result), list(result.keys()), size, memory)
 
 
 def _reason(error: Exception, engine: Any) -> tuple[str, str, str]:

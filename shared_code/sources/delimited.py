@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import gzip
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from shared_code.model import Problem, Refused, few
-from shared_code.sources.landing import Landed, chunks_of, clear, quoted, scan
+from shared_code.sources.landing import Landed, chunks_of, land_chunks, quoted, scan
 
+BYTES_A_CELL = 64  # of a text in memory, roughly
+WIDE = 100  # columns
+MOST_ROWS = 122_880  # of a chunk: DuckDB's own number
 UTF8 = ("utf-8", "utf8", "utf-8-sig")
 
 
@@ -31,7 +34,7 @@ def land_delimited(path: Path, target: Path, delimiter: str, encoding: str, memo
         _copy_as_utf8(path, copy, encoding)
         return _csv(path, copy, target, delimiter, memory)
     finally:
-        clear(target)
+        copy.unlink(missing_ok=True)
 
 
 def _csv(path: Path, source: Path, target: Path, delimiter: str, memory: int) -> Landed:
@@ -41,21 +44,46 @@ def _csv(path: Path, source: Path, target: Path, delimiter: str, memory: int) ->
     if twice:
         wrong = f"the first line names a column twice: {few(twice)}"
         raise Refused(str(path), [Problem(str(path), wrong, "one name per column", "Rename one of them")])
+    try:
+        _copied(source, target, header, delimiter, memory)
+    except duckdb.OutOfMemoryException:  # hundreds of columns, little memory: slower, and with a few rows at a time
+        land_chunks(chunks_of(_lines(source, delimiter, len(header)), header, MOST_ROWS, memory), target)
+    return scan(target)
+
+
+def _copied(source: Path, target: Path, header: list[str], delimiter: str, memory: int) -> None:
     columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in header)
-    partial = target.with_name(f"{target.name}.partial")
+    partial, spill = target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.partial.spill")
     read = (
         f"read_csv({quoted(source)}, auto_detect=false, columns={{{columns}}}, delim={quoted(delimiter)}, header=true, "
         "quote='\"', escape='\"', comment='', nullstr='', null_padding=false, strict_mode=true, "
         f"compression='{'gzip' if is_gzip(source) else 'none'}')"
     )
-    settings: Any = {"memory_limit": f"{memory // 2**20}MB", "temp_directory": str(target.with_name(f"{target.name}.spill"))}
+    group = min(MOST_ROWS, max(2048, memory // 4 // (len(header) * BYTES_A_CELL)))  # rows
     try:
-        with duckdb.connect(config=settings) as connection:
-            connection.execute(f"COPY (SELECT * FROM {read}) TO {quoted(partial)} (FORMAT parquet)")
+        with duckdb.connect(config={"memory_limit": f"{memory // 2**20}MB", "temp_directory": str(spill)}) as connection:
+            connection.execute("SET enable_progress_bar = false")
+            if len(header) > WIDE:  # every thread holds a buffer for every column
+                connection.execute("SET threads = 1")
+            connection.execute(f"COPY (SELECT * FROM {read}) TO {quoted(partial)} (FORMAT parquet, ROW_GROUP_SIZE {group})")
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-    return scan(target)
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def _lines(source: Path, delimiter: str, width: int) -> Iterator[list[str | None]]:
+    opener = gzip.open if is_gzip(source) else open
+    with opener(source, "rt", encoding="utf-8-sig", newline="") as file:
+        if len(delimiter) > 1:
+            raise MemoryError("the file has too many columns for a delimiter of several characters: out of memory")
+        lines = csv.reader(file, delimiter=delimiter, strict=True)
+        next(lines)
+        for number, row in enumerate(lines, 2):
+            if row and len(row) != width:
+                raise ValueError(f"CSV Error on Line: {number} Expected Number of Columns: {width} Found: {len(row)}")
+            if row:
+                yield [value or None for value in row]
 
 
 def _header(path: Path, delimiter: str) -> list[str]:
@@ -80,7 +108,7 @@ def _copy_as_utf8(path: Path, target: Path, encoding: str) -> None:
             out.write(block)
 
 
-def fixed_width_chunks(path: Path, columns: dict[str, list[int]], encoding: str, size: int) -> Iterator[pa.Table]:
+def fixed_width_chunks(path: Path, columns: dict[str, list[int]], encoding: str, size: int, memory: int) -> Iterator[pa.Table]:
     """Read a fixed-width file in chunks: blanks around a value are no part of it; blank and "." are nothing.
 
     columns  name -> first and last character, counted from 1
@@ -89,7 +117,7 @@ def fixed_width_chunks(path: Path, columns: dict[str, list[int]], encoding: str,
     opener = gzip.open if is_gzip(path) else open
     with opener(path, "rt", encoding=encoding) as file:
         rows = ([_field(line[first:last]) for first, last in spans] for line in file if line.strip())
-        yield from chunks_of(rows, list(columns), size)
+        yield from chunks_of(rows, list(columns), size, memory)
 
 
 def _field(text: str) -> str | None:

@@ -135,7 +135,7 @@ NO_ANSWER = {"notasked", "notrecorded", "notapplicable", "notstated", "notknown"
 TOTALS = {"persons", "all", "both", "total", "bothsexes"}
 # Columns that hold personal data in clear: never matched, never looked into.
 PERSONAL = re.compile(
-    r"surname|forename|first_?name|last_?name|middle|maiden|full_?name|^name$|patient_?name|address_?line|^address|street|"
+    r"surname|forename|first_?name|last_?name|^first$|^last$|middle|maiden|full_?name|^name$|patient_?name|^address|street|"
     r"post_?code|^zip$|phone|mobile|e_?mail|ssn|passport|driver|free_?text|comment|notes?$|narrative|letter", re.IGNORECASE,
 )  # fmt: skip
 

@@ -78,6 +78,8 @@ def _table(match: Match) -> list[str]:
         lines.append(f"    encoding: {seen.encoding}")
     if match.joined:
         lines += ["    join:", *(f"      - {{file: {_text(f.file)}, by: {_text(by)}}}" for f, by in match.joined)]
+    if match.present:
+        lines.append(f"    present: [{', '.join(map(_text, match.present))}]             # rows without it are people who are alive")
     nothing = sorted({code for c, _ in match.columns.values() for code in c.nothing})
     if nothing:
         lines.append(f"    missing: [{', '.join(map(_text, nothing))}]")
@@ -118,6 +120,8 @@ def _column(column: Column, c: ColumnProfile, score: float, totals: dict) -> lis
             asks.append("day before month, or month before day?")
     if column.month:
         keys.append("first_of_month: true")
+    if column.type == "timestamp" and c.date_form:
+        asks.append("if the clock time stands in another column, add time: with its name")
     if column.name in ("code", "underlying_icd10", "primary_icd10"):
         keys.append("icd10: true")
     if column.name == "lsoa21" and not any("21" in w for w in (c.name, c.label)):
@@ -186,7 +190,7 @@ def _blank(column: Column, match: Match) -> list[str]:
             return [f"      {column.name}: {{constant: {system}}}"]
     hint = f" Or, for all rows, {{constant: …}} with one of {few(column.values)}" if column.values else ""
     hint = " Or, for all rows, {constant: 2024-05}" if column.name == "ward_vintage" else hint
-    return [f"      # ? {column.name}: which column holds the {column.meaning}?{hint}", f"      {column.name}: {{from: {BLANK}}}"]
+    return [f"      # ? {column.name}: which column holds this: {column.meaning}?{hint}", f"      {column.name}: {{from: {BLANK}}}"]
 
 
 def _wide(match: Match) -> dict[str, dict[str, str]]:

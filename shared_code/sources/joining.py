@@ -11,6 +11,7 @@ from shared_code.config.extracts import Extract
 from shared_code.model import Problem, Refused, few
 from shared_code.sources import readers
 from shared_code.sources.databases import land_server_table
+from shared_code.sources.guarded import memory_allowed
 from shared_code.sources.landing import Landed, as_text, named, scan
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT",
@@ -33,7 +34,7 @@ def _landed(connection: Any, source: Extract, folder: Path, place: Path, delimit
         target = place / f"{source.table}.{name}.parquet"
         if target.is_file():
             return scan(target)
-        return land_server_table(source.database.url_env, source.table, target, readers.CHUNK)
+        return land_server_table(source.database.url_env, source.table, target, readers.CHUNK, memory_allowed())
     options: dict[str, Any] = {
         "table": source.table, "sheet": source.sheet, "delimiter": delimiter, "encoding": encoding,
         "fixed_width": source.fixed_width, "catalogue": folder / source.catalogue if source.catalogue else None,

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 FACTS = b"cohortium"  # key of what a file says about its columns, in the metadata of the Parquet copy
+BYTES_A_VALUE = 150  # of a Python value and its copies while a chunk is made
 ROWS_REWRITTEN = 50_000  # rows of a part held in memory while it is rewritten
 
 
@@ -210,8 +211,12 @@ def columns_of(rows: list[Any], names: list[str]) -> pa.Table:
     return pa.table([as_arrow(column) for column in zip(*rows)] if rows else [pa.nulls(0)] * len(names), names=names)
 
 
-def chunks_of(rows: Iterator[Any], names: list[str], size: int) -> Iterator[pa.Table]:
-    """Cut a stream of rows into chunks; a table without rows is one empty chunk."""
+def chunks_of(rows: Iterator[Any], names: list[str], size: int, memory: int) -> Iterator[pa.Table]:
+    """Cut a stream of rows into chunks of at most `size` rows that fit in an eighth of the memory allowed (bytes).
+
+    A table without rows is one empty chunk.
+    """
+    size = min(size, max(100, memory // 8 // (max(1, len(names)) * BYTES_A_VALUE)))
     held: list[Any] = []
     cut = 0
     for row in rows:

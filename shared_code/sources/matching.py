@@ -26,6 +26,14 @@ PATTERN_FORMS = {  # column of the data model -> forms of its values
     "underlying_icd10": ("icd10",), "primary_icd10": ("icd10",), "discharge_dest": ("number",), "tfc": ("number",),
 }  # fmt: skip
 UNSEEN = ("ethnicity_source", "locality", "ward_name", "value", "unit", "reason", "list", "programme_id", "language", "source")
+ESSENTIAL = {  # without one of these columns a file is not this table
+    "person": ("birth_month", "sex"), "person_address": ("lsoa11", "lsoa21"), "gp_registration": ("practice_code",),
+    "condition_event": ("code",), "death": ("death_date",), "measurement": ("concept",), "list_flag": ("list", "route"),
+    "programme": ("programme_id",), "admission": ("admi_date",), "ed_attendance": ("arrival",), "gp_encounter": ("mode", "role"),
+    "outpatient": ("appt_date",), "mh_contact": ("team_type", "setting"), "asc_event": ("event_type",), "area_lookup": ("ward_cd",),
+    "area_population": ("area_cd",), "ward_indicator": ("ward_cd",), "unit_cost": ("service",), "reference_rate": ("rate",),
+}  # fmt: skip
+MOST_UNUSED = 8  # a wide extract has many columns that no table takes; more than these say nothing
 OFTEN_CONSTANT = ("ward_vintage", "imd_version", "source")
 OFTEN_BY_NUMBER = ("event_id", "meas_id", "spell_id", "att_id", "appt_id", "enc_id", "contact_id")
 
@@ -39,6 +47,7 @@ class Match:
     columns: dict[str, tuple[ColumnProfile, float]] = field(default_factory=dict)
     score: float = 0.0
     joined: list[tuple[FileProfile, str]] = field(default_factory=list)  # further files, by an identifier
+    present: list[str] = field(default_factory=list)  # columns that must be filled for a row to count
 
 
 def assign(files: list[FileProfile]) -> tuple[list[Match], list[FileProfile]]:
@@ -52,8 +61,21 @@ def assign(files: list[FileProfile]) -> tuple[list[Match], list[FileProfile]]:
     for seen in list(left):
         if _join(seen, chosen):
             left.remove(seen)
+    chosen += _deaths_of_people(chosen)
     order = list(TABLES)
     return sorted(chosen, key=lambda m: order.index(m.table.name)), left
+
+
+def _deaths_of_people(chosen: list[Match]) -> list[Match]:
+    """Recognise a date of death that stands in the file of people, where no file holds deaths."""
+    people = next((m for m in chosen if m.table.name == "person" and "person_id" in m.columns), None)
+    if people is None or any(m.table.name == "death" for m in chosen):
+        return []
+    table = TABLES["death"]
+    date, score = _best(people.seen, table, table.column("death_date"))
+    if score < SURE:
+        return []
+    return [Match(people.seen, table, {"person_id": people.columns["person_id"], "death_date": (date, score)}, present=[date.name])]
 
 
 def _join(seen: FileProfile, chosen: list[Match]) -> bool:
@@ -85,9 +107,10 @@ def match_table(seen: FileProfile, table: Table) -> Match:
     needed = [c for c in table.columns if c.never_missing and c.name not in (*OFTEN_BY_NUMBER, *OFTEN_CONSTANT)]
     found = sum(score for _, score in match.columns.values())
     missing = sum(1.2 for c in needed if c.name not in match.columns)
-    unused = 0.15 * (len(seen.columns) - len(match.columns))
+    unused = 0.15 * min(len(seen.columns) - len(match.columns), MOST_UNUSED)
     match.score = found + _file_likeness(seen, table) - missing - unused if len(match.columns) > 1 else 0.0
-    if table.refers_to and "person_id" not in match.columns:
+    essential = ESSENTIAL.get(table.name, ())
+    if (table.refers_to and "person_id" not in match.columns) or (essential and not set(essential) & set(match.columns)):
         match.score = 0.0
     if table.key == ["person_id"] and "person_id" in match.columns and not match.columns["person_id"][0].unique:
         match.score -= 3
@@ -133,7 +156,10 @@ def _name_likeness(table: Table, column: str, name: str) -> float:
 def _content(table: Table, column: Column, c: ColumnProfile) -> float:
     """Say how well the values fit: 0 excludes."""
     if column.name == "person_id":
-        return 1.0 if c.share("hex64") > 0.9 else 0.6 if not c.codes and not c.date_form and not c.share("lsoa", "ward") else 0.0
+        if c.share("hex64") > 0.9:
+            return 1.0
+        plain = not c.codes and not c.date_form and not c.share("lsoa", "ward")
+        return 0.0 if not plain else 0.6 if c.unique == (table.key == ["person_id"]) else 0.3
     if column.type in ("date", "timestamp"):
         return 1.0 if c.date_form else 0.0
     if column.name in PATTERN_FORMS:

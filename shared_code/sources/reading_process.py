@@ -27,17 +27,18 @@ from shared_code.sources.workbooks import sheet_chunks
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Read one file into Parquet; say what went wrong, if anything did."""
     path, target, options = Path(request["path"]), Path(request["target"]), request["options"]
+    limits = (options["rows"], options["memory"])
     try:
         match request["kind"]:
             case "statistical":
                 reader = statistical.Reader(path, options)
                 land_chunks(reader.chunks(), target, reader.facts)
             case "workbook":
-                land_chunks(sheet_chunks(path, options.get("table", ""), options["rows"]), target)
+                land_chunks(sheet_chunks(path, options.get("table", ""), *limits), target)
             case "sqlite":
-                land_chunks(sqlite_chunks(path, options.get("table", ""), options["rows"]), target)
+                land_chunks(sqlite_chunks(path, options.get("table", ""), *limits), target)
             case "fixed width":
-                land_chunks(fixed_width_chunks(path, options["columns"], options["encoding"], options["rows"]), target)
+                land_chunks(fixed_width_chunks(path, options["columns"], options["encoding"], *limits), target)
             case "catalogue":
                 labels = statistical.value_labels(path, options.get("encoding", ""))
                 return {"labels": {name: {str(code): text for code, text in codes.items()} for name, codes in labels.items()}}

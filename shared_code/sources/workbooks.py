@@ -12,7 +12,7 @@ from shared_code.model import Problem, Refused, did_you_mean, few
 from shared_code.sources.landing import chunks_of
 
 
-def sheet_chunks(path: Path, sheet: str, size: int) -> Iterator[pa.Table]:
+def sheet_chunks(path: Path, sheet: str, size: int, memory: int) -> Iterator[pa.Table]:
     """Read a sheet (the first one, where none is named) in chunks; empty rows and empty columns are left out."""
     import openpyxl
 
@@ -35,7 +35,7 @@ def sheet_chunks(path: Path, sheet: str, size: int) -> Iterator[pa.Table]:
         if twice:
             wrong = f"the first row names a column twice: {few(twice)}"
             raise Refused(str(path), [Problem(str(path), wrong, "one name per column", "Rename one of them")])
-        yield from chunks_of(_cells(rows, len(header)), header, size)
+        yield from chunks_of(_cells(rows, len(header)), header, size, memory)
     finally:
         book.close()
 

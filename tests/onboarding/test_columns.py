@@ -9,7 +9,6 @@ import ibis
 import pandas as pd
 import pytest
 
-
 from shared_code.sources import transformations
 
 # the column of the data model | how it is made | the extract (a None is an empty field) | what it becomes

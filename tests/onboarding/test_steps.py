@@ -51,7 +51,8 @@ def test_spells_without_a_provider_are_wider(table_of):
 def test_leave_out(table_of):
     rows = drawn("person key code\nA e1 99\nB e2 21\nC e3 -\nD e4 98")
     how = {"leave_out": {"code": [99, "98"]}}
-    columns = {**ADMISSION, "spell_id": {"from": "key"}, "disch_date": {"constant": "2024-01-05"}, "admi_date": {"constant": "2024-01-01"},
+    columns = {**ADMISSION, "spell_id": {"from": "key"}, "disch_date": {"constant": "2024-01-05"},
+               "admi_date": {"constant": "2024-01-01"},
                "primary_icd10": {"constant": "I10"}}  # fmt: skip
     assert list(table_of("admission", rows, columns, missing=["-"], steps=[how]).spell_id) == ["e2", "e3"]
 
@@ -63,7 +64,8 @@ def test_rows_from_columns(table_of):
             "person_id": {"from": "id", "pseudonymise": True}, "code": {"from": "D", "icd10": True},
             "code_system": {"constant": "ICD10"}, "event_date": {"constant": "2024-01-01"}, "source": {"constant": "APC"},
             "diag_position": {"from": "P"}, "parent_id": {"from": "id"}},
-        missing=["-"], number="event_id", steps=[{"rows_from_columns": {"columns": ["d1", "d2", "d3"], "value": "D", "position": "P"}}],
+        missing=["-"], number="event_id",
+        steps=[{"rows_from_columns": {"columns": ["d1", "d2", "d3"], "value": "D", "position": "P"}}],
     )  # fmt: skip
     assert sorted(zip(made.parent_id, made.code, made.diag_position)) == [
         ("A", "E11", 3), ("A", "I10", 1), ("C", "J45", 1), ("C", "J45", 2)]  # fmt: skip
@@ -96,7 +98,10 @@ def test_distinct_rows(table_of, message_of):
     assert "1 values of the key (person_id) occur more than once" in message_of(table_of, "person", rows, PERSON, missing=["-"])
 
 
-@pytest.mark.parametrize(("minutes", "kept"), [(None, ["a1", "a4", "b1", "b2"]), (11, ["a1", "b1"]), (0, ["a1", "a2", "a3", "a4", "b1", "b2"])])
+KEPT = [(None, ["a1", "a4", "b1", "b2"]), (11, ["a1", "b1"]), (0, ["a1", "a2", "a3", "a4", "b1", "b2"])]
+
+
+@pytest.mark.parametrize(("minutes", "kept"), KEPT)
 def test_one_attendance_from_duplicates(table_of, minutes, kept):
     """10 minutes belong together, 11 do not; each arrival is compared with the one before it."""
     rows = drawn("id key at\nA a1 10:00\nA a2 10:10\nA a3 10:20\nA a4 10:31\nB b1 10:00\nB b2 10:11").assign(on="2024-01-01")

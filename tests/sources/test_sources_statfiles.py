@@ -27,7 +27,8 @@ def reading_process(monkeypatch):
 
     def behave(code: str) -> None:
         guarded._end()
-        program = f"import os, shared_code.sources.reading_process as r\ndef answer(request):\n    {code}\nr.answer = answer\nr.main()"
+        program = f"import os, shared_code.sources.reading_process as r\ndef answer(request):\n    {code}\n"
+        program += "r.answer = answer\nr.main()"
         monkeypatch.setattr(guarded, "COMMAND", [sys.executable, "-c", program])
 
     yield behave
@@ -108,7 +109,8 @@ def test_a_crash_halfway_leaves_nothing(extract, refused, reading_process):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process limit its memory")
 def test_a_file_that_takes_too_much_memory(extract, refused, reading_process, monkeypatch):
-    reading_process("try:\n        return {'peak': len(bytearray(2**31))}\n    except MemoryError:\n        return {'memory': True}")
+    take = "try:\n        return {'peak': len(bytearray(2**31))}\n"
+    reading_process(take + "    except MemoryError:\n        return {'memory': True}")
     monkeypatch.setenv("COHORTIUM_READ_MEMORY_MB", "100")
     assert "the file cannot be read (needs more than 100 MB of memory)" in refused(extract.write("a.sav", b"x"))
 

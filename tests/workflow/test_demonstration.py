@@ -140,6 +140,7 @@ def test_one_site_alone_can_make_its_release(demonstration):
 def test_the_same_extract_gives_the_same_package_byte_for_byte(demonstration):
     target = demonstration.folder / "outbox" / "demonstration" / "demo_carrowby.zip"
     before = target.read_bytes()
+    target.unlink()
     shutil.rmtree(demonstration.folder / "private" / "demo_carrowby")
     shutil.rmtree(demonstration.folder / "data" / "demo_carrowby")
     again = demonstration.snakemake("outbox/demonstration/demo_carrowby.zip")
@@ -165,7 +166,7 @@ class _Links(HTMLParser):
 def test_the_report_is_whole_and_loads_nothing_from_elsewhere(demonstration):
     report = demonstration.folder / "public" / "demonstration" / "report"
     pages = sorted(report.glob("*.html"))
-    assert {p.stem for p in pages} == {"index", "who", "methods", "reproduce", *STUDY.analyses}
+    assert {p.stem for p in pages} == {"index", "who", "catalogue", "methods", "reproduce", *STUDY.analyses}
     for page in pages:
         links = _Links()
         links.feed(page.read_text("utf-8"))
