@@ -41,8 +41,9 @@ def extract_of(wildcards):
     if site.made_up:
         return [rooms.extract(site.site) / "truth.json"]
     folder = Path(site.folder)
-    named = {folder / name for t in site.tables.values() for name in (t.file, *(j.file for j in t.join))}
-    return sorted(path for path in named if path.is_file())  # prepare itself says which are missing
+    sources = [s for t in site.tables.values() for s in (t, *t.join, *t.look_up)]
+    named = {name for s in sources for name in (s.file, *getattr(s, "files", [])) if name}
+    return sorted({path for name in named for path in folder.glob(name)})  # prepare itself says which are missing
 
 
 def results_of(wildcards):

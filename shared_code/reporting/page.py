@@ -50,7 +50,8 @@ class Report:
         releases = list(self.record["releases"].values())
         titles = [r["title"] for r in releases if r["made_up_data"]]
         if titles and len(titles) == len(releases):
-            return "The places and people of this study are made up. The numbers show how the method works and say nothing about anyone."
+            return ("The places and people of this study are made up. "
+                    "The numbers show how the method works and say nothing about anyone.")  # fmt: skip
         return f"Some of the places and their people are made up: {', '.join(titles)}." if titles else ""
 
     def entry(self, stem: str) -> dict[str, Any]:

@@ -79,7 +79,9 @@ def _table(match: Match) -> list[str]:
     if match.joined:
         lines += ["    join:", *(f"      - {{file: {_text(f.file)}, by: {_text(by)}}}" for f, by in match.joined)]
     if match.present:
-        lines.append(f"    present: [{', '.join(map(_text, match.present))}]             # rows without it are people who are alive")
+        lines.append(f"    present: [{', '.join(map(_text, match.present))}]   # rows without it are people who are alive")
+    if table.name == "admission" and any("epiorder" in squeezed(c.name) or "episode" in words(c.name) for c in seen.columns):
+        lines.append("    # ? are the rows episodes of a spell? Then add steps: [spells_from_episodes: …], see docs/site.md")
     nothing = sorted({code for c, _ in match.columns.values() for code in c.nothing})
     if nothing:
         lines.append(f"    missing: [{', '.join(map(_text, nothing))}]")
@@ -190,7 +192,8 @@ def _blank(column: Column, match: Match) -> list[str]:
             return [f"      {column.name}: {{constant: {system}}}"]
     hint = f" Or, for all rows, {{constant: …}} with one of {few(column.values)}" if column.values else ""
     hint = " Or, for all rows, {constant: 2024-05}" if column.name == "ward_vintage" else hint
-    return [f"      # ? {column.name}: which column holds this: {column.meaning}?{hint}", f"      {column.name}: {{from: {BLANK}}}"]
+    asked = f"      # ? {column.name}: which column holds this: {column.meaning}?{hint}"
+    return [asked, f"      {column.name}: {{from: {BLANK}}}"]
 
 
 def _wide(match: Match) -> dict[str, dict[str, str]]:

@@ -30,8 +30,9 @@ ESSENTIAL = {  # without one of these columns a file is not this table
     "person": ("birth_month", "sex"), "person_address": ("lsoa11", "lsoa21"), "gp_registration": ("practice_code",),
     "condition_event": ("code",), "death": ("death_date",), "measurement": ("concept",), "list_flag": ("list", "route"),
     "programme": ("programme_id",), "admission": ("admi_date",), "ed_attendance": ("arrival",), "gp_encounter": ("mode", "role"),
-    "outpatient": ("appt_date",), "mh_contact": ("team_type", "setting"), "asc_event": ("event_type",), "area_lookup": ("ward_cd",),
-    "area_population": ("area_cd",), "ward_indicator": ("ward_cd",), "unit_cost": ("service",), "reference_rate": ("rate",),
+    "outpatient": ("appt_date",), "mh_contact": ("team_type", "setting"), "asc_event": ("event_type",),
+    "area_lookup": ("ward_cd",), "area_population": ("area_cd",),
+    "ward_indicator": ("ward_cd",), "unit_cost": ("service",), "reference_rate": ("rate",),
 }  # fmt: skip
 MOST_UNUSED = 8  # a wide extract has many columns that no table takes; more than these say nothing
 OFTEN_CONSTANT = ("ward_vintage", "imd_version", "source")
@@ -75,7 +76,8 @@ def _deaths_of_people(chosen: list[Match]) -> list[Match]:
     date, score = _best(people.seen, table, table.column("death_date"))
     if score < SURE:
         return []
-    return [Match(people.seen, table, {"person_id": people.columns["person_id"], "death_date": (date, score)}, present=[date.name])]
+    columns = {"person_id": people.columns["person_id"], "death_date": (date, score)}
+    return [Match(people.seen, table, columns, present=[date.name])]
 
 
 def _join(seen: FileProfile, chosen: list[Match]) -> bool:

@@ -100,3 +100,23 @@ def refused(tmp_path: Path, message_of: Callable[..., str]) -> Callable[..., str
         return message
 
     return read
+
+
+@pytest.fixture
+def table(extract: Extract, tmp_path: Path) -> Callable[..., tuple[Any, list[list]]]:
+    """Land what a table's settings say; give the rows in order, every value as text."""
+    from ibis import duckdb as ibis_duckdb
+
+    from shared_code.config.columns import TableMap
+    from shared_code.sources.joining import land_table
+    from shared_code.sources.mapping import as_code
+
+    def read(**settings: Any) -> tuple[Any, list[list]]:
+        connection = ibis_duckdb.connect()
+        found = land_table(connection.con, TableMap(columns={}, **settings), extract.folder, tmp_path / "landed")
+        connection.raw_sql(f"CREATE TEMP VIEW found AS {found.sql}")
+        view = connection.table("found")
+        codes = view.select(**{name: as_code(view[name]) for name in view.columns}).execute().astype(object)
+        return found, codes.where(codes.notna(), None).sort_values(list(codes)).to_numpy().tolist()
+
+    return read
