@@ -68,7 +68,7 @@ def demonstration(options: Options) -> list[Row]:
         workflow = copy_of_project(options.folder / f"workflow-{number}", options.sites)
         alone = copy_of_project(options.folder / f"one-process-{number}", options.sites)
         options.say(f"{section} from nothing, {number} of {options.repeats}: up to the pooled tables")
-        pooled.append(run(snakemake(options, pooled_tables / "pooled.json"), workflow))
+        pooled.append(run(snakemake(options, pooled_tables.parent / "pool.stamp"), workflow))
         options.say(f"{section} from nothing, {number} of {options.repeats}: the same stages in one process")
         floor.append(run([sys.executable, HERE / "one_process.py", options.demo_people], alone))
         if len({(copy / pooled_tables / "results.csv").read_bytes() for copy in (workflow, alone)}) != 1:

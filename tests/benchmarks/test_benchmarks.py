@@ -86,11 +86,15 @@ def test_peak_memory_is_that_of_the_command(program, tmp_path: Path):
     measuring = program("measuring")
     if not measuring.LINUX:
         pytest.skip("measured on Linux only")
+    import resource
+
     command = [sys.executable, "-c", "held = b'x' * 300_000_000; print(len(held))"]
     through = [sys.executable, "-c", f"import subprocess; subprocess.run({command!r})"]
     for measured in (measuring.run(command, tmp_path), measuring.run(through, tmp_path)):
         assert measured.said.strip() == "300000000"
-        assert 280 < measured.peak_mb < 400
+        # on Linux a child begins with its parent's peak, and the parent of these is the test runner
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        assert 280 < measured.peak_mb < max(400, own + 50)
     with pytest.raises(measuring.Failed, match="ended with code 3"):
         measuring.run([sys.executable, "-c", "raise SystemExit(3)"], tmp_path)
 
