@@ -117,3 +117,8 @@ def test_conda_lists_the_versions_of_the_lock():
 def test_rooms_are_ignored_by_git():
     ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
     assert {"/data/", "/private/", "/outbox/", "/inbox/", "/public/"} <= set(ignored)
+
+
+def test_the_readme_ends_with_the_benchmarks_as_they_were_measured():
+    measured = (ROOT / "benchmarks" / "results.md").read_text("utf-8").replace("# Benchmarks\n", "").strip()
+    assert measured in (ROOT / "README.md").read_text("utf-8")
