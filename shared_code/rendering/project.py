@@ -14,7 +14,7 @@ import yaml
 from .options import check_metadata
 from .problems import Problems
 
-NOT_PAGES = {"README.md", "README.qmd", "CLAUDE.md", "AGENTS.md"}
+NOT_PAGES = {"README.md", "README.qmd"}
 PROJECT_USED = {"type", "render", "output-dir", "resources", "execute-dir", "title"}
 WEBSITE_USED = {"title", "navbar", "sidebar", "page-footer", "description"}
 # They add to Quarto's own site and change nothing in the content.
