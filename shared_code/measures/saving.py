@@ -21,7 +21,7 @@ def check_results(plan: Plan, name: str, table: pd.DataFrame, complete: bool = F
     declared = plan.results(name)
     layout = LAYOUTS[declared.layout]
     where = f"{plan.stem}.{name}"
-    expected = [*declared.dimensions, *layout.statistics]
+    expected = [*declared.dimensions, *layout.columns]
     if sorted(table.columns) != sorted(expected):
         missing = [c for c in expected if c not in table.columns]
         extra = [c for c in table.columns if c not in expected]
@@ -53,7 +53,7 @@ def check_results(plan: Plan, name: str, table: pd.DataFrame, complete: bool = F
 def _statistics_problems(table: pd.DataFrame, layout: Layout, once: bool, complete: bool, where: str) -> list[Problem]:
     """Find statistics that are no numbers, or that contradict what they count."""
     problems = []
-    for statistic, meaning in layout.statistics.items():
+    for statistic, meaning in {**layout.statistics, **layout.inside}.items():
         values = table[statistic]
         if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
             problems.append(Problem(where, f"{statistic} holds something else than numbers", meaning, "Correct the notebook"))
@@ -63,7 +63,7 @@ def _statistics_problems(table: pd.DataFrame, layout: Layout, once: bool, comple
             problems.append(Problem(where, f"{statistic} is infinite in some cells", meaning, "Correct the notebook"))
         elif statistic in layout.whole and not (given % 1 == 0).all():
             problems.append(Problem(where, f"{statistic} holds fractions", meaning, "Correct the notebook"))
-        if statistic != "estimate" and (given < 0).any():
+        if statistic not in layout.signed and (given < 0).any():
             problems.append(Problem(where, f"{statistic} is negative", meaning, "Correct the notebook"))
         if complete and len(given) < len(values) and statistic not in (*layout.optional, *layout.may_be_empty):
             problems.append(Problem(where, f"{statistic} is empty in some cells", meaning, "Write 0 where nobody was found"))
@@ -96,7 +96,7 @@ def save_results(plan: Plan, folder: str | Path, **tables: pd.DataFrame) -> None
     folder = from_root(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        ordered = table[[*declared[name].dimensions, *LAYOUTS[declared[name].layout].statistics]]
+        ordered = table[[*declared[name].dimensions, *LAYOUTS[declared[name].layout].columns]]
         ordered = ordered.sort_values(list(declared[name].dimensions), ignore_index=True)
         partial = folder / f"{name}.parquet.partial"
         ordered.to_parquet(partial, index=False)

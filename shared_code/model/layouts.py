@@ -28,6 +28,8 @@ class Layout:
     optional      statistics a site may lack (released as not_collected)
     may_be_empty  statistics that may have no value in a cell (released as not_applicable)
     at_most       statistic -> another that it cannot exceed
+    signed        statistics that may be negative
+    inside        columns of the wide table that only the disclosure rules read: name -> meaning; they never leave
     """
 
     name: str
@@ -39,6 +41,13 @@ class Layout:
     optional: tuple[str, ...] = ()
     may_be_empty: tuple[str, ...] = ()
     at_most: dict[str, str] = field(default_factory=dict)
+    signed: tuple[str, ...] = ()
+    inside: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> list[str]:
+        """Give the columns of a wide table after its dimensions."""
+        return [*self.statistics, *self.inside]
 
 
 COUNTS = Layout(
@@ -58,10 +67,23 @@ ESTIMATES = Layout(
     "estimates", "an estimate computed inside the site, with its standard error",
     {"estimate": "the estimate, in the unit of its term", "se": "its standard error",
      "people": "distinct people with the event behind it", "person_days": "days at risk behind it"},
-    people=("people",), whole=("people",), may_be_empty=("estimate", "se"),
+    people=("people",), whole=("people",), may_be_empty=("estimate", "se"), signed=("estimate",),
+)  # fmt: skip
+MOMENTS = Layout(
+    "moments", "sums of a quantity over people: for means, variances, correlations",
+    {"people": "distinct people with a value", "sum": "sum of the values", "sum_squares": "sum of their squares",
+     "sum_products": "sum of products with a second quantity, where two dimensions name the two"},
+    people=("people",), whole=("people",), optional=("sum_products",), signed=("sum", "sum_products"),
+    inside={"largest": "largest contribution of one person to the sum, in absolute value",
+            "second_largest": "second largest contribution of one person, in absolute value"},
+)  # fmt: skip
+BINS = Layout(
+    "bins", "a quantity counted in bins: for medians and other quantiles, waiting times, calibration",
+    {"people": "distinct people with a value in the bin", "records": "values in the bin"},
+    people=("people",), whole=("people", "records"), at_most={"people": "records"},
 )  # fmt: skip
 
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (COUNTS, EVENTS, ESTIMATES)}
+LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (COUNTS, EVENTS, ESTIMATES, MOMENTS, BINS)}
 
 # Columns that every cell has in a release, after the dimensions.
 CELL_COLUMNS = ["statistic", "value", "status", "lower", "upper"]

@@ -80,7 +80,7 @@ def _contradictions(cells: pd.DataFrame, declared: ResultsTable) -> Iterator[str
     whole = cells["statistic"].isin(layout.whole)
     if any(((numbers[whole].dropna() % 1) > 0).any() for numbers in (value, lower, upper)):
         yield "a count holds fractions"
-    if any((numbers[cells["statistic"] != "estimate"] < 0).any() for numbers in (value, lower, upper)):
+    if any((numbers[~cells["statistic"].isin(layout.signed)] < 0).any() for numbers in (value, lower, upper)):
         yield "a number is negative"
     wide = cells.pivot(index=list(declared.dimensions), columns="statistic")
     for part, of in layout.part_of.items():
