@@ -16,7 +16,7 @@ from shared_code.config.strict import STEM, Fault, Strict, mapping, sequence, un
 from shared_code.model import ALL, CELL_COLUMNS, LAYOUTS, TABLES, Problem, Refused, band_labels, did_you_mean, few
 
 MONTH = r"[0-9]{4}-(0[1-9]|1[0-2])"
-RESERVED = {"site", *CELL_COLUMNS, *(name for layout in LAYOUTS.values() for name in layout.statistics)}
+RESERVED = {"site", *CELL_COLUMNS, *(name for layout in LAYOUTS.values() for name in layout.columns)}
 
 
 class Period(Strict):
