@@ -1,5 +1,6 @@
 """Disclosure control: one engine behind one door."""
 
+from shared_code.disclosure.forms import Earlier, Protected
 from shared_code.disclosure.protect import protect, summary
 
-__all__ = ["protect", "summary"]
+__all__ = ["Earlier", "Protected", "protect", "summary"]

@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from shared_code.config.study import Policy, ResultsTable
+from shared_code.disclosure.forms import Earlier, Protected
 from shared_code.disclosure.rules import GUARDS
 from shared_code.model import CELL_COLUMNS, LAYOUTS
 
 
-def protect(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], ledger: Sequence[pd.DataFrame], policy: Policy
-            ) -> dict[str, pd.DataFrame]:  # fmt: skip
+def protect(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], ledger: Sequence[Earlier], policy: Policy
+            ) -> Protected:  # fmt: skip
     """Turn unprotected results tables into the cells that may be released.
 
     tables  name -> (declaration, wide table)
-    ledger  cells of the site's earlier releases. This first guard judges each cell by itself and rounds, so it has
+    ledger  the site's earlier releases. This first guard judges each cell by itself and rounds, so it has
             no rule for earlier releases yet: it refuses to run when there are any, rather than ignore them.
     policy  threshold and rounding
-    Returns name -> long table: dimensions, statistic, value, status, lower, upper; sorted, nothing left out. Withheld
-    values are empty and carry the range they are known to lie in.
+    Gives the cells of every table, sorted, nothing left out. Withheld values are empty and carry the range they are
+    known to lie in.
     Raises ValueError for a layout that has no rule: what cannot be judged does not leave.
     """
     if len(ledger):
@@ -39,7 +40,7 @@ def protect(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], ledger: Seq
         ]
         cells = pd.concat(parts, ignore_index=True)[[*dimensions, *CELL_COLUMNS]]
         released[name] = cells.sort_values([*dimensions, "statistic"], ignore_index=True)
-    return released
+    return Protected(released)
 
 
 def summary(cells: pd.DataFrame) -> dict[str, int]:

@@ -31,7 +31,7 @@ def release_published(site: Site, study: Study, target: Path) -> int:
     unprotected = {
         f"{stem}.{name}": (study.analyses[stem].results[name], found.table) for (stem, name), found in read.items()
     }
-    protected = disclosure.protect(unprotected, ledger=[], policy=policy)
+    protected = dict(disclosure.protect(unprotected, ledger=[], policy=policy).tables)
     for (stem, name), found in read.items():
         protected[f"{stem}.{name}"] = _with_ranges(protected[f"{stem}.{name}"], found.withheld)
     manifest = describe(site, study, policy, protected)

@@ -40,7 +40,7 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     if problems:
         raise Refused(f"The release of {site.title} ({site.site})", problems)
     policy = study.disclosure.stricter(site.disclosure)
-    protected = disclosure.protect(unprotected, ledger=[], policy=policy)
+    protected = dict(disclosure.protect(unprotected, ledger=[], policy=policy).tables)
     manifest = describe(site, study, policy, protected)
     if prepared is not None:
         manifest["holdings"] = json.loads((prepared / "prepared.json").read_text("utf-8"))["holdings"]

@@ -30,7 +30,7 @@ POLICIES = st.builds(Policy, threshold=st.integers(3, 25), rounding=st.sampled_f
 
 
 def release(table: pd.DataFrame, policy: Policy, declared: ResultsTable = DECLARED) -> pd.DataFrame:
-    return protect({"a.t": (declared, table)}, [], policy)["a.t"]
+    return protect({"a.t": (declared, table)}, [], policy).tables["a.t"]
 
 
 def beside(table: pd.DataFrame, policy: Policy) -> pd.DataFrame:

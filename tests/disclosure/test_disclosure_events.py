@@ -21,7 +21,7 @@ POLICIES = st.builds(Policy, threshold=st.just(1) | st.integers(3, 25), rounding
 
 def beside(declared: ResultsTable, table: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """Put the released cells, as they arrive, beside the true values."""
-    cells = from_csv(to_csv(protect({"a.t": (declared, table)}, [], policy)["a.t"]))
+    cells = from_csv(to_csv(protect({"a.t": (declared, table)}, [], policy).tables["a.t"]))
     cells = cells.pivot(index="place", columns="statistic")
     cells.columns = [f"{statistic}_{column}" for column, statistic in cells.columns]
     return cells.join(table.set_index("place").add_prefix("true_"))
@@ -123,5 +123,5 @@ def test_estimates_are_rounded_half_up():
 def test_the_order_of_rows_changes_no_byte(table, policy, random):
     order = list(range(len(table)))
     random.shuffle(order)
-    released = [protect({"a.t": (ESTIMATES, t)}, [], policy)["a.t"] for t in (table, table.iloc[order])]
+    released = [protect({"a.t": (ESTIMATES, t)}, [], policy).tables["a.t"] for t in (table, table.iloc[order])]
     assert to_csv(released[0]) == to_csv(released[1])

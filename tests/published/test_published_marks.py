@@ -179,7 +179,7 @@ def test_a_threshold_of_one_hides_nothing(people: list[int], days: list[int]) ->
                           "people": people, "events": [2 * p for p in people], "person_days": days,
                           "events_squared": np.nan})  # fmt: skip
     declared = ResultsTable.model_validate(TABLE)
-    cells = protect({"visits": (declared, table)}, [], Policy(threshold=1, rounding=1))["visits"]
+    cells = protect({"visits": (declared, table)}, [], Policy(threshold=1, rounding=1)).tables["visits"]
     squares = cells["statistic"] == "events_squared"
     assert set(cells.loc[~squares, "status"]) == {"ok"}
     assert (cells.loc[~squares, "value"] == cells.loc[~squares, "lower"]).all()
@@ -190,7 +190,7 @@ def test_a_threshold_of_one_hides_nothing(people: list[int], days: list[int]) ->
 def test_events_of_an_unknown_number_of_people_are_not_shown() -> None:
     table = pd.DataFrame({"service": ["visit"], "month": ["2024-01"], "sex": ["all"], "people": [np.nan],
                           "events": [50], "person_days": [1e6], "events_squared": [np.nan]})  # fmt: skip
-    cells = protect({"visits": (ResultsTable.model_validate(TABLE), table)}, [], Policy(threshold=10))["visits"]
+    cells = protect({"visits": (ResultsTable.model_validate(TABLE), table)}, [], Policy(threshold=10)).tables["visits"]
     status = cells.set_index("statistic")["status"]
     assert status.to_dict() == {"events": "withheld", "events_squared": "not_collected", "people": "not_collected",
                                 "person_days": "ok"}  # fmt: skip

@@ -27,7 +27,7 @@ ESTIMATES = ResultsTable.model_validate({"title": "t", "layout": "estimates", "d
 def good() -> pd.DataFrame:
     """Cells 1: shown, 2: cases withheld, all: people withheld."""
     table = pd.DataFrame({"area": ["1", "2", "all"], "place": ["X"] * 3, "people": [100, 50, 4], "cases": [40, 3, 1]})
-    return protect({"a.t": (DECLARED, table)}, [], Policy())["a.t"]
+    return protect({"a.t": (DECLARED, table)}, [], Policy()).tables["a.t"]
 
 
 def at(cells: pd.DataFrame, area: str, statistic: str) -> int:
@@ -110,7 +110,7 @@ def test_each_contradiction_is_named(change, words):
 def test_withheld_estimates_have_no_range_and_negative_ones_are_good():
     table = pd.DataFrame({"ward": ["A", "B", "C"], "estimate": [-0.5, 80.0, np.nan], "se": [0.1, 0.2, np.nan],
                           "people": [50, 3, 0], "person_days": [1e6, 1e6, 0.0]})  # fmt: skip
-    cells = from_csv(to_csv(protect({"a.t": (ESTIMATES, table)}, [], Policy())["a.t"]))
+    cells = from_csv(to_csv(protect({"a.t": (ESTIMATES, table)}, [], Policy()).tables["a.t"]))
     assert check_cells(cells, ESTIMATES, {"ward": None}, "x") == []
 
 
