@@ -14,6 +14,7 @@ from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.steps import step_faults
 from shared_code.config.strict import STEM, Fault, Strict, mapping, sequence, unknown
 from shared_code.model import ALL, CELL_COLUMNS, LAYOUTS, TABLES, Problem, Refused, band_labels, did_you_mean, few
+from shared_code.model.layouts import point_labels
 
 MONTH = r"[0-9]{4}-(0[1-9]|1[0-2])"
 RESERVED = {"site", *CELL_COLUMNS, *(name for layout in LAYOUTS.values() for name in layout.columns)}
@@ -68,12 +69,13 @@ class Policy(Strict):
 
 
 class Dimension(Strict):
-    """One dimension of a results table; exactly one of values, bands, codelist, months or local.
+    """One dimension of a results table; exactly one of values, bands, codelist, months, points or local.
 
     values    code -> label
     bands     lower edges, for example ages [0, 18, 65]; `kind` exclusive or nested
     codelist  the items of that parameter's codelist (plus `values`, for unions such as multimorbidity)
     months    first and last month, "YYYY-MM"
+    points    lowest, highest and how many numbers at equal distances, such as the log ratios of a profile
     local     the site's own names (localities, wards): never pooled over sites
     total     may also hold "all", where the dimension is not broken out
     """
@@ -84,16 +86,17 @@ class Dimension(Strict):
     kind: Literal["exclusive", "nested"] = "exclusive"
     codelist: str = ""
     months: list[str] = []
+    points: list[float] = []
     local: bool = False
     total: bool = False
 
     @model_validator(mode="after")
     def _one_kind(self) -> Dimension:
-        kinds = [bool(self.bands), bool(self.codelist), bool(self.months), self.local]
-        if sum(kinds) > 1 or (not any(kinds) and not self.values):
-            raise ValueError("give exactly one of values, bands, codelist, months or local")
-        if self.values and not self.codelist and any(kinds):
-            raise ValueError("give exactly one of values, bands, codelist, months or local")
+        kinds = [bool(self.bands), bool(self.codelist), bool(self.months), bool(self.points), self.local]
+        if sum(kinds) > 1 or (not any(kinds) and not self.values) or (self.values and not self.codelist and any(kinds)):
+            raise ValueError("give exactly one of values, bands, codelist, months, points or local")
+        if self.points and (len(self.points) != 3 or self.points[2] not in range(2, 65) or self.points[1] <= self.points[0]):
+            raise ValueError(f"points are the lowest, the highest, and how many (2 to 64): {self.points}")
         if ALL in self.values:
             raise ValueError(f"{ALL!r} cannot be a value: it stands for the total")
         if self.months and (len(self.months) != 2 or not all(re.fullmatch(MONTH, m) for m in self.months)
@@ -113,6 +116,8 @@ class Dimension(Strict):
             return {label: label for label in band_labels(self.bands, self.kind)}
         if self.months:
             return {m: m for m in months_between(*self.months)}
+        if self.points:
+            return {label: label for label in point_labels(self.points[0], self.points[1], int(self.points[2]))}
         return {**(codelist_items or {}), **self.values}
 
 

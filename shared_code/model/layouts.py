@@ -29,6 +29,7 @@ class Layout:
     may_be_empty  statistics that may have no value in a cell (released as not_applicable)
     at_most       statistic -> another that it cannot exceed
     signed        statistics that may be negative
+    precise       statistics that leave with all their digits, where the others keep six decimals
     inside        columns of the wide table that only the disclosure rules read: name -> meaning; they never leave
     """
 
@@ -42,6 +43,7 @@ class Layout:
     may_be_empty: tuple[str, ...] = ()
     at_most: dict[str, str] = field(default_factory=dict)
     signed: tuple[str, ...] = ()
+    precise: tuple[str, ...] = ()
     inside: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -83,7 +85,39 @@ BINS = Layout(
     people=("people",), whole=("people", "records"), at_most={"people": "records"},
 )  # fmt: skip
 
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (COUNTS, EVENTS, ESTIMATES, MOMENTS, BINS)}
+PROFILE = Layout(
+    "profile", "a log-likelihood at points agreed in advance: for rare events and effects that are not normal",
+    {"log_likelihood": "log-likelihood at the point less its highest over the points, other parameters at their best",
+     "gradient": "slope of the log-likelihood at the point",
+     "people": "distinct people in the comparison", "events": "events in the comparison"},
+    people=("people",), whole=("people", "events"), signed=("log_likelihood", "gradient"),
+    precise=("log_likelihood", "gradient"), may_be_empty=("log_likelihood", "gradient"),
+    inside={"fewest": "smallest number of distinct people, zeros left out, with or without the event in either group"},
+)  # fmt: skip
+STEP = Layout(
+    "step", "one iteration of a federated regression: term and by say which derivative a cell holds",
+    {"log_likelihood": "log-likelihood at the coefficients asked for (row all, all)",
+     "gradient": "its first derivative by a term (row term, all)",
+     "hessian": "its second derivative by two terms, sign turned (row term, by)",
+     "meat": "sum over people or clusters of products of scores (row term, by), for robust variances; asked for once",
+     "people": "distinct people in the model (row all, all)",
+     "events": "sum of the outcome over people: events, or for a linear model the sum of its values (row all, all)",
+     "clusters": "clusters in the model (row all, all)"},
+    people=("people",), whole=("people", "clusters"), signed=("log_likelihood", "gradient", "hessian", "meat", "events"),
+    precise=("log_likelihood", "gradient", "hessian", "meat"),
+    may_be_empty=("log_likelihood", "gradient", "hessian", "meat", "people", "events", "clusters"),
+    inside={"fewest": "smallest number of distinct people, zeros left out, that the cell tells or that follows from it",
+            "effective": "how many people share the sum in the cell evenly: (sum of sizes) squared over sum of squares",
+            "cases": "distinct people with the outcome (row all, all)",
+            "patterns": "smallest number of people in a pattern of all terms and the outcome, 0 where steps cannot tell it",
+            "requests": "rounds answered before about this model, this one included (row all, all)"},
+)  # fmt: skip
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout for layout in (COUNTS, EVENTS, ESTIMATES, MOMENTS, BINS, PROFILE, STEP)
+}
+# Statistics that are written with all their digits: an iteration that reads them must not see them rounded.
+PRECISE = {name for layout in LAYOUTS.values() for name in layout.precise}
 
 # Columns that every cell has in a release, after the dimensions.
 CELL_COLUMNS = ["statistic", "value", "status", "lower", "upper"]
@@ -102,3 +136,12 @@ def band_labels(edges: list[int], kind: str = "exclusive") -> list[str]:
         return [f"{edge}+" for edge in edges]
     upper = [str(following - 1) for following in edges[1:]]
     return [f"{lo}-{hi}" if str(lo) != hi else hi for lo, hi in zip(edges, upper)] + [f"{edges[-1]}+"]
+
+
+def point_labels(low: float, high: float, number: int) -> list[str]:
+    """Name points at equal distances, such as the log ratios at which a likelihood is given; the label is the number.
+
+    >>> point_labels(-1, 1, 3)
+    ['-1.0', '0.0', '1.0']
+    """
+    return [repr(round(low + (high - low) * i / (number - 1), 4) + 0.0) for i in range(number)]

@@ -10,23 +10,25 @@ import pandas as pd
 
 from shared_code.config.study import Dimension, Policy, ResultsTable
 from shared_code.model import ALL, CELL_COLUMNS, LAYOUTS, STATUSES, Problem, few
+from shared_code.model.layouts import PRECISE
 
 
 def to_csv(cells: pd.DataFrame) -> bytes:
-    """Write cells as CSV (UTF-8, line feeds, decimal numbers, empty = no value)."""
+    """Write cells as CSV (UTF-8, line feeds, decimal numbers of six decimals or, where declared, all, empty = no value)."""
     text = cells.copy()
+    precise = text["statistic"].isin(PRECISE) if "statistic" in text else [False] * len(text)
     for name in ("value", "lower", "upper"):
-        text[name] = text[name].map(_decimal)
+        text[name] = [_decimal(number, in_full) for number, in_full in zip(text[name], precise)]
     return text.to_csv(index=False, lineterminator="\n").encode()
 
 
-def _decimal(number: float) -> str:
+def _decimal(number: float, in_full: bool) -> str:
     if number is None or math.isnan(number):
         return ""
     if math.isinf(number):
-        return "inf"
-    rounded = round(float(number), 6)
-    return str(int(rounded)) if rounded.is_integer() else repr(rounded)
+        return "inf" if number > 0 else "-inf"
+    rounded = float(number) if in_full else round(float(number), 6)
+    return str(int(rounded)) if rounded.is_integer() and abs(rounded) < 2**53 else repr(rounded)
 
 
 def from_csv(content: bytes) -> pd.DataFrame:
@@ -72,7 +74,9 @@ def _contradictions(cells: pd.DataFrame, declared: ResultsTable) -> Iterator[str
         yield "a value is not a finite number"
     elif (given & value.notna() & ~((lower <= value) & (value <= upper))).any():
         yield "a value lies outside its range, or has none"
-    counted = cells["statistic"].isin([*layout.whole, *layout.people]) | (declared.layout != "estimates")
+    may_be_anything = cells["statistic"].isin([*layout.signed, *layout.may_be_empty])
+    counted = cells["statistic"].isin([*layout.whole, *layout.people])
+    counted |= ~may_be_anything & (declared.layout != "estimates")
     if (withheld & counted & ~(lower <= upper)).any():
         yield "a withheld value has no range"
     if (~given & ~withheld & (lower.notna() | upper.notna())).any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from shared_code.model import TABLES
 from shared_code.model.columns import SENSITIVITIES, TYPES
 from shared_code.model.dictionary import dictionary_page, site_template
+from shared_code.model.layouts import point_labels
 from shared_code.model.schema import data_package
 
 ROOT = Path(__file__).parents[2]
@@ -88,3 +90,10 @@ def test_the_template_becomes_valid_settings_when_it_is_filled_in():
     settings = yaml.safe_load(site_template().replace("site: NAME", "site: somewhere"))
     assert set(settings["tables"]) == set(TABLES)
     Site.model_validate(settings)
+
+
+def test_points_of_a_profile_are_their_own_numbers():
+    labels = point_labels(-5.2983, 2.9957, 16)
+    values = [float(label) for label in labels]
+    assert len(set(labels)) == 16 and [values[0], values[-1]] == [-5.2983, 2.9957]
+    assert max(abs(b - a - 8.294 / 15) for a, b in pairwise(values)) < 2e-4

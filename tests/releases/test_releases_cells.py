@@ -119,3 +119,12 @@ def test_small_counts_are_found():
     assert small_counts(cells, "counts", Policy()) == 1
     assert small_counts(good(), "counts", Policy()) == 0
     assert small_counts(cells, "counts", Policy(threshold=5, rounding=5)) == 0
+
+
+def test_what_an_iteration_reads_is_written_with_all_its_digits():
+    """Values of a likelihood keep every digit; other numbers keep six decimals."""
+    cells = pd.DataFrame({"statistic": ["gradient", "hessian", "people", "person_days"], "value": [1 / 3e9, 2 / 3, 12.0, 1 / 3],
+                          "lower": -math.inf, "upper": math.inf})  # fmt: skip
+    read = from_csv(to_csv(cells))
+    assert list(read["value"]) == [1 / 3e9, 2 / 3, 12.0, 0.333333]
+    assert list(read["lower"]) == [-math.inf] * 4
