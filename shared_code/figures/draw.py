@@ -54,7 +54,7 @@ def requests(study: Study, pooled: Path) -> Iterator[Request]:
     """List the figures that are declared, each with the results it may use."""
     results, sites = read_results(pooled)
     for stem, entry in study.analyses.items():
-        mine = results[results["analysis"] == stem].reset_index(drop=True)
+        mine = results[(results["analysis"] == stem) & (results["stratum"] == "")].reset_index(drop=True)
         who = sites[sites["analysis"] == stem].reset_index(drop=True)
         for name, figure in entry.figures.items():
             yield Request(Plan(study, stem), name, figure, mine, who, pooled / "cells")

@@ -21,7 +21,7 @@ POOLED = "pooled"
 SITE = "site:"
 NUMBERS = ["estimate", "lower", "upper", "se", "people", "events", "person_years", "bound_lower", "bound_upper",
            "withheld_share", "n_sites"]  # fmt: skip
-TEXTS = ["analysis", "measure", "item", "group", "level", "sex", "scope", "scale", "comparator", "method", "sites",
+TEXTS = ["analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "method", "sites",
          "sites_without", "reason", "releases"]  # fmt: skip
 SITE_COLUMNS = ["site", "title", "analysis", "state", "reason"]
 SEX_TITLES = {"F": "Female", "M": "Male", "both": "Everyone"}

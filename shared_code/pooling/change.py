@@ -21,22 +21,32 @@ METHOD = "sum of sites; interval from the least variance the published numbers a
 
 def change(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
            ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """Compare the event rate of one month with another, per item, and list the monthly rates.
+    """Compare the event rate of one month with another, per item and group of people, and list the monthly rates.
 
     settings  item (dimension, e.g. service), along (the month dimension), at and against (two months)
     A site that does not collect an item is not in it. Withheld months leave the site out of that month and say so.
     """
     item, along = settings["item"], settings["along"]
     totals = [name for name, d in declared.dimensions.items() if d.total]
-    cells = cells[(cells[totals] == ALL).all(axis=1)] if totals else cells
-    cubes = {name: cube(cells, declared, name) for name in ("events", "people", "person_days")}
-    index = cubes["events"].index
-    for name, rows in index.groupby(item, sort=True):
-        months = dict(zip(rows[along], rows.index))
-        yield from _monthly(str(name), months, cubes, scopes, along)
-        if settings["at"] in months and settings["against"] in months:
-            at, against = months[settings["at"]], months[settings["against"]]
-            yield from _compared(str(name), at, against, cubes, scopes, settings)
+    for stratum, chosen in _strata(cells, totals):
+        cubes = {name: cube(chosen, declared, name) for name in ("events", "people", "person_days")}
+        for name, rows in cubes["events"].index.groupby(item, sort=True):
+            months = dict(zip(rows[along], rows.index))
+            found = [*_monthly(str(name), months, cubes, scopes, along)]
+            if settings["at"] in months and settings["against"] in months:
+                at, against = months[settings["at"]], months[settings["against"]]
+                found += _compared(str(name), at, against, cubes, scopes, settings)
+            yield from ({**row, "stratum": stratum} for row in found)
+
+
+def _strata(cells: pd.DataFrame, totals: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Split cells into those about everyone, then those about each level of one dimension."""
+    yield "", cells[(cells[totals] == ALL).all(axis=1)] if totals else cells
+    for name in totals:
+        others = [t for t in totals if t != name]
+        alone = cells[(cells[others] == ALL).all(axis=1) & (cells[name] != ALL)]
+        for level, part in alone.groupby(name, sort=True):
+            yield f"{name}={level}", part
 
 
 def _values(cubes: dict, name: str, rows: list[int], at: int) -> np.ndarray:

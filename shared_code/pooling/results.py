@@ -13,6 +13,7 @@ COLUMNS = {
     "item": "condition, service or term it is about",
     "group": "dimension that is compared (everyone: none)",
     "level": "level of that dimension",
+    "stratum": "the only people it is about, as dimension=level; empty: everyone",
     "sex": "F, M or both",
     "scope": "pooled, or site:<name>",
     "scale": "unit of the estimate",
@@ -35,7 +36,7 @@ COLUMNS = {
     "releases": "first 12 digits of the digest of each release it was computed from",
 }
 
-TEXT = {"analysis", "measure", "item", "group", "level", "sex", "scope", "scale", "comparator", "method", "sites",
+TEXT = {"analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "method", "sites",
         "sites_without", "reason", "releases"}  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from shared_code.reporting.words import estimate, interval, number, pipe_table, share
 
 DATA, FIGURES, STUDY = "data", "figures", "study.json"
-TEXT = {"analysis", "measure", "item", "group", "level", "sex", "scope", "scale", "comparator", "method", "sites",
+TEXT = {"analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "method", "sites",
         "sites_without", "reason", "releases"}  # fmt: skip
 
 
@@ -62,9 +62,9 @@ class Report:
         return self.entry(stem)["labels"].get(item, item)
 
     def rows(self, stem: str, **where: str) -> pd.DataFrame:
-        """Select results of an analysis; pooled unless `scope` says otherwise."""
+        """Select results of an analysis; pooled and about everyone unless `scope` or `stratum` say otherwise."""
         chosen = self.results[self.results["analysis"] == stem]
-        for column, value in {"scope": "pooled", **where}.items():
+        for column, value in {"scope": "pooled", "stratum": "", **where}.items():
             chosen = chosen[chosen[column] == value]
         return chosen
 
@@ -170,7 +170,7 @@ class Report:
     def site_changes(self, stem: str) -> str:
         """Tabulate the change of every site, item by item."""
         chosen = self.results[(self.results["analysis"] == stem) & (self.results["measure"] == "change")
-                              & (self.results["scope"] != "pooled")]  # fmt: skip
+                              & (self.results["scope"] != "pooled") & (self.results["stratum"] == "")]  # fmt: skip
         titles = dict(zip(self.sites["site"], self.sites["title"]))
         wide: dict[str, dict[str, str]] = {}
         for _, row in chosen.iterrows():
@@ -178,6 +178,20 @@ class Report:
             wide.setdefault(site, {})[self.title_of(stem, row["item"])] = estimate(row)
         frame = pd.DataFrame(wide).T.fillna("not collected").rename_axis("Site").reset_index()
         return pipe_table(frame, right=tuple(frame.columns)[1:])
+
+    def strata_changes(self, stem: str) -> str:
+        """Tabulate the change in each group of people, all sites together, a column per item."""
+        chosen = self.results[(self.results["analysis"] == stem) & (self.results["measure"] == "change")
+                              & (self.results["scope"] == "pooled") & (self.results["stratum"] != "")]  # fmt: skip
+        labels = self.entry(stem)["labels"]
+        wide: dict[tuple[str, str], dict[str, str]] = {}
+        for _, row in chosen.iterrows():
+            dimension, level = row["stratum"].split("=", 1)
+            group = (self.entry(stem)["dimensions"].get(dimension, dimension), labels.get(f"{dimension}:{level}", level))
+            shown = f"{estimate(row)} [{int(row['n_sites'])} sites]{{.sites}}"
+            wide.setdefault(group, {})[self.title_of(stem, row["item"])] = shown
+        frame = pd.DataFrame(wide).T.fillna("not given").rename_axis(["Group", "Level"]).reset_index()
+        return pipe_table(frame, right=tuple(frame.columns)[2:])
 
     def places(self, stem: str, item: str) -> str:
         """Tabulate the estimates of places inside sites."""

@@ -75,8 +75,20 @@ def pooled(outbox: Path, study: Study, expected: dict[str, str], tmp_path_factor
 
 
 @pytest.fixture(scope="session")
-def results(pooled: Path) -> pd.DataFrame:
+def all_results(pooled: Path) -> pd.DataFrame:
     return pd.read_csv(pooled / "results.csv", keep_default_na=False, na_values=[""])
+
+
+@pytest.fixture(scope="session")
+def results(all_results: pd.DataFrame) -> pd.DataFrame:
+    """The results about everyone."""
+    return all_results[all_results["stratum"].isna()].drop(columns="stratum")
+
+
+@pytest.fixture(scope="session")
+def strata(all_results: pd.DataFrame) -> pd.DataFrame:
+    """The results about one group of people each."""
+    return all_results[all_results["stratum"].notna()]
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,26 @@ def test_person_days_are_the_list_size_times_the_days_of_the_month(outbox: Path)
     assert days["2020-04"] == 62851 * 30
 
 
+def test_every_service_month_and_group_of_people_is_pooled_with_an_interval(strata, published) -> None:
+    dimensions = {"age": "age", "sex": "sex", "deprivation": "imd"}
+    rows = published[published["service_type"].isin(SERVICES) & published["breakdown"].isin(dimensions.values())]
+    keys = ["service_type", "year_month", "breakdown", "strata"]
+    together = rows.astype({"number_events": int}).groupby(keys)["number_events"].sum()
+    pooled = strata[(strata["measure"] == "monthly rate") & (strata["scope"] == "pooled")].copy()
+    pooled[["breakdown", "strata"]] = pooled["stratum"].str.split("=", expand=True)
+    pooled["breakdown"] = pooled["breakdown"].map(dimensions)
+    pooled = pooled.set_index(["item", "level", "breakdown", "strata"]).sort_index()
+    assert len(pooled) == len(together) == 4 * 29 * 11
+    assert (pooled["events"].to_numpy() == together.sort_index().to_numpy()).all()
+    assert (pooled["lower"] < pooled["estimate"]).all() and (pooled["estimate"] < pooled["upper"]).all()
+    changes = strata[(strata["measure"] == "change") & (strata["scope"] == "pooled")]
+    assert len(changes) == 4 * 11 and changes[["estimate", "lower", "upper"]].notna().all(axis=None)
+    for row in changes.itertuples():
+        now, before = (together[row.item, month, dimensions[row.stratum.split("=")[0]], row.stratum.split("=")[1]]
+                       for month in ("2020-04", "2019-04"))  # fmt: skip
+        assert row.estimate == pytest.approx(100 * (now / before - 1), rel=1e-9)  # April has 30 days in both years
+
+
 def test_monthly_sums_equal_the_published_ones(results: pd.DataFrame, published: pd.DataFrame) -> None:
     overall = published[(published["breakdown"] == "overall") & published["service_type"].isin(SERVICES)]
     overall = overall.astype({"number_events": int, "total_patients": int})
