@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shared_code.cli import onboarding
+from shared_code.cli import ledger, onboarding
 from shared_code.cli.template import template
 from shared_code.config import Study
 from shared_code.model import Refused
@@ -139,6 +139,7 @@ def generate(check: Annotated[bool, typer.Option(help="only say whether the file
         raise typer.Exit(1)
 
 
+app.add_typer(ledger.app, name="ledger")
 app.command("new-site")(onboarding.new_site)
 app.command("check")(onboarding.check)
 app.command("template")(template)

@@ -9,15 +9,28 @@ from shared_code.config import Site, rooms
 
 
 def purge(name: str) -> str:
-    """Remove the site's private room (prepared tables, results, executed notebooks, logs) and name what is left.
+    """Remove what is in the site's private room (prepared tables, results, executed notebooks, logs) and name what is left.
 
-    The extract is the site's own and is never touched; packages hold no person and are only named.
+    The ledger of releases stays: without it nothing could be released again. The extract is the site's own and is never
+    touched; packages hold no person and are only named.
     """
     site = Site.read(name)
-    room = rooms.PRIVATE / name
-    removed = sum(1 for path in room.rglob("*") if path.is_file())
-    shutil.rmtree(room, ignore_errors=True)
-    left = [f"Removed {removed} files of {site.title}: everything in {room}."]
+    room, ledger = rooms.PRIVATE / name, rooms.ledger(name)
+    doomed = [path for path in sorted(room.iterdir()) if path != ledger] if room.is_dir() else []
+    removed = sum(1 for path in room.rglob("*") if path.is_file() and ledger not in path.parents)
+    for path in doomed:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    kept = sum(1 for path in ledger.rglob("*") if path.is_file())
+    if room.is_dir() and not kept:
+        shutil.rmtree(room, ignore_errors=True)
+    but = ", except the ledger" if kept else ""
+    left = [f"Removed {removed} files of {site.title}: everything in {room}{but}."]
+    if kept:
+        left.append(f"The ledger remains: {ledger} ({kept} files: what was released, and the counts behind it, no person). "
+                    "The next release is compared with it; without it nothing can be released again.")  # fmt: skip
     extract = Path(site.folder) if site.folder else rooms.extract(name)
     files = sum(1 for path in extract.rglob("*") if path.is_file()) if extract.is_dir() else 0
     left.append(f"The extract remains: {files} files in {extract}. It is yours; Cohortium does not remove it." if files else

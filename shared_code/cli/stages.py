@@ -17,6 +17,7 @@ ROOT = Path(".")
 
 def extract_demo(name: str, people: int, study: Study) -> str:
     """Make up the extract of a demonstration site."""
+    from shared_code.releases import ledger
     from shared_code.synthetic import make_extract
 
     site = Site.read(name)
@@ -24,6 +25,7 @@ def extract_demo(name: str, people: int, study: Study) -> str:
         wrong = "only demonstration sites have made-up data"
         raise Refused(name, [Problem(f"config/sites/{name}.yaml", wrong, "a site named demo_…", "Extract it yourself")])
     make_extract(site, people, rooms.extract(name), study.index_date, study.period.start)
+    ledger.start_anew(rooms.ledger(name), "the people of this demonstration site were made up anew")
     return f"Made up {people:,} people for {site.title} in {rooms.extract(name)}."
 
 

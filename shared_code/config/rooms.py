@@ -43,6 +43,11 @@ def site_report(site: str, study: str) -> Path:
     return PRIVATE / site / study / "report"
 
 
+def ledger(site: str) -> Path:
+    """Folder of what a site remembers of everything it ever released; it never leaves and is never purged."""
+    return PRIVATE / site / "ledger"
+
+
 def outgoing(site: str, study: str) -> Path:
     """The package a site may send."""
     return OUTBOX / study / f"{site}.zip"
