@@ -8,6 +8,7 @@ that does not end raises ConvergenceError. The formulas are those of METHODS, by
 from shared_code.methods.area_tables import life_expectancy_table
 from shared_code.methods.bins import quantile_from_bins
 from shared_code.methods.censored import bounds, censored_proportion, censored_rate
+from shared_code.methods.completion import Completed, Totals, completed_proportions, completed_rates, information
 from shared_code.methods.checks import ConvergenceError
 from shared_code.methods.inequality import slope_index
 from shared_code.methods.intervals import (
@@ -45,6 +46,7 @@ __all__ = [
     "ESP2013",
     "Bounds",
     "CensoredFit",
+    "Completed",
     "ConvergenceError",
     "Estimate",
     "Interval",
@@ -54,13 +56,17 @@ __all__ = [
     "Ratio",
     "SlopeIndex",
     "Standardised",
+    "Totals",
     "bounds",
     "censored_proportion",
     "censored_rate",
     "common_effect",
+    "completed_proportions",
+    "completed_rates",
     "dobson_rate",
     "gap",
     "indirect_ratio",
+    "information",
     "leave_one_out",
     "life_expectancy",
     "life_expectancy_table",

@@ -1,0 +1,202 @@
+"""Common rates and proportions when counts lie in ranges and some of their sums over cells are known as well.
+
+A table that leaves a site has withheld cells, and totals. The totals say how much the withheld cells hold together, which
+says far more than the range of each. This is the iteration of `censored` with that knowledge added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import logit
+
+from shared_code.methods.checks import ConvergenceError, Floats, require
+from shared_code.methods.exponential_families import BINOMIAL, POISSON, Family, truncated_moments
+
+MOST_ITERATIONS = 500
+TOLERANCE = 1e-6  # largest relative step of any proportion or rate at the end
+STEEPEST = 2.0  # largest step of a multiplier, on the log or logit scale
+SMALLEST = 1e-9  # proportion or rate, per unit of size, that an iteration may reach
+
+
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """Hold sums over cells that are known to lie in a range, at each site.
+
+    of            shape (cells,): which total a cell is part of; -1: none
+    lower, upper  shape (sites, totals); nan where a site has no such total
+    """
+
+    of: Any
+    lower: Any
+    upper: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Completed:
+    """Hold what counts most likely are: expected, and their variance given all ranges and totals.
+
+    estimate     shape (cells,): proportion, or rate per unit of size; nan where no site has the cell
+    expected     shape (sites, cells): expected counts; equal to the counts where these are known
+    variance     shape (sites, cells): variance of the counts given everything known; 0 where they are known
+    steps        iterations taken
+    """
+
+    estimate: Any
+    expected: Any
+    variance: Any
+    steps: int
+
+
+def completed_proportions(
+    people: ArrayLike, lower: ArrayLike, upper: ArrayLike, totals: Sequence[Totals] = ()
+) -> Completed:
+    """Fit one proportion per cell over the sites to counts in ranges whose totals are known.
+
+    people, lower, upper: shape (sites, cells), whole people and cases; 0 people: the site is not in the cell.
+    Without totals the estimates are those of `censored_proportion`.
+    Method: expectation-maximisation; the expected counts are those of the distribution closest (in Kullback-Leibler
+    divergence) to independent truncated counts among those that meet the totals (Csiszar 1975; Little and Rubin 2002,
+    chapter 13).
+    Raises ValueError for unusable limits, ConvergenceError when the iteration does not settle.
+
+    >>> one_site = [[300, 300, 300]], [[40, 0, 0]], [[40, 20, 20]]
+    >>> known = Totals(of=[0, 0, 0], lower=[[52]], upper=[[52]])
+    >>> completed_proportions(*one_site, [known]).expected.round(6).tolist()
+    [[40.0, 6.0, 6.0]]
+    """
+    return _complete(BINOMIAL, people, lower, upper, totals)
+
+
+def completed_rates(exposure: ArrayLike, lower: ArrayLike, upper: ArrayLike, totals: Sequence[Totals] = ()) -> Completed:
+    """Fit one rate per cell over the sites to events in ranges whose totals are known; as `completed_proportions`.
+
+    exposure: shape (sites, cells), person-time; events per unit of it are estimated.
+
+    >>> fit = completed_rates([[1000.0, 1000.0]], [[1, 1]], [[9, 9]], [Totals([0, 0], [[12]], [[12]])])
+    >>> fit.estimate.round(9).tolist()
+    [0.006, 0.006]
+    """
+    return _complete(POISSON, exposure, lower, upper, totals)
+
+
+def information(completed: Completed, size: ArrayLike, family: Family = BINOMIAL) -> Floats:
+    """Give the observed information of each cell on the log or logit scale: complete minus missing (Louis 1982).
+
+    size: people or exposure, shape (sites, cells). Never below 0.
+    """
+    x = _natural(family, completed.estimate)
+    complete = np.where(np.asarray(size) > 0, family.variance(x, np.asarray(size, float)), 0.0).sum(axis=0)
+    return np.maximum(complete - completed.variance.sum(axis=0), 0.0)
+
+
+def _natural(family: Family, value: Any) -> Any:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return logit(value) if family is BINOMIAL else np.log(value)
+
+
+def _complete(family: Family, size: ArrayLike, lower: ArrayLike, upper: ArrayLike, totals: Sequence[Totals]) -> Completed:
+    n, low, high = (np.array(v, dtype=float) for v in np.broadcast_arrays(size, lower, upper))
+    require(n.ndim == 2, "completion", "the arrays are not sites by cells", "Shape (sites, cells)", "Stack the sites")
+    require(~((n > 0) & (np.isnan(low) | np.isnan(high) | (low > high) | (low < 0))), "completion",
+            "a range is missing or upside down", "0 <= lower <= upper", "Give the ranges that were released")  # fmt: skip
+    n = np.nan_to_num(n)
+    low, high = np.where(n > 0, low, 0.0), np.where(n > 0, high, 0.0)
+    if family is BINOMIAL:
+        high = np.minimum(high, n)
+        low = np.minimum(low, high)
+    uncertain = low < high
+    site, cell = np.nonzero(uncertain)
+    known = [_Known(t, uncertain, low, site, cell) for t in totals]
+    total = n.sum(axis=0)
+    top = 1 - SMALLEST if family is BINOMIAL else np.inf
+    finite = np.where(np.isinf(high), np.maximum(low, 1), high)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.clip((low + finite).sum(axis=0) / 2 / total, SMALLEST, top)
+    expected, variance = low.copy(), np.zeros_like(low)
+    step = 0
+    for step in range(1, MOST_ITERATIONS + 1):  # noqa: B007
+        natural = _natural(family, value)[cell]
+        if len(cell):
+            for part in known:
+                part.adjust(family, natural + sum((k.tilt for k in known), np.zeros(len(cell))), n[site, cell],
+                            low[site, cell], high[site, cell])  # fmt: skip
+            tilt = sum((k.tilt for k in known), np.zeros(len(cell)))
+            expected[site, cell], variance[site, cell] = truncated_moments(
+                family, natural + tilt, n[site, cell], low[site, cell], high[site, cell]
+            )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            new = np.clip(expected.sum(axis=0) / total, SMALLEST, top)
+            moved = np.nanmax(np.abs(new / value - 1), initial=0.0, where=total > 0)
+        value = new
+        if moved < TOLERANCE and all(part.settled for part in known):
+            break
+    else:
+        raise ConvergenceError(
+            f"completion: no answer after {MOST_ITERATIONS} iterations. The ranges and totals must not contradict each "
+            "other. Check that the totals belong to these cells.", []
+        )
+    for part in known:
+        variance[site, cell] = part.narrowed(variance[site, cell])
+    with np.errstate(invalid="ignore"):
+        estimate = np.where(total > 0, expected.sum(axis=0) / total, np.nan)
+    return Completed(estimate, expected, variance, step)
+
+
+class _Known:
+    """One family of totals, over the uncertain entries only: what is known for certain is taken off first."""
+
+    def __init__(self, totals: Totals, uncertain: Any, low: Floats, site: Any, cell: Any):
+        of = np.asarray(totals.of, dtype=int)
+        lower, upper = np.asarray(totals.lower, float), np.asarray(totals.upper, float)
+        sites, self.count = lower.shape
+        fixed = np.zeros(lower.shape)
+        member = of >= 0
+        for s in range(sites):
+            certain = member & ~uncertain[s]
+            np.add.at(fixed[s], of[certain], low[s, certain])
+        self.inside = of[cell] >= 0
+        index = site * self.count + of[cell]
+        given = ~(np.isnan(lower) | np.isnan(upper)).ravel()
+        self.inside &= given[np.where(self.inside, index, 0)]
+        self.index = np.where(self.inside, index, 0)
+        self.size = sites * self.count
+        self.lower, self.upper = (lower - fixed).ravel(), (upper - fixed).ravel()
+        self.multiplier = np.zeros(self.size)
+        self.tilt = np.zeros(len(cell))
+        self.settled = not self.inside.any()
+
+    def _sum(self, values: Floats) -> Floats:
+        return np.bincount(self.index[self.inside], values[self.inside], self.size)
+
+    def adjust(self, family: Family, natural: Floats, size: Floats, low: Floats, high: Floats) -> None:
+        """Take one Newton step of the multipliers: up where the sum is below its range, down where it is above, else to 0."""
+        if not self.inside.any():
+            return
+        mean, variance = truncated_moments(family, natural, size, low, high)
+        m, v = self._sum(mean), np.maximum(self._sum(variance), 1e-12)
+        up, down = self.multiplier + (self.lower - m) / v, self.multiplier + (self.upper - m) / v
+        with np.errstate(invalid="ignore"):
+            wanted = np.where(up > 0, up, np.where(down < 0, down, 0.0))
+        wanted = np.where(np.isnan(self.lower), 0.0, wanted)
+        step = np.clip(wanted - self.multiplier, -STEEPEST, STEEPEST)
+        self.settled = bool(np.all(np.abs(step) < 1e-4) or np.all((np.abs(step) < 1e-4) | self._cornered(m, low, high)))
+        self.multiplier = self.multiplier + step
+        self.tilt = np.where(self.inside, self.multiplier[self.index], 0.0)
+
+    def _cornered(self, m: Floats, low: Floats, high: Floats) -> Any:
+        """Tell where a sum has gone as far as the ranges of its cells allow (rounded totals may miss by a little)."""
+        least, most = self._sum(low), self._sum(np.where(np.isinf(high), 1e300, high))
+        return (np.abs(m - least) < 0.01) | (np.abs(m - most) < 0.01)
+
+    def narrowed(self, variance: Floats) -> Floats:
+        """Give the variance of each count once its total is known to within its range."""
+        spread = np.square(self.upper - self.lower) / 12
+        together = self._sum(variance) + np.where(np.isfinite(spread), spread, np.inf)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            less = variance - np.square(variance) / together[self.index]
+        return np.where(self.inside & np.isfinite(less), np.minimum(variance, less), variance)
