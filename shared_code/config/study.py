@@ -11,13 +11,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared_code.config.reading import read_yaml, refuse_if_invalid
+from shared_code.config.results import Dimension, ResultsTable, months_between
 from shared_code.config.steps import step_faults
 from shared_code.config.strict import STEM, Fault, Strict, mapping, sequence, unknown
-from shared_code.model import ALL, CELL_COLUMNS, LAYOUTS, TABLES, Problem, Refused, band_labels, did_you_mean, few
-from shared_code.model.layouts import point_labels
+from shared_code.model import ALL, TABLES, Problem, Refused, did_you_mean
+from shared_code.model.checks import CHECKS
 
-MONTH = r"[0-9]{4}-(0[1-9]|1[0-2])"
-RESERVED = {"site", *CELL_COLUMNS, *(name for layout in LAYOUTS.values() for name in layout.columns)}
+QUALITY = "data_quality"  # the analysis that measures what the others ask of the data
 
 
 class Period(Strict):
@@ -68,95 +68,11 @@ class Policy(Strict):
         return max(self.threshold, multiple - self.rounding // 2)
 
 
-class Dimension(Strict):
-    """One dimension of a results table; exactly one of values, bands, codelist, months, points or local.
-
-    values    code -> label
-    bands     lower edges, for example ages [0, 18, 65]; `kind` exclusive or nested
-    codelist  the items of that parameter's codelist (plus `values`, for unions such as multimorbidity)
-    months    first and last month, "YYYY-MM"
-    points    lowest, highest and how many numbers at equal distances, such as the log ratios of a profile
-    local     the site's own names (localities, wards): never pooled over sites
-    total     may also hold "all", where the dimension is not broken out
-    """
-
-    label: str = ""
-    values: dict[str, str] = {}
-    bands: list[int] = []
-    kind: Literal["exclusive", "nested"] = "exclusive"
-    codelist: str = ""
-    months: list[str] = []
-    points: list[float] = []
-    local: bool = False
-    total: bool = False
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Dimension:
-        kinds = [bool(self.bands), bool(self.codelist), bool(self.months), bool(self.points), self.local]
-        if sum(kinds) > 1 or (not any(kinds) and not self.values) or (self.values and not self.codelist and any(kinds)):
-            raise ValueError("give exactly one of values, bands, codelist, months, points or local")
-        if self.points and (len(self.points) != 3 or self.points[2] not in range(2, 65) or self.points[1] <= self.points[0]):
-            raise ValueError(f"points are the lowest, the highest, and how many (2 to 64): {self.points}")
-        if ALL in self.values:
-            raise ValueError(f"{ALL!r} cannot be a value: it stands for the total")
-        if self.months and (len(self.months) != 2 or not all(re.fullmatch(MONTH, m) for m in self.months)
-                            or self.months[0] > self.months[1]):  # fmt: skip
-            raise ValueError(f"months are the first and the last one, as YYYY-MM: {self.months}")
-        if self.kind == "nested" and not self.bands:
-            raise ValueError("only bands can be nested")
-        if self.bands and any(b <= a for a, b in zip(self.bands, self.bands[1:])):
-            raise ValueError(f"bands must rise: {self.bands}")
-        return self
-
-    def levels(self, codelist_items: dict[str, str] | None = None) -> dict[str, str] | None:
-        """Give the allowed codes and their labels, without the total; None where any text is allowed."""
-        if self.local:
-            return None
-        if self.bands:
-            return {label: label for label in band_labels(self.bands, self.kind)}
-        if self.months:
-            return {m: m for m in months_between(*self.months)}
-        if self.points:
-            return {label: label for label in point_labels(self.points[0], self.points[1], int(self.points[2]))}
-        return {**(codelist_items or {}), **self.values}
-
-
-class ResultsTable(Strict):
-    """A declared results table: layout, dimensions, and which of the `total` dimensions are broken out together."""
-
-    title: str
-    layout: str
-    dimensions: dict[str, Dimension]
-    sets: list[list[str]] = [[]]
-    once: bool = False  # events layout: an event can happen to a person only once (a death)
-
-    @classmethod
-    def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
-        """Find an unknown layout, names that dimensions cannot have, and sets of dimensions that have no total."""
-        yield from unknown(("layout",), [content["layout"]] if "layout" in content else [], LAYOUTS, "a layout")
-        dimensions = mapping(content, "dimensions")
-        for name in dimensions:
-            if not re.fullmatch(STEM, str(name)) or name in RESERVED:
-                wrong = f"a dimension cannot be named {name!r}"
-                yield Fault(("dimensions", str(name)), wrong, f"small letters, digits and _, but not {few(sorted(RESERVED), 20)}")
-        totals = [str(name) for name, spec in dimensions.items() if getattr(spec, "total", mapping(spec).get("total"))]
-        groups = [tuple(sequence(group)) for group in sequence(content.get("sets"))]
-        for number, group in enumerate(groups):
-            yield from unknown(("sets", str(number)), group, totals, "a dimension with total: true")
-            if len(set(group)) < len(group) or {*group} in [{*earlier} for earlier in groups[:number]]:
-                yield Fault(("sets", str(number)), f"{list(group)} names the same cells twice")
-
-    @property
-    def always(self) -> list[str]:
-        """Give the dimensions that every row breaks out."""
-        return [name for name, d in self.dimensions.items() if not d.total]
-
-
 class Step(BaseModel):
     """One thing that pooling computes: a method of the closed list, a results table, and the method's settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    method: Literal["prevalence", "life_expectancy", "gather", "change"]
+    method: Literal["prevalence", "life_expectancy", "gather", "change", "shares", "months", "list_ratio", "quantiles", "means"]
     table: str
 
     @property
@@ -168,7 +84,7 @@ class Figure(BaseModel):
     """One figure of the report page: a kind of the closed list and its settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    kind: Literal["ratios", "gradient", "caterpillar", "trend", "change"]
+    kind: Literal["ratios", "gradient", "caterpillar", "trend", "change", "heat_map", "strata", "flow", "funnel"]
     caption: str
 
     @property
@@ -188,6 +104,17 @@ class Finding(Strict):
     decimals: int = 1
 
 
+class Least(Strict):
+    """The least quality in one check that an analysis can live with; a site below it is left out, and named.
+
+    fewer_faults_than  share of faulty rows (for months: of months) that must not be reached
+    not_assessed       whether a site in which the check could not be judged is left out (the default) or may stay
+    """
+
+    fewer_faults_than: float = Field(gt=0, le=1)
+    not_assessed: Literal["leave out", "may stay"] = "leave out"
+
+
 class Analysis(Strict):
     """One question: notebook, results tables and report page share its stem."""
 
@@ -196,6 +123,7 @@ class Analysis(Strict):
     needs: list[str] = []
     uses: list[str] = []
     tables_only: bool = False
+    minimum_quality: dict[str, Least] = {}
     parameters: dict[str, Any] = {}
     results: dict[str, ResultsTable]
     pooled: list[Step]
@@ -211,6 +139,7 @@ class Analysis(Strict):
             for table, _, column in (need.partition(".") for need in needs):
                 if column and table in TABLES:
                     yield from unknown((key,), [column], TABLES[table].column_names, f"a column of {table}")
+        yield from unknown(("minimum_quality",), mapping(content, "minimum_quality"), CHECKS, "a check of data quality")
         results, parameters = mapping(content, "results"), mapping(content, "parameters")
         for name, table in results.items():
             if not re.fullmatch(STEM, str(name)):
@@ -251,6 +180,11 @@ class Study(Strict):
         for stem in mapping(content, "analyses"):
             if not re.fullmatch(STEM, str(stem)):
                 yield Fault(("analyses", str(stem)), f"{stem!r} cannot be the name of a file", "small letters, digits and _")
+        for stem, entry in mapping(content, "analyses").items():
+            asks = getattr(entry, "minimum_quality", None) or mapping(entry, "minimum_quality")
+            if asks and QUALITY not in mapping(content, "analyses"):
+                wrong = f"it asks for a minimum of data quality, which the analysis {QUALITY} measures and the study lacks"
+                yield Fault(("analyses", str(stem), "minimum_quality"), wrong, f"an entry {QUALITY}")
 
     @classmethod
     def read(cls, path: Path | str) -> Study:
@@ -274,20 +208,6 @@ class Study(Strict):
         if stem not in self.analyses:
             raise KeyError(f"{stem!r} is not an analysis of study {self.study}{did_you_mean(stem, self.analyses)}")
         return self.analyses[stem]
-
-
-def months_between(first: str, last: str) -> list[str]:
-    """List the months from first to last.
-
-    >>> months_between("2019-11", "2020-02")
-    ['2019-11', '2019-12', '2020-01', '2020-02']
-    """
-    year, month = (int(p) for p in first.split("-"))
-    months = []
-    while f"{year:04d}-{month:02d}" <= last:
-        months.append(f"{year:04d}-{month:02d}")
-        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-    return months
 
 
 __all__ = ["ALL", "Analysis", "Dimension", "Figure", "Policy", "ResultsTable", "Step", "Study", "months_between"]

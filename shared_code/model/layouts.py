@@ -112,9 +112,17 @@ STEP = Layout(
             "patterns": "smallest number of people in a pattern of all terms and the outcome, 0 where steps cannot tell it",
             "requests": "rounds answered before about this model, this one included (row all, all)"},
 )  # fmt: skip
+RECORDS = Layout(
+    "records", "rows of a table, and how many of them have a fault: for the quality of data",
+    {"people": "distinct people behind the rows", "rows": "rows that can be judged",
+     "people_failing": "distinct people with at least one faulty row", "rows_failing": "rows with the fault"},
+    people=("people", "people_failing"), part_of={"people_failing": "people", "rows_failing": "rows"},
+    whole=("people", "rows", "people_failing", "rows_failing"), optional=("people_failing", "rows_failing"),
+    at_most={"people": "rows", "people_failing": "rows_failing"},
+)  # fmt: skip
 
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (COUNTS, EVENTS, ESTIMATES, MOMENTS, BINS, PROFILE, STEP)
+    layout.name: layout for layout in (COUNTS, EVENTS, ESTIMATES, MOMENTS, BINS, PROFILE, STEP, RECORDS)
 }
 # Statistics that are written with all their digits: an iteration that reads them must not see them rounded.
 PRECISE = {name for layout in LAYOUTS.values() for name in layout.precise}

@@ -1,0 +1,72 @@
+"""The rule for rows with faults: distinct people decide, for those affected, for those not, and for all of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from shared_code.config.study import Policy, ResultsTable
+from shared_code.disclosure import rules
+
+
+def guard_records(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> dict[str, pd.DataFrame]:
+    """Protect pairs of all rows and faulty rows by the distinct people behind them.
+
+    Everything is withheld where 1 to t - 1 people are behind the rows; the faulty part also where 1 to t - 1 people have
+    a faulty row, or fewer than t have none. Nobody affected is a true zero and is shown.
+    """
+    people, failing = table["people"].to_numpy(float), table["people_failing"].to_numpy(float)
+    t = policy.threshold
+    few_people = (people > 0) & (people < t)
+    few_failing = (failing > 0) & (failing < t)
+    few_others = (people > 0) & (failing > 0) & (people - failing < t) & (t > 1)
+    hidden = few_people | few_failing | few_others
+    guarded = {name: rules._rounded(table[name].to_numpy(float), few_people, policy) for name in ("people", "rows")}
+    guarded["people"].loc[few_people, ["lower", "upper"]] = [1, t - 1]
+    guarded["rows"].loc[few_people, ["lower", "upper"]] = [1, np.inf]
+    for name, whole in (("people_failing", "people"), ("rows_failing", "rows")):
+        values, of = table[name].to_numpy(float), guarded[whole]
+        cells = rules._rounded(values, hidden, policy)
+        cells.loc[hidden, "lower"] = 0
+        cells.loc[few_failing, "lower"] = 1
+        cells.loc[hidden, "upper"] = of["upper"][hidden]
+        if name == "people_failing":
+            cells.loc[few_failing, "upper"] = t - 1
+            others = few_others & ~few_failing & ~few_people
+            cells.loc[others, "lower"] = (of["lower"] - (t - 1)).clip(lower=1)[others]
+        cells["upper"] = np.minimum(cells["upper"], of["upper"])
+        cells.loc[np.isnan(values), ["value", "status", "lower", "upper"]] = [np.nan, "not_collected", np.nan, np.nan]
+        guarded[name] = cells
+    return guarded
+
+
+def guard_bins(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> dict[str, pd.DataFrame]:
+    """Protect counts in bins by the distinct people in each bin."""
+    people = table["people"].to_numpy(float)
+    few = (people > 0) & (people < policy.threshold)
+    guarded = {name: rules._rounded(table[name].to_numpy(float), few, policy) for name in ("people", "records")}
+    guarded["people"].loc[few, ["lower", "upper"]] = [1, policy.threshold - 1]
+    guarded["records"].loc[few, ["lower", "upper"]] = [1, np.inf]
+    return guarded
+
+
+def guard_moments(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> dict[str, pd.DataFrame]:
+    """Protect sums by the distinct people behind them, and by the two largest contributions (p % rule, p = 15)."""
+    people = table["people"].to_numpy(float)
+    few = (people > 0) & (people < policy.threshold)
+    rest = table["sum"].abs() - table["largest"] - table["second_largest"]
+    dominated = ((rest < 0.15 * table["largest"]) & (people > 0)).to_numpy() & (policy.threshold > 1)
+    guarded = {"people": rules._rounded(people, few, policy)}
+    guarded["people"].loc[few, ["lower", "upper"]] = [1, policy.threshold - 1]
+    for name in ("sum", "sum_squares", "sum_products"):
+        values = table[name].to_numpy(float)
+        cells = rules._exact(values, few | dominated)
+        cells.loc[few | dominated, ["lower", "upper"]] = [-np.inf if name != "sum_squares" else 0, np.inf]
+        cells.loc[np.isnan(values), ["value", "status", "lower", "upper"]] = [np.nan, "not_collected", np.nan, np.nan]
+        guarded[name] = cells
+    return guarded
+
+
+rules.GUARDS["records"] = guard_records
+for _layout, _guard in (("bins", guard_bins), ("moments", guard_moments)):
+    rules.GUARDS.setdefault(_layout, _guard)  # until rules.py has its own
