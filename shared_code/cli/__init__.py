@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shared_code.cli import ledger, onboarding
+from shared_code.cli import codelists, ledger, onboarding
 from shared_code.cli.template import template
 from shared_code.config import Study
 from shared_code.model import Refused
@@ -143,6 +143,7 @@ app.add_typer(ledger.app, name="ledger")
 app.command("new-site")(onboarding.new_site)
 app.command("check")(onboarding.check)
 app.command("template")(template)
+app.add_typer(codelists.app, name="codelist", help="Codelists: load, check, compare, and see what they find.")
 
 
 def main() -> None:

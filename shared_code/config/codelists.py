@@ -1,12 +1,17 @@
-"""Codelists: text files that say which codes mean which condition. Versioned by file name."""
+"""Codelists: text files that say which codes mean which condition.
+
+Versioned by file name (`name/version`), and each file says in its first lines which edition it is (`# Edition: version`),
+so that a file put in another's place is noticed.
+"""
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shared_code.config.rooms import from_root
@@ -16,6 +21,10 @@ FOLDER = Path("config/codelists")
 COLUMNS = ["condition", "title", "code_system", "code", "rule", "minimum_age", "term"]
 ICD10 = r"[A-Z][0-9]{2}[0-9A-Z]{0,2}"
 NAME = r"[a-z][a-z0-9_]*"
+EDITION = "# Edition:"
+LICENCE = ("ICD-10 is (c) World Health Organization. SNOMED CT needs a licence (free in the United Kingdom): only root concepts "
+           "are included with Cohortium; full reference sets are loaded from your own licensed copy and may not be passed on.")
+EXACT_DIGITS = 15  # of a number in a spreadsheet; the rest becomes 0
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Codelist:
     minimum_age   condition -> youngest age counted
     rules         (code_system, code) -> list of (condition, include); an ICD-10 code stands for everything under it
     resolving     (code_system, code) -> conditions that a record of this code says have ended
+    digest        of what the list means: conditions, youngest ages, codes; terms and comments do not count
     """
 
     name: str
@@ -62,48 +72,81 @@ class Codelist:
 def load(reference: str, folder: Path = FOLDER) -> Codelist:
     """Read `name/version`.
 
-    Raises model.Refused when the file is missing or any line is wrong: unknown code system, a SNOMED CT code whose
-    check digit is wrong (a code cut or rounded by a spreadsheet), an ICD-10 code that is not one.
+    Raises model.Refused when the file is missing, is of another edition than its name says, or any line is wrong: unknown
+    code system, a SNOMED CT code that is not one (cut or rounded by a spreadsheet), an ICD-10 code that is not one.
     """
     folder = from_root(folder)
     path = folder / f"{reference}.csv"
     if not path.is_file():
         versions = [f"{p.parent.name}/{p.stem}" for p in sorted(folder.glob("*/*.csv"))]
         raise Refused(reference, [Problem(str(path), "there is no such codelist", few(versions), "Name one of these")])
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise Refused(str(path), [Problem(str(path), "the file is not UTF-8", "", "Save it as UTF-8")]) from None
-    reader = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    if reader.fieldnames != COLUMNS:
-        raise Refused(str(path), [Problem(str(path), f"columns are {few(reader.fieldnames or [])}", few(COLUMNS))])
+    found = read(path)
+    name, _, version = reference.partition("/")
+    if found.version != version:
+        mend = "Put the edition that the plan names in its place, or change the plan for all sites"
+        wrong = f"the file is the edition {found.version}, not {version}"
+        raise Refused(str(path), [Problem(str(path), wrong, f"{EDITION} {version}", mend)])
+    return replace(found, name=name)
+
+
+def read(path: Path) -> Codelist:
+    """Read one file, wherever it lies; its version is the edition it says it is (raises model.Refused)."""
+    edition, reader = _opened(path)
     titles: dict[str, str] = {}
     ages: dict[str, int] = {}
     rules: dict[tuple[str, str], list[tuple[str, bool]]] = {}
     resolving: dict[tuple[str, str], set[str]] = {}
     problems = []
-    for number, row in enumerate(reader, 2):
-        wrong = _wrong_with(row)
+    for number, row in enumerate(reader, 1):
+        wrong = _wrong_with(row) or _contradicts(row, titles, ages, rules)
         if wrong:
-            problems.append(Problem(f"{path}, entry {number - 1}", wrong, "", "Correct or remove the line"))
+            spoilt = NOT_SNOMED in wrong
+            mend = "Export the codes as text; a spreadsheet rounds long numbers" if spoilt else "Correct or remove the line"
+            problems.append(Problem(f"{path}, entry {number}", wrong, "", mend))
             continue
-        condition, age = row["condition"], int(row["minimum_age"] or 0)
-        if condition in [named for named, _ in rules.get((row["code_system"], row["code"]), [])]:
-            wrong = f"{condition} names the code {row['code']} twice"
-            problems.append(Problem(f"{path}, entry {number - 1}", wrong, "", "Keep one of the two lines"))
-            continue
-        if (titles.setdefault(condition, row["title"]), ages.setdefault(condition, age)) != (row["title"], age):
-            wrong = f"{condition} has another title or minimum_age than before ({titles[condition]}, {ages[condition]})"
-            problems.append(Problem(f"{path}, entry {number - 1}", wrong, "", "Give every line of it the same"))
-            continue
+        condition, key = row["condition"], (row["code_system"], row["code"])
+        titles.setdefault(condition, row["title"])
+        ages.setdefault(condition, int(row["minimum_age"] or 0))
         if row["rule"] == "resolves":
-            resolving.setdefault((row["code_system"], row["code"]), set()).add(condition)
-            continue
-        rules.setdefault((row["code_system"], row["code"]), []).append((row["condition"], row["rule"] == "include"))
+            resolving.setdefault(key, set()).add(condition)
+        else:
+            rules.setdefault(key, []).append((condition, row["rule"] == "include"))
+    if not edition:
+        problems.insert(0, Problem(str(path), "it does not say which edition it is", f"{EDITION} 2026-11",
+                                   f"Write {EDITION} and the name of the file without .csv on the first line"))  # fmt: skip
     if problems:
         raise Refused(str(path), problems)
-    name, version = reference.split("/")
-    return Codelist(name, version, titles, ages, rules, hashlib.sha256(text.encode()).hexdigest(), resolving)
+    meaning = [sorted(ages.items()), sorted((*k, *r) for k, given in rules.items() for r in given),
+               sorted((*k, c) for k, named in resolving.items() for c in named)]  # fmt: skip
+    digest = hashlib.sha256(json.dumps(meaning).encode()).hexdigest()
+    return Codelist(path.stem, edition, titles, ages, rules, digest, resolving)
+
+
+def _opened(path: Path) -> tuple[str, csv.DictReader]:
+    """Give the edition a file says it is (or nothing), and its lines under the right header."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise Refused(str(path), [Problem(str(path), "there is no such file")]) from None
+    except UnicodeDecodeError:
+        raise Refused(str(path), [Problem(str(path), "the file is not UTF-8", "", "Save it as UTF-8")]) from None
+    lines = text.splitlines()
+    said = [line.removeprefix(EDITION).strip() for line in lines if line.startswith(EDITION)]
+    reader = csv.DictReader(line for line in lines if not line.startswith("#"))
+    if reader.fieldnames != COLUMNS:
+        raise Refused(str(path), [Problem(str(path), f"columns are {few(reader.fieldnames or [])}", few(COLUMNS))])
+    return said[0] if said else "", reader
+
+
+def _contradicts(row: dict[str, str], titles: dict[str, str], ages: dict[str, int], rules: dict) -> str:
+    """Say how a line contradicts those before it."""
+    condition, age = row["condition"], int(row["minimum_age"] or 0)
+    if condition in [named for named, _ in rules.get((row["code_system"], row["code"]), [])]:
+        return f"{condition} names the code {row['code']} twice"
+    before = titles.get(condition, row["title"]), ages.get(condition, age)
+    if before != (row["title"], age):
+        return f"{condition} has another title or minimum_age than before ({before[0]}, {before[1]})"
+    return ""
 
 
 def _wrong_with(row: dict[str, str]) -> str:
@@ -117,10 +160,34 @@ def _wrong_with(row: dict[str, str]) -> str:
     if not re.fullmatch("[0-9]{0,3}", row["minimum_age"]):
         return f"minimum_age is {row['minimum_age']!r}, not whole years"
     if system == "SCT":
-        return "" if verhoeff(code) else f"{code!r} is not a SNOMED CT code (wrong check digit)"
+        return not_a_concept(code)
     if system == "ICD10":
         return "" if re.fullmatch(ICD10, code) else f"{code!r} is not an ICD-10 code without its dot"
     return f"code_system is {system!r}, not SCT or ICD10"
+
+
+NOT_SNOMED = "is not a SNOMED CT code"
+
+
+def not_a_concept(code: str) -> str:
+    """Say why a text is not the identifier of a SNOMED CT concept, or nothing where it is one.
+
+    The check digit finds every single wrong digit, but one in ten numbers of 18 digits that a spreadsheet has rounded would pass
+    it: these are found by their zeros. The two digits before the check digit say what is named: 00 or 10 a concept, 01 or 11 only
+    a description.
+
+    >>> not_a_concept("73211009"), not_a_concept("121589010")
+    ('', "'121589010' is the identifier of a description, not of a concept")
+    """
+    if not verhoeff(code):
+        return f"{code!r} {NOT_SNOMED} (wrong check digit)"
+    tail = code[EXACT_DIGITS:]
+    if len(tail) > 2 and not tail.strip("0") and not code.startswith("900000000000"):
+        return f"{code!r} {NOT_SNOMED} (its end is zeros: rounded by a spreadsheet)"
+    kinds = {"01": "a description", "11": "a description", "02": "a relationship", "12": "a relationship"}
+    if code[-3:-1] not in ("00", "10"):
+        return f"{code!r} is the identifier of {kinds.get(code[-3:-1], 'something else')}, not of a concept"
+    return ""
 
 
 _D = [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 3, 4, 0, 6, 7, 8, 9, 5], [2, 3, 4, 0, 1, 7, 8, 9, 5, 6],

@@ -107,7 +107,7 @@ def codelist(tmp_path: Path) -> Callable[..., Path]:
     def write(*lines: str, header: str = "condition,title,code_system,code,rule,minimum_age,term") -> Path:
         folder = tmp_path / "config" / "codelists"
         (folder / "made_up").mkdir(parents=True, exist_ok=True)
-        text = "\n".join(["# A comment, which is no line of the list.", header, *lines]) + "\n"
+        text = "\n".join(["# Edition: 1", header, *lines]) + "\n"
         (folder / "made_up" / "1.csv").write_text(text, encoding="utf-8")
         return folder
 

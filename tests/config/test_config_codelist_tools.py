@@ -20,7 +20,7 @@ RESOLVED = "162660004"  # asthma resolved
 def written(folder: Path, entries: list[dict[str, str]], version: str = "1") -> codelists.Codelist:
     path = folder / "mine" / f"{version}.csv"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(as_csv(entries, f"test {version}"), "utf-8")
+    path.write_text(as_csv(entries, version), "utf-8")
     return codelists.load(f"mine/{version}", folder)
 
 
@@ -33,7 +33,7 @@ def test_a_file_of_opencodelists_becomes_a_codelist(tmp_path: Path):
 @pytest.mark.parametrize("mangled", ["1.95967E+08", "195967000", "19596700", ""])
 def test_a_code_that_a_spreadsheet_has_spoilt_is_refused(tmp_path: Path, mangled: str):
     (tmp_path / "asthma.csv").write_text(f"code,term\n{mangled},Asthma\n", "utf-8")
-    with pytest.raises(Refused, match="not SNOMED CT codes"):
+    with pytest.raises(Refused, match="is not a SNOMED CT code"):
         from_opencodelists(tmp_path / "asthma.csv", "asthma", "Asthma")
 
 
@@ -63,7 +63,7 @@ def test_differences_in_words(tmp_path: Path):
     clusters = {"AST_COD": ("asthma", "Asthma"), "ASTRES_COD": ("asthma", "Asthma"), "DM_COD": ("diabetes", "Diabetes")}
     new = written(tmp_path, from_primary_care_refsets(refset(tmp_path / "pcd.txt"), clusters), "2")
     assert differences(old, old) == []
-    assert differences(old, new) == ["Diabetes: new in the list, with 1 codes.",
+    assert differences(old, new) == ["Diabetes: new in the list, with 1 code.",
                                      f"Asthma: 1 code added (SCT {RESOLVED} ends it)."]  # fmt: skip
     assert "Diabetes: no longer in the list." in differences(new, old)
 

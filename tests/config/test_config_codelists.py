@@ -56,7 +56,7 @@ def test_faults_of_the_whole_file(codelist, message_of):
 def test_a_byte_order_mark_is_no_part_of_the_header(codelist):
     folder = codelist(ASTHMA)
     path = folder / "made_up" / "1.csv"
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().split(b"\n", 1)[1])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert load("made_up/1", folder).titles == {"asthma": "Asthma"}
 
 
