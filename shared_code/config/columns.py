@@ -16,7 +16,7 @@ from shared_code.model import Column, Table, few
 # A column takes one of these ways of making its value; the settings of one way belong together.
 WAYS = (("values", "any_case"), ("date", "first_of_month", "time", "plus_minutes", "plus_days"), ("months_before",),
         ("years_before",), ("months_after",), ("age_on", "date"), ("month",), ("days_until", "date"), ("imd_decile",),
-        ("icd10",), ("pseudonymise",), ("prefix",))  # fmt: skip
+        ("icd10",), ("pseudonymise",), ("linked",), ("prefix",))  # fmt: skip
 
 TIDYING = ("or_from", "without", "upper", "strip_leading_zeros", "first_characters", "default")
 
@@ -33,6 +33,7 @@ class ColumnMap(Strict):
     years_before     the same with completed years (half a year is assumed)
     months_after     date = `at` plus the months given in `from`
     pseudonymise     keyed HMAC-SHA-256 of the identifier (see docs/site.md for the key)
+    linked           person that the record of this number was linked to: name of a source in linkage.records
     icd10            upper case, no dot, no dagger or asterisk
     prefix           text put before the value
     any_case         codes of `values` are compared without regard to capitals
@@ -58,6 +59,7 @@ class ColumnMap(Strict):
     years_before: dt.date | None = None
     months_after: dt.date | None = None
     pseudonymise: bool = False
+    linked: str = ""
     icd10: bool = False
     prefix: str = ""
     any_case: bool = False
@@ -110,6 +112,11 @@ class ColumnMap(Strict):
         for code, value in self.values.items():
             if seen.setdefault(code.upper(), value) != value:
                 raise ValueError(f"values gives {code!r} two meanings, which any_case cannot tell apart")
+
+    @property
+    def hides(self) -> bool:
+        """Tell whether the value in the extract is an identifier that something else takes the place of."""
+        return self.pseudonymise or bool(self.linked)
 
     def extract_columns(self) -> list[str]:
         """Name the columns of the extract that it reads."""

@@ -23,11 +23,6 @@ def linkage(site: str) -> Path:
     return PRIVATE / site / "linkage"
 
 
-def demonstration_key(site: str) -> Path:
-    """The key of a made-up site: no secret, and beside nothing real."""
-    return PRIVATE / site / "demonstration_key.txt"
-
-
 def results(site: str, study: str) -> Path:
     """Folder of the unprotected results tables."""
     return PRIVATE / site / study / "results"

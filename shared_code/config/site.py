@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from shared_code.config.columns import ColumnMap, FixedColumn, Join, RowMap, TableMap, table_faults
+from shared_code.config.linkage import Linkage, linkage_faults
 from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.strict import STEM, Fault, Strict, mapping, unknown
 from shared_code.config.study import Policy
@@ -79,6 +80,7 @@ class Demonstration(Strict):
     ethnicity: dict[str, float]
     wards: list[str]
     lacks: list[str] = []
+    hospital: Literal["", "patients", "episodes"] = ""  # its records come with identifiers only: a list of patients, or episodes
 
 
 class Governance(Strict):
@@ -100,6 +102,7 @@ class Site(Strict):
     folder: str = ""
     extract_date: dt.date
     disclosure: Policy | None = None
+    linkage: Linkage | None = None
     tables: dict[str, TableMap] = {}
     published: list[PublishedTable] = []
     demonstration: Demonstration | None = None
@@ -113,6 +116,7 @@ class Site(Strict):
         yield from unknown(("tables",), tables, TABLES, "a table of the data model")
         for name in [n for n in tables if n in TABLES]:
             yield from table_faults(("tables", name), TABLES[name], mapping(tables, name))
+        yield from linkage_faults(mapping(content, "linkage"), tables)
         if content.get("demonstration") is not None and not str(content.get("site")).startswith("demo_"):
             yield Fault(("demonstration",), "only a site whose name begins with demo_ may hold made-up data")
 

@@ -62,7 +62,7 @@ def link(records: Rows, index: Rows, settings: Settings, superseded: Rows | None
     model       parameters to use instead of training them here
     Tables are data frames, Arrow tables or paths of Parquet files. Raises model.Refused.
     """
-    key = MADE_UP_KEY if settings.made_up else read_key()  # before anything is read
+    key = settings.key or (MADE_UP_KEY if settings.made_up else read_key())  # before anything is read
     step = "reading"
     try:
         with _engine(settings) as backend:

@@ -43,6 +43,7 @@ class Settings:
     fewest_to_train with fewer records or people than this the published parameters are used instead
     swap_is_one_error  day and month exchanged count as one error of a date (as written, §12.5 rejects them)
     made_up         made-up people: test numbers are valid and no secret key is needed
+    key             the pseudonym key, where the caller has read it already; it is never shown
     """
 
     private: Path
@@ -60,6 +61,7 @@ class Settings:
     memory: str = "4GB"
     numbers: Rules = field(default_factory=Rules)
     placeholder_dates: tuple[str, ...] = PLACEHOLDER_DATES
+    key: bytes = field(default=b"", repr=False)
 
     @property
     def rules(self) -> Rules:

@@ -58,6 +58,7 @@ class _Seen:
     rows: ir.Table
     count: int
     plain: bool  # identifiers are taken as they are
+    linked: frozenset[str] = frozenset()  # sources whose links give the person
 
 
 def check_site(site: Site, studies: Iterable[Study], folder: Path | None = None) -> Findings:
@@ -145,7 +146,7 @@ def _check_table(connection: Any, table: Table, written: TableMap, site: Site, f
 def _counted(chosen: ir.Table, built: dict, maps: dict, table: Table, where: str, findings: Findings) -> ir.Table:
     """Count values that are not explained, in one pass; name them only where there are any."""
     lost = {n: (code.notnull() & value.isnull()).sum().fill_null(0) for n, (value, code) in built.items()
-            if code is not None and not maps[n].pseudonymise}  # fmt: skip
+            if code is not None and not maps[n].hides}  # fmt: skip
     if lost:
         counts = chosen.aggregate(**{f"l{i}": count for i, count in enumerate(lost.values())}).execute().iloc[0]
         faulty = {n: built[n] for i, n in enumerate(lost) if counts[f"l{i}"]}
@@ -157,7 +158,7 @@ def _counted(chosen: ir.Table, built: dict, maps: dict, table: Table, where: str
 def _tallied(rows: ir.Table, table: Table, settings: TableMap, where: str, blank: set[str], findings: Findings) -> _Seen:
     """Count rows, empty values, values against the rules, and repeated keys."""
     maps = {**settings.columns, **{n: m for row in settings.rows for n, m in row.columns.items()}}
-    hidden = {n for n, m in maps.items() if m.pseudonymise} | {settings.number} | blank
+    hidden = {n for n, m in maps.items() if m.hides} | {settings.number} | blank
     rules = [(c, told, bad) for c in table.columns if c.name not in hidden for told, bad in _rules(rows, c)]
     rules = [(c, told, bad) for c, told, bad in rules if c.name in maps or c.never_missing]
     filled = {c: rows[c].count() for c in maps if c not in blank}
@@ -187,7 +188,9 @@ def _tallied(rows: ir.Table, table: Table, settings: TableMap, where: str, blank
             wrong = f"{repeated:,} values of the key ({key}) occur more than once; a row must be {table.row}"
             mend = "Add steps: [distinct_rows], or latest_by: with a date, or correct the extract"
             findings.wrong.append(Problem(where, wrong, "", mend))
-    return _Seen(rows, number, "person_id" in maps and not maps["person_id"].pseudonymise)
+    columns = [settings.columns, *(row.columns for row in settings.rows)]
+    linked = frozenset(c["person_id"].linked for c in columns if "person_id" in c and c["person_id"].linked)
+    return _Seen(rows, number, "person_id" in maps and not maps["person_id"].hides, linked)
 
 
 def _short(value: ir.Column) -> ir.Column:
@@ -221,6 +224,8 @@ def _references(connection: Any, seen: dict[str, _Seen], where: str) -> list[Pro
     for name, table in seen.items():
         if "person_id" in TABLES[name].refers_to and table.count:
             place = f"{where}, tables.{name}.columns.person_id"
+            if table.linked != seen["person"].linked:  # numbers of different sources: linkage says who is who
+                continue
             if table.plain != seen["person"].plain:
                 wrong = "identifiers become pseudonyms here and not in person, or the reverse"
                 problems.append(Problem(place, wrong, "pseudonymise in both tables, or in neither", "Correct pseudonymise"))

@@ -17,11 +17,12 @@ from shared_code.config.digests import of_json
 from shared_code.config.site import Site
 from shared_code.model import TABLES, Problem, Refused, Table, few
 from shared_code.model.validation import check_table
-from shared_code.sources import mapping, pseudonyms, table_steps
+from shared_code.sources import mapping, table_steps
 from shared_code.sources.holdings import FLOOR, holdings
 from shared_code.sources.joining import land_table
 from shared_code.sources.landing import quoted
 from shared_code.sources.lookups import looked_up
+from shared_code.sources.pseudonyms import Identifiers
 
 ROWS_SHOWN = 5  # distinct values named in a message
 
@@ -37,12 +38,14 @@ def prepare(site: Site, folder: Path, target: Path, say: Any = lambda text: None
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "landed").mkdir(parents=True)
     _owner_only(partial)
+    identifiers = Identifiers(site, target.parent)
     try:
-        rows = _all_tables(site, folder, partial, say)
+        rows = _all_tables(site, folder, partial, say, identifiers)
         shutil.rmtree(partial / "landed")
         shutil.rmtree(partial / "spill", ignore_errors=True)
         record = {"site": site.site, "extract_date": site.extract_date.isoformat(), "rows": rows,
-                  "holdings": holdings(partial), "settings": of_json(site.model_dump(mode="json"))}  # fmt: skip
+                  "holdings": holdings(partial), "unlinked": identifiers.lost,
+                  "settings": of_json(site.model_dump(mode="json"))}  # fmt: skip
         (partial / "prepared.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     except BaseException:  # whatever happened, no copy of the extract stays behind
         shutil.rmtree(partial, ignore_errors=True)
@@ -52,14 +55,14 @@ def prepare(site: Site, folder: Path, target: Path, say: Any = lambda text: None
     return rows
 
 
-def _all_tables(site: Site, folder: Path, partial: Path, say: Any) -> dict[str, int]:
+def _all_tables(site: Site, folder: Path, partial: Path, say: Any, identifiers: Identifiers) -> dict[str, int]:
     connection = ibis.duckdb.connect()
     try:
         connection.raw_sql(f"SET temp_directory = {quoted(partial / 'spill')}")
         problems: list[Problem] = []
         for name, settings in site.tables.items():
             say(f"{site.title}: {name}")
-            found = _one_table(connection, TABLES[name], settings, site, folder, partial)
+            found = _one_table(connection, TABLES[name], settings, site, folder, partial, identifiers)
             problems += [problem for problem in found if problem not in problems]
         if not problems:
             for name in site.tables:
@@ -76,7 +79,8 @@ def _owner_only(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _one_table(connection: Any, table: Table, settings: TableMap, site: Site, folder: Path, partial: Path) -> list[Problem]:
+def _one_table(connection: Any, table: Table, settings: TableMap, site: Site, folder: Path, partial: Path,
+               identifiers: Identifiers) -> list[Problem]:  # fmt: skip
     """Write one prepared table, or say what is wrong with its files and their mapping."""
     where = f"config/sites/{site.site}.yaml, tables.{table.name}"
     try:
@@ -92,7 +96,7 @@ def _one_table(connection: Any, table: Table, settings: TableMap, site: Site, fo
             maps = {**settings.columns, **row.columns}
             problems += _unexplained(chosen, built, maps, table, where)
             if not problems:
-                parts.append(_complete(connection, chosen, built, maps, table, site))
+                parts.append(_complete(connection, chosen, built, maps, table, identifiers))
         if not problems:
             rows = table_steps.on_prepared(ibis.union(*parts) if len(parts) > 1 else parts[0], settings, table)
             rows = _numbered(rows, table, settings.number)
@@ -105,13 +109,13 @@ def _one_table(connection: Any, table: Table, settings: TableMap, site: Site, fo
         return [Problem(where, f"{settings.source} cannot be read ({reason})", "", "Export it again, or in another form")]
 
 
-def _complete(connection: Any, chosen: ir.Table, built: dict, maps: dict[str, ColumnMap], table: Table, site: Site
-              ) -> ir.Table:  # fmt: skip
+def _complete(connection: Any, chosen: ir.Table, built: dict, maps: dict[str, ColumnMap], table: Table,
+              identifiers: Identifiers) -> ir.Table:  # fmt: skip
     """Give every column of the data model, identifiers replaced by pseudonyms, and empty what the extract lacks."""
     rows = chosen.select(**{name: value for name, (value, _) in built.items()})
     for name, mapped in maps.items():
-        if mapped.pseudonymise:
-            rows = pseudonyms.replace(connection, rows, name, site.site, site.made_up)
+        if mapped.hides:
+            rows = identifiers.replaced(connection, rows, table.name, name, mapped)
     missing = [c for c in table.columns if c.name not in rows.columns]
     rows = rows.mutate(**{c.name: ibis.null(mapping.IBIS_TYPE[c.type]) for c in missing})
     return rows.select(*table.column_names)
@@ -129,7 +133,7 @@ def _numbered(rows: ir.Table, table: Table, column: str) -> ir.Table:
 def _unexplained(chosen: ir.Table, built: dict, maps: dict[str, ColumnMap], table: Table, where: str) -> list[Problem]:
     """Find values that the site file does not explain or that do not fit their type, with how often they occur."""
     problems = []
-    asked = {name: (value, code) for name, (value, code) in built.items() if code is not None and not maps[name].pseudonymise}
+    asked = {name: (value, code) for name, (value, code) in built.items() if code is not None and not maps[name].hides}
     if not asked:
         return []
     # one scan says which columns lose anything; only those are looked at again, value by value

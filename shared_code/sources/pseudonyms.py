@@ -5,17 +5,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 
+from shared_code.config.columns import ColumnMap
+from shared_code.config.site import Site
 from shared_code.model import Problem, Refused
 
 KEY_FILE, KEY = "COHORTIUM_KEY_FILE", "COHORTIUM_KEY"
 KEY_BYTES = 32
-MADE_UP_KEY = hashlib.sha256(b"made-up people need no secret").digest()  # so that a demonstration needs no key
+MADE_UP_KEY = hashlib.sha256(b"made-up people need no secret").digest()  # for made-up people without a room of their own
+DEMONSTRATION_KEY = """\
+# The pseudonym key of made-up people: a demonstration key. It is made from the seed in the site's settings, so anybody can
+# make it again and it protects nobody. A real key is random, is kept outside the project, and no program here writes it.
+"""
 
 
 def read_key() -> bytes:
@@ -29,6 +37,7 @@ def read_key() -> bytes:
         path = Path(os.environ[KEY_FILE])
         if not path.is_file():
             raise Refused("The pseudonym key", [Problem(where, "the file it names is not there", "", "Correct it")])
+        _outside_the_project(path)
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     mend = 'Make one with python3 -c "import secrets; print(secrets.token_hex(32))" and keep it outside the project'
     try:
@@ -44,6 +53,35 @@ def read_key() -> bytes:
     return key
 
 
+def _outside_the_project(path: Path) -> None:
+    """Refuse a key file that lies in the project or in any other working copy, from where it could be published."""
+    place = path.resolve()
+    inside = [folder for folder in (Path.cwd().resolve(), *place.parents)
+              if place.is_relative_to(folder) and (folder == Path.cwd().resolve() or (folder / ".git").exists())]  # fmt: skip
+    if inside:
+        wrong = "the key file lies inside the project, or inside another folder under version control"
+        raise Refused("The pseudonym key", [Problem(KEY_FILE, wrong, "a place outside", "Move it there, and make a new key "
+                                                    "if anybody may have had a copy")])  # fmt: skip
+
+
+def key_of(seed: int | None, room: Path) -> bytes:
+    """Give the key of a site: that of the environment, or for made-up people (a seed is given) a demonstration key.
+
+    room  the site's private room, in which the demonstration key is written down, saying what it is
+    """
+    if seed is None:
+        return read_key()
+    path = room / "demonstration_key.txt"
+    key = hashlib.sha256(f"demonstration key of made-up people, seed {seed}".encode()).digest()
+    text = f"{DEMONSTRATION_KEY}{key.hex()}\n"
+    if not path.is_file() or path.read_text("utf-8") != text:
+        room.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        if os.name == "posix":
+            path.chmod(0o600)
+    return key
+
+
 def pseudonym(key: bytes, kind: str, identifier: str) -> str:
     """Make the pseudonym of one identifier.
 
@@ -53,11 +91,61 @@ def pseudonym(key: bytes, kind: str, identifier: str) -> str:
     return hmac.new(key, f"fphp|v1|{kind}|{identifier}".encode(), hashlib.sha256).hexdigest()
 
 
-def replace(connection: Any, rows: ir.Table, column: str, kind: str, made_up: bool) -> ir.Table:
+def replace(connection: Any, rows: ir.Table, column: str, kind: str, key: bytes) -> ir.Table:
     """Replace an identifier column by its pseudonyms; the identifiers themselves are never written."""
-    key = MADE_UP_KEY if made_up else read_key()
     found = rows.select(column).distinct().filter(lambda t: t[column].notnull()).execute()
     pairs = [{"_identifier": str(value), "_pseudonym": pseudonym(key, kind, str(value))} for value in found[column]]
     known = ibis.memtable(pairs, schema=ibis.schema({"_identifier": "string", "_pseudonym": "string"}))
     joined = rows.left_join(known, rows[column] == known["_identifier"])
     return joined.drop(column, "_identifier").rename({column: "_pseudonym"})
+
+
+def record_pseudonym(key: bytes, site: str, source: str, record: str) -> str:
+    """Make the pseudonym of a record's own number, so that the number itself is never stored beside a person."""
+    return pseudonym(key, f"{site}|{source}", record)
+
+
+@dataclass
+class Identifiers:
+    """Put pseudonyms in the place of identifiers while the tables of a site are prepared.
+
+    room  the site's private room: links are read from its folder linkage/links
+    lost  table -> source -> rows, and of them rows whose record is linked to nobody; these rows are left out
+    """
+
+    site: Site
+    room: Path
+    lost: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+
+    @cached_property
+    def key(self) -> bytes:
+        return key_of(self.site.demonstration.seed if self.site.demonstration else None, self.room)
+
+    def replaced(self, connection: Any, rows: ir.Table, table: str, column: str, mapped: ColumnMap) -> ir.Table:
+        """Give rows with the identifiers of a column replaced, as its mapping asks (raises model.Refused)."""
+        if not mapped.linked:
+            return replace(connection, rows, column, self.site.site, self.key)
+        source = mapped.linked
+        found = rows.group_by(column).agg(_rows=rows.count()).execute()
+        known = found[found[column].notna()]
+        names = [record_pseudonym(self.key, self.site.site, source, str(code)) for code in known[column]]
+        records = ibis.memtable({"_code": known[column].astype(str).tolist(), "_record": names, "_rows": known["_rows"].tolist()},
+                                schema=ibis.schema({"_code": "string", "_record": "string", "_rows": "int64"}))  # fmt: skip
+        links = connection.read_parquet(self.links(source)).select("record", "person_id")
+        links = links.filter(links.person_id.notnull())
+        people = records.join(links, records["_record"] == links["record"]).select("_code", "_rows", _person="person_id")
+        kept = int(people["_rows"].sum().fill_null(0).execute())
+        told = self.lost.setdefault(table, {}).setdefault(source, {"rows": 0, "unlinked": 0})
+        told["rows"] += int(found["_rows"].sum())
+        told["unlinked"] += int(found["_rows"].sum()) - kept
+        joined = rows.join(people.drop("_rows"), rows[column] == people["_code"])
+        return joined.drop(column, "_code").rename({column: "_person"})
+
+    def links(self, source: str) -> Path:
+        """Find the links of a source."""
+        path = self.room / "linkage" / "links" / f"{source}.parquet"
+        if not path.is_file():
+            where = f"config/sites/{self.site.site}.yaml, linkage.records.{source}"
+            raise Refused("The links", [Problem(where, "its records have not been linked yet", "",
+                                                f"Run cohortium link {self.site.site} first")])  # fmt: skip
+        return path

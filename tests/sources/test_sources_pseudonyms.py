@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from shared_code.sources import pseudonyms
 from shared_code.sources.pseudonyms import pseudonym, read_key
 
 GOOD = bytes(range(32)).hex()
@@ -58,10 +57,36 @@ def test_a_made_up_site_needs_no_key_and_a_real_one_does(extract, monkeypatch, m
     extract.people("a,1980-01-01,1")
     made_up = {"seed": 1, "shape": "csv", "deprivation": [0.1] * 10, "ethnicity": {"A": 1}, "wards": ["W"]}
     found = extract.prepare(site="demo_north", demonstration=made_up)["person"]["person_id"].tolist()
-    assert found == [pseudonym(pseudonyms.MADE_UP_KEY, "demo_north", "a")]
+    written = next(extract.folder.parent.rglob("demonstration_key.txt")).read_text("utf-8")
+    assert "a demonstration key" in written and "protects nobody" in written
+    assert found == [pseudonym(bytes.fromhex(written.splitlines()[-1]), "demo_north", "a")]
     assert "identifiers are never stored without a key" in message_of(extract.prepare)
 
 
 def test_identifiers_that_are_all_missing(extract, message_of):
     extract.people(",1980-01-01,1")
     assert "person.columns.person_id: 1 rows are missing a value" in message_of(extract.prepare)
+
+
+@pytest.mark.parametrize("working_copy", [True, False])
+def test_a_key_file_in_a_working_copy_is_refused(monkeypatch, message_of, tmp_path, working_copy):
+    """The project itself, or any other folder under version control: a key there is one push from being public."""
+    monkeypatch.delenv("COHORTIUM_KEY")
+    project = tmp_path / "project"
+    (project / "private" / "north").mkdir(parents=True)
+    (project / (".git" if working_copy else "config")).mkdir()
+    key = project / "private" / "north" / "key"
+    key.write_text(GOOD, "utf-8")
+    monkeypatch.setenv("COHORTIUM_KEY_FILE", str(key))
+    monkeypatch.chdir(tmp_path / "project" if not working_copy else tmp_path.parent)
+    message = message_of(read_key)
+    assert "the key file lies inside the project, or inside another folder under version control" in message
+    assert GOOD not in message
+    (tmp_path / "key").write_text(GOOD, "utf-8")
+    monkeypatch.setenv("COHORTIUM_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.chdir(project)
+    assert read_key() == bytes(range(32))
+    link = tmp_path / "link"  # a link that leads inside helps nobody
+    link.symlink_to(key)
+    monkeypatch.setenv("COHORTIUM_KEY_FILE", str(link))
+    assert "lies inside the project" in message_of(read_key)
