@@ -10,8 +10,11 @@ from shared_code.methods.bins import quantile_from_bins
 from shared_code.methods.censored import bounds, censored_proportion, censored_rate
 from shared_code.methods.completion import Completed, Totals, completed_proportions, completed_rates, information
 from shared_code.methods.checks import ConvergenceError
+from shared_code.methods.funnels import funnel_limits, funnel_position
+from shared_code.methods.hazards import cumulative_incidence, onset_quantile, years_free
 from shared_code.methods.inequality import slope_index
 from shared_code.methods.intervals import (
+    difference,
     newcombe_difference,
     poisson_interval,
     round_half_up,
@@ -20,17 +23,34 @@ from shared_code.methods.intervals import (
 )
 from shared_code.methods.life_table import gap, life_expectancy
 from shared_code.methods.meta_analysis import common_effect, leave_one_out, random_effects
+from shared_code.methods.moments import correlation, mean
+from shared_code.methods.predictions import (
+    auc_from_bins,
+    calibration,
+    interval_of_area,
+    needed_to_intervene,
+    net_benefit,
+    recalibration,
+    within_sites,
+)
+from shared_code.methods.quantile_groups import quantile_groups
+from shared_code.methods.rates import expected_events, indirect_rate, rate
 from shared_code.methods.results import (
     Bounds,
+    Calibration,
     CensoredFit,
+    Discrimination,
     Estimate,
     Interval,
     LeaveOneOut,
     LifeExpectancy,
+    Mean,
     MetaAnalysis,
     Ratio,
     SlopeIndex,
+    Trend,
 )
+from shared_code.methods.seasons import trend_and_season
 from shared_code.methods.standard_population import ESP2013, standard_weights
 from shared_code.methods.standardisation import (
     Standardised,
@@ -45,36 +65,57 @@ from shared_code.methods.standardisation import (
 __all__ = [
     "ESP2013",
     "Bounds",
+    "Calibration",
     "CensoredFit",
     "Completed",
     "ConvergenceError",
+    "Discrimination",
     "Estimate",
     "Interval",
     "LeaveOneOut",
     "LifeExpectancy",
+    "Mean",
     "MetaAnalysis",
     "Ratio",
     "SlopeIndex",
     "Standardised",
     "Totals",
+    "Trend",
+    "auc_from_bins",
     "bounds",
+    "calibration",
     "censored_proportion",
     "censored_rate",
     "common_effect",
     "completed_proportions",
     "completed_rates",
+    "correlation",
+    "cumulative_incidence",
+    "difference",
     "dobson_rate",
+    "expected_events",
+    "funnel_limits",
+    "funnel_position",
     "gap",
+    "indirect_rate",
     "indirect_ratio",
     "information",
+    "interval_of_area",
     "leave_one_out",
     "life_expectancy",
     "life_expectancy_table",
     "mantel_haenszel_ratio",
+    "mean",
+    "needed_to_intervene",
+    "net_benefit",
     "newcombe_difference",
+    "onset_quantile",
     "poisson_interval",
     "quantile_from_bins",
+    "quantile_groups",
     "random_effects",
+    "rate",
+    "recalibration",
     "round_half_up",
     "round_midpoint",
     "slope_index",
@@ -82,5 +123,8 @@ __all__ = [
     "standardise",
     "standardised_proportion",
     "standardised_ratio",
+    "trend_and_season",
     "wilson",
+    "within_sites",
+    "years_free",
 ]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaincinv
 
-from shared_code.methods.checks import normal_quantile, plain, require, require_not_negative
-from shared_code.methods.results import Interval
+from shared_code.methods.checks import normal_quantile, plain, reasons, require, require_not_negative
+from shared_code.methods.results import Estimate, Interval
 
 EXACT_BELOW = 10  # events; exact chi-square limits below, Byar's approximation from here on (OHID practice)
 
@@ -129,3 +129,20 @@ def round_midpoint(value: ArrayLike, base: int = 6) -> Any:
 
 def _require_base(where: str, base: float) -> None:
     require(base > 0, where, f"the base is {base}", "A base is above zero", "Write 5 to round to a multiple of 5")
+
+
+def difference(a: Estimate, b: Estimate, confidence: float = 0.95) -> Estimate:
+    """Subtract two independent estimates, first minus second, with normal limits.
+
+    a, b: results with estimate and se in the same unit, over groups without people in common; not given where either is
+    not. Method: sqrt(SE_a^2 + SE_b^2).
+
+    >>> d = difference(Estimate(3.0, 2.0, 4.0, 0.5, ""), Estimate(1.0, 0.2, 1.8, 0.4, ""))
+    >>> print(f"{d.estimate:.2f} ({d.lower:.2f} to {d.upper:.2f})")
+    2.00 (0.75 to 3.25)
+    """
+    value, se = np.asarray(a.estimate) - np.asarray(b.estimate), np.hypot(a.se, b.se)
+    half = normal_quantile(confidence) * se
+    missing = [(np.isnan(x.estimate), f"the {which} value is not given") for x, which in ((a, "first"), (b, "second"))]
+    reason = reasons(np.shape(value), *missing)
+    return Estimate(plain(value), plain(value - half), plain(value + half), plain(se), reason)

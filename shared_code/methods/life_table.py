@@ -11,7 +11,7 @@ from shared_code.methods.checks import Floats, normal_quantile, plain, reasons, 
 from shared_code.methods.results import Estimate, LifeExpectancy
 
 FEWEST_PERSON_YEARS = 5000.0  # not computed at or below this total (Toson & Baker 2003)
-WIDEST_INTERVAL = 20.0  # years; beyond it the interval is shown and the estimate is not (METHODS 2)
+WIDEST_INTERVAL = 20.0  # years of the 95 % interval; beyond it the interval is shown and the estimate is not (METHODS 2)
 INFANT_FRACTION = 0.1  # share of the year lived by those who die in the band 0-1; half in every other band
 STARTERS = 100_000.0  # the radix: people at the start of the table; it cancels out of every result
 
@@ -68,7 +68,8 @@ def life_expectancy(
     e, variance = _table(d, py, effective, at)
     e, se = np.where(given, e, np.nan), np.where(given, np.sqrt(variance), np.nan)
     half = normal_quantile(confidence) * se
-    return LifeExpectancy(e, e - half, e + half, se, reason, at, 2 * half > WIDEST_INTERVAL)
+    too_wide = 2 * normal_quantile(0.95) * se > WIDEST_INTERVAL  # of the 95 % interval, whatever interval is asked for
+    return LifeExpectancy(e, e - half, e + half, se, reason, at, too_wide)
 
 
 def gap(a: LifeExpectancy, b: LifeExpectancy, confidence: float = 0.95) -> Estimate:

@@ -54,6 +54,42 @@ class Ratio(Interval):
 
 
 @dataclass(frozen=True, eq=False)
+class Mean(Estimate):
+    """Hold a mean with its standard error and the standard deviation `sd` of the values."""
+
+    sd: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration(Interval):
+    """Hold observed over expected events (`estimate`) with the Brier score and its scaled form."""
+
+    observed: Any
+    expected: Any
+    brier: Any
+    scaled_brier: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Discrimination(Interval):
+    """Hold an area under the ROC curve, the people with and without the event, and what binning can be off by at most."""
+
+    se: Any
+    positives: Any
+    negatives: Any
+    error_bound: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Trend(Interval):
+    """Hold the counts expected in the months ahead, the standard error of their logarithm, and the trend."""
+
+    se_log: Any
+    percent_a_year: float
+    dispersion: float
+
+
+@dataclass(frozen=True, eq=False)
 class LifeExpectancy(Estimate):
     """Hold life expectancy in years at every band start; `reason` is per area, the rest per area and band.
 

@@ -15,13 +15,23 @@ COLUMNS = {
     "level": "level of that dimension",
     "stratum": "the only people it is about, as dimension=level; empty: everyone",
     "sex": "F, M or both",
-    "scope": "pooled, or site:<name>",
+    "scope": "pooled, meta, site:<name>, or loso:<name> (without that site)",
     "scale": "unit of the estimate",
     "comparator": "level it is compared with",
     "estimate": "the estimate",
     "lower": "lower limit of the 95 % interval",
     "upper": "upper limit of the 95 % interval",
     "se": "standard error (of the logarithm for ratios)",
+    "df": "degrees of freedom of the interval, where it is Student's",
+    "weight": "share of the pooled estimate that this site has, from 0 to 1",
+    "pi_lo": "lower limit of the 95 % prediction interval: where another site's own effect would lie",
+    "pi_hi": "upper limit of the prediction interval",
+    "tau2": "variance between sites, on the scale of the analysis (logarithm for ratios)",
+    "tau2_lo": "lower limit of its 95 % interval",
+    "tau2_hi": "upper limit of its 95 % interval",
+    "q": "Cochran's Q of the sites",
+    "i2": "I2, per cent",
+    "h2": "H2: Q over its degrees of freedom",
     "people": "people in the denominator",
     "events": "people or events in the numerator; estimated where some are withheld",
     "person_years": "person-years at risk",
@@ -32,12 +42,13 @@ COLUMNS = {
     "sites": "sites in it",
     "n_sites": "number of sites in it",
     "sites_without": "sites of the study that are not in it",
+    "sites_excluded": "sites that sent numbers which are not in it, with the reason",
     "reason": "why there is no estimate",
     "releases": "first 12 digits of the digest of each release it was computed from",
 }
 
 TEXT = {"analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "method", "sites",
-        "sites_without", "reason", "releases"}  # fmt: skip
+        "sites_without", "sites_excluded", "reason", "releases"}  # fmt: skip
 
 
 def results_table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

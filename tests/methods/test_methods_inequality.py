@@ -65,5 +65,13 @@ def test_a_missing_group_is_not_given_and_a_negative_end_has_no_ratio():
     assert result.reason.tolist() == ["a group is not given", "", ""]
     assert np.isnan(result.estimate).tolist() == [True, False, False]
     assert np.isnan(result.ratio).tolist() == [True, False, True]
-    with pytest.raises(ValueError, match="fewer than two groups"):
-        m.slope_index([5, 0], [1.0, 2.0], [0.1, 0.1])
+    with pytest.raises(ValueError, match="no error, or two"):
+        m.slope_index([5, 5], [1.0, 2.0])
+
+
+def test_one_area_with_a_single_group_does_not_stop_the_others():
+    result = m.slope_index([[5, 0, 0], [5, 5, 5]], [1.0, 2.0, 3.0], [0.1, 0.1, 0.1])
+    assert result.reason.tolist() == ["fewer than two groups have people", ""]
+    assert np.isnan([result.estimate[0], result.se[0], result.ratio[0]]).all() and result.estimate[1] == pytest.approx(3)
+    zero = m.slope_index([5, 5, 5], [0.0, 2.0, 3.0], [0.1, 0.1, 0.1], transform="log")
+    assert np.isnan(zero.estimate) and zero.reason == "a group is not given"

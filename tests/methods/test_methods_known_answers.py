@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
+import statsmodels.api as sm
+from scipy.special import expit
 
 from shared_code import methods as m
+
+HOSPITAL_USE = Path(__file__).resolve().parents[3] / "shared" / "data" / "ndl" / "ndl3_hospital_care_use.csv"
 
 LE20 = [0, 1, *range(5, 91, 5)]
 
@@ -122,6 +129,20 @@ def test_t3_2b_dobson_with_repeated_events(known):
     answer.agrees(rate.upper, "hi")
 
 
+def test_t3_4_age_at_onset(known):
+    answer = known("T3.4")
+    edges = [*answer.inputs["age_lo"], 95]
+    counts = {group: [answer.inputs[f"{what}_{group}"] for what in ("d", "py")] for group in ("dep", "aff")}
+    for name, q in (("q10", 0.1), ("q25", 0.25), ("q50", 0.5)):
+        deprived, affluent = (m.onset_quantile(edges, *counts[group], q) for group in ("dep", "aff"))
+        answer.agrees([deprived.estimate, deprived.se], name, "dep")
+        answer.agrees([affluent.estimate, affluent.se], name, "aff")
+        earlier = m.difference(affluent, deprived)
+        answer.agrees(earlier.estimate, name, "earlier")
+        answer.agrees(earlier.lower, name, "lo")
+        answer.agrees(earlier.upper, name, "hi")
+
+
 @pytest.mark.parametrize(
     "service", ["AE_attendance", "admissions_electives", "admissions_emergency", "outpatient_attendance"]
 )
@@ -187,6 +208,111 @@ def test_t10_4_a_withheld_count(known):
     exact = lower == upper
     answer.agrees(1e5 * lower[exact].sum() / people.sum(), "wrong_zero_sub")
     answer.agrees(1e5 * lower[exact].sum() / people[exact].sum(), "wrong_drop_site")
+
+
+def test_t10_5_mean_and_standard_deviation(known):
+    answer = known("T10.5")
+    n, means, sds = (np.array(answer.inputs[name]) for name in ("n", "mean", "sd"))
+    total, squares = n * means, (n - 1) * sds**2 + n * means**2  # what each site would send
+    pooled = m.mean(n.sum(), total.sum(), squares.sum())
+    answer.agrees(pooled.estimate, "mean")
+    answer.agrees(pooled.sd, "sd")
+
+
+def covariates(rows):
+    age, frailty, earlier = rows[:, 1], rows[:, 2], rows[:, 3]
+    return np.column_stack([age == 1, age == 2, frailty == 1, frailty == 2, earlier])
+
+
+def test_t6_1_area_under_the_curve_within_and_over_sites(known):
+    answer = known("T6.1")
+    rows = np.array(answer.inputs["rows"])
+    design = np.column_stack([rows[:, [0]] == [0, 1, 2], covariates(rows)])
+    risk = design @ np.array(answer.expected["beta"])
+    bins = np.unique(risk.round(12), return_inverse=True)[1].ravel()
+    events = np.zeros((3, bins.max() + 1))
+    others = np.zeros_like(events)
+    np.add.at(events, (rows[:, 0], bins), rows[:, 5])
+    np.add.at(others, (rows[:, 0], bins), rows[:, 4] - rows[:, 5])
+    pooled, sites = m.auc_from_bins(events.sum(axis=0), others.sum(axis=0)), m.auc_from_bins(events, others)
+    assert round(float(m.within_sites(sites)), 4) == 0.7003 and round(float(pooled.estimate), 4) == 0.7028
+
+
+def test_t6_2_a_model_at_another_site(known):
+    answer, rows = known("T6.2"), np.array(known("T6.1").inputs["rows"], dtype=float)
+    columns = np.column_stack([np.ones(len(rows)), covariates(rows)])
+    old, new = rows[:, 0] < 2, rows[:, 0] == 2
+    n, y = rows[:, 4], rows[:, 5]
+    model = sm.GLM(np.column_stack([y, n - y])[old], columns[old], family=sm.families.Binomial()).fit(tol=1e-14)
+    log_odds = columns[new] @ model.params
+    risk, people, events = expit(log_odds), n[new], y[new]
+    fit = m.calibration(people, people * risk, events, people * risk**2, events * risk)
+    answer.agrees(fit.observed, "O")
+    computed = {"E": fit.expected, "O_E": fit.estimate, "O_E_lo": fit.lower, "O_E_hi": fit.upper, "brier": fit.brier}
+    for name, value in computed.items():
+        answer.agrees(value, name)
+    intercept, slope = m.recalibration(log_odds, people, events)
+    answer.agrees(intercept.estimate, "citl")
+    answer.agrees(intercept.se, "citl_se")
+    answer.agrees(slope.estimate, "slope")
+    answer.agrees(slope.se, "slope_se")
+    order = np.argsort(risk)
+    answer.agrees(m.auc_from_bins(events[order], (people - events)[order]).estimate, "auc")
+    for threshold in ("0.1", "0.2", "0.3"):
+        flagged = risk >= float(threshold)
+        tp, fp = events[flagged].sum(), (people - events)[flagged].sum()
+        expected = answer.expected["dca"][threshold]
+        assert (tp, fp) == (expected["TP"], expected["FP"])
+        answer.agrees(m.net_benefit(tp, fp, people.sum(), float(threshold)), "dca", threshold, "NB")
+        everybody = m.net_benefit(events.sum(), (people - events).sum(), people.sum(), float(threshold))
+        answer.agrees(everybody, "dca", threshold, "NB_all")
+    flagged = risk >= 0.3
+    answer.agrees(m.needed_to_intervene(events[flagged].sum(), people[flagged].sum(), 0.1).estimate, "nni_t0.3_rrr0.1")
+
+
+def test_t7_1_mortality_ratio(known):
+    answer = known("T7.1")
+    reference = np.array(answer.inputs["ref_rate"])
+    counts = {site: [np.array(answer.inputs[f"{what}_{site}"]) for what in ("d", "py")] for site in "AB"}
+    counts["pooled"] = [sum(counts[site][at] for site in "AB") for at in (0, 1)]
+    for site, (deaths, years) in counts.items():
+        expected = m.expected_events(years, reference)
+        ratio = m.indirect_ratio(deaths.sum(), expected)
+        computed = {"O": deaths.sum(), "E": expected, "SMR": ratio.estimate, "lo": ratio.lower, "hi": ratio.upper}
+        for name, value in computed.items():
+            answer.agrees(value, site, name)
+
+
+def test_t7_2_difference_of_proportions(known):
+    answer = known("T7.2")
+    d = m.newcombe_difference(*(answer.inputs[name] for name in ("x1", "n1", "x2", "n2")))
+    answer.agrees([d.estimate, d.lower, d.upper], "diff")
+
+
+def test_t7_3_rate_of_repeated_events(known):
+    answer = known("T7.3")
+    events, years, squares = (answer.inputs[name] for name in ("events", "py", "sum_y2"))
+    once, repeated = m.rate(events, years, 100), m.rate(events, years, 100, squares)
+    answer.agrees(once.estimate, "rate_per_100")
+    answer.agrees([once.lower, once.upper], "poisson_ci")
+    answer.agrees([repeated.lower, repeated.upper], "robust_ci")
+
+
+def test_t8_2_trend_and_season(known):
+    answer = known("T8.2")
+    if not HOSPITAL_USE.exists():
+        pytest.skip("the published hospital use lies outside the repository, in ../shared/data/ndl")
+    table = pd.read_csv(HOSPITAL_USE)
+    table = table[(table["breakdown"] == "overall") & (table["service_type"] == "admissions_emergency")]
+    months = table.groupby("year_month")["number_events"].sum()
+    past, observed = months["2018-03":"2020-02"], months["2020-04"]
+    found = m.trend_and_season(past, ahead=2, first_month=3)
+    answer.agrees(found.percent_a_year, "trend_pct_per_year")
+    answer.agrees(found.estimate[1], "expected_2020_04")
+    answer.agrees(observed, "observed")
+    answer.agrees(100 * (observed / found.estimate[1] - 1), "pct_vs_trend")
+    answer.agrees(100 * (observed / months["2019-04"] - 1), "pct_vs_apr2019")
+    answer.agrees(100 * (months["2019-03":"2019-12"].sum() / months["2018-03":"2018-12"].sum() - 1), "MarDec2019_vs_2018_pct")
 
 
 def test_t11_3_rounding(known):
