@@ -8,8 +8,8 @@ that does not end raises ConvergenceError. The formulas are those of METHODS, by
 from shared_code.methods.area_tables import life_expectancy_table
 from shared_code.methods.bins import quantile_from_bins
 from shared_code.methods.censored import bounds, censored_proportion, censored_rate
-from shared_code.methods.completion import Completed, Totals, completed_proportions, completed_rates, information
 from shared_code.methods.checks import ConvergenceError
+from shared_code.methods.completion import Completed, Totals, completed_proportions, completed_rates, information
 from shared_code.methods.funnels import funnel_limits, funnel_position
 from shared_code.methods.hazards import cumulative_incidence, onset_quantile, years_free
 from shared_code.methods.inequality import slope_index

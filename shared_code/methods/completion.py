@@ -88,6 +88,10 @@ def information(completed: Completed, size: ArrayLike, family: Family = BINOMIAL
     """Give the observed information of each cell on the log or logit scale: complete minus missing (Louis 1982).
 
     size: people or exposure, shape (sites, cells). Never below 0.
+
+    >>> people = [[300, 300]]
+    >>> information(completed_proportions(people, [[40, 1]], [[40, 9]]), people).round(2)
+    array([34.67,  0.58])
     """
     x = _natural(family, completed.estimate)
     complete = np.where(np.asarray(size) > 0, family.variance(x, np.asarray(size, float)), 0.0).sum(axis=0)
