@@ -67,7 +67,7 @@ rule demonstration:
     message: "The report of {params.study} is ready: {params.page}"
     input:
         report=rooms.PUBLIC / NAME / "report.stamp",
-        at_sites=[rooms.site_report(name, NAME) / "index.html" for name in DEMO],
+        at_sites=[rooms.review(name, NAME) for name in DEMO],
     params:
         study=STUDY.title,
         page=rooms.report(NAME) / "index.html",
@@ -143,20 +143,20 @@ rule release:
         f"python -m shared_code.cli release {{params.site}} --study {STUDY_FILE} > {{log}} 2>&1"
 
 
-rule report_site:
+rule review:
     message: "Show {params.site} what would leave it"
     input:
         package=rules.release.output,
-        pages=["reports/site.qmd", *sorted(Path("reports").glob("_*"))],
-        code=code("rendering", "reporting"),
+        code=code("reporting"),
+        page=sorted(Path("shared_code/reporting/review").glob("review.*")),
     output:
-        rooms.PRIVATE / SITE / NAME / "report" / "index.html",
+        rooms.review(SITE, NAME),
     params:
         site=lambda wildcards: the_site(wildcards).site,
     log:
-        rooms.PRIVATE / SITE / NAME / "logs" / "report_site.log",
+        rooms.PRIVATE / SITE / NAME / "logs" / "review.log",
     shell:
-        f"python -m shared_code.cli report-site {{params.site}} --study {STUDY_FILE} > {{log}} 2>&1"
+        f"python -m shared_code.cli review {{params.site}} --study {STUDY_FILE} > {{log}} 2>&1"
 
 
 rule carry_demo:

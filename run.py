@@ -203,12 +203,12 @@ def run_demo(people: int, cores: str) -> int:
 
 def run_release(site: str, study: str) -> int:
     """Run one site as far as its package and its page, and say where they are."""
-    failed, done = run_workflow(["release", "report_site"], [f"site={site}", f"study={study}"])
+    failed, done = run_workflow(["release", "review"], [f"site={site}", f"study={study}"])
     if not failed:
         packages = sorted((ROOT / "outbox").glob(f"*/{site}.zip"), key=lambda path: path.stat().st_mtime)
         name = packages[-1].parent.name
         print(f"Done ({done}). Nothing has been sent.\n"
-              f"  Look:  private/{site}/{name}/report/index.html shows what would leave.\n"
+              f"  Look:  private/{site}/{name}/review.html shows what would leave.\n"
               f"  Carry: {packages[-1].relative_to(ROOT)}, if your organisation agrees.")  # fmt: skip
     return failed
 

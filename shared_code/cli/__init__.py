@@ -96,12 +96,12 @@ def report(study: StudyFile = PROTOCOL) -> None:
     _say(reporting.report(Study.read(study)))
 
 
-@app.command("report-site")
-def report_site(site: SiteName, study: StudyFile = PROTOCOL) -> None:
-    """Write the report a site reads before it sends anything."""
+@app.command()
+def review(site: SiteName, study: StudyFile = PROTOCOL) -> None:
+    """Write the page on which a site sees everything that would leave it, before it approves anything."""
     from shared_code.cli import reporting
 
-    _say(reporting.report_site(site, study, Study.read(study)))
+    _say(reporting.review(site, Study.read(study)))
 
 
 @app.command()

@@ -1,7 +1,8 @@
-"""The stages draw, report and report-site."""
+"""The stages draw, report and review."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -48,21 +49,22 @@ def stage_pages() -> str:
     return "The numbers and figures of the demonstration lie beside the pages in reports/."
 
 
-def report_site(name: str, study_file: Path, study: Study) -> str:
-    """Write the page on which a site sees what would leave it."""
-    from shared_code.rendering import render
-    from shared_code.reporting.site_page import site_record
+def review(name: str, study: Study) -> str:
+    """Write the page on which a site sees everything that would leave it, for its owner only."""
+    from shared_code.releases import beside, ledger, package
+    from shared_code.reporting.review import Draft, review_page
 
-    site = Site.read(name)
-    staged = rooms.PRIVATE / name / study.study / "report_pages"
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
-    shutil.copyfile(PAGES / "site.qmd", staged / "index.qmd")
-    shutil.copyfile(PAGES / "report.css", staged / "report.css")
-    site_record(site, study, rooms.outgoing(name, study.study), staged)
-    target = _without_remains(rooms.site_report(name, study.study))
-    used = render(staged, target, {})
-    return f"Wrote {target / 'index.html'}: what would leave {site.title} (rendered by {used})."
+    site, draft = Site.read(name), rooms.outgoing(name, study.study)
+    manifest, files, digest = package.read(draft)
+    known = beside.read(draft, digest) if draft.with_name(beside.FOLDER).is_dir() else beside.Beside("")
+    earlier = [one for one in ledger.read(rooms.ledger(name), study.study) if one.digest != digest]
+    page = review_page(site, study, Draft(draft.read_bytes(), digest, manifest, files, known.reasons, earlier))
+    target = rooms.review(name, study.study)
+    target.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(page)
+    return f"Wrote {target}: everything that would leave {site.title}. Nothing has been sent."
 
 
 def readme() -> str:

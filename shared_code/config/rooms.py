@@ -33,9 +33,9 @@ def notebook(site: str, study: str, stem: str) -> Path:
     return PRIVATE / site / study / "notebooks" / f"{stem}.ipynb"
 
 
-def site_report(site: str, study: str) -> Path:
-    """Folder of the report a site reads before it sends anything."""
-    return PRIVATE / site / study / "report"
+def review(site: str, study: str) -> Path:
+    """The page on which a site sees everything that would leave it, before anybody approves it."""
+    return PRIVATE / site / study / "review.html"
 
 
 def ledger(site: str) -> Path:

@@ -76,7 +76,7 @@ def canaryton(demonstration, tmp_path_factory):
         copy = type(demonstration)(folder)
         refused = copy.snakemake("release", site="canaryton")
         write(folder, people)
-        accepted = copy.snakemake("release", "report_site", site="canaryton")
+        accepted = copy.snakemake("release", "review", site="canaryton")
     finally:
         del os.environ["COHORTIUM_KEY"]
     assert accepted.returncode == 0, accepted.stdout[-2000:] + accepted.stderr[-3000:]

@@ -189,7 +189,7 @@ def test_the_summary_shows_the_pooled_numbers(demonstration, results):
 
 def test_every_site_sees_what_would_leave_it(demonstration):
     for name, site in SITES.items():
-        page = demonstration.folder / "private" / name / "demonstration" / "report" / "index.html"
+        page = demonstration.folder / "private" / name / "demonstration" / "review.html"
         assert f"What would leave {site.title}" in page.read_text("utf-8")
 
 
