@@ -2,10 +2,12 @@
 
     .venv/bin/python benchmarks/run.py [--people 1000000] [--quick] [--out benchmarks/results.json]
 
-Four sections: a notebook against its code in one process; the demonstration from nothing against the same stages in one
-process; a rerun with nothing to do against starting Snakemake; one big site against plain pandas. The results go to a
-JSON file with every single run and to a Markdown table beside it. Everything is done in a temporary folder that is
-removed at the end (TMPDIR says where; a million people need about 2 GB). Other work on the machine spoils the numbers.
+Five sections: a notebook against its code in one process; the demonstration from nothing against the same stages in one
+process; a rerun with nothing to do against starting Snakemake; one big site against plain pandas; onboarding of a large
+extract in several shapes against a bare read of the same bytes (onboarding.py, which also measures them one by one, as
+linkage.py does with linkage). The results go to a JSON file with every single run and to a Markdown table beside it; what
+is not measured in a run keeps its earlier rows. Everything is done in a temporary folder that is removed at the end (TMPDIR
+says where; a million people need about 8 GB). Other work on the machine spoils the numbers.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import onboarding
 import sections
 from measuring import LINUX, Failed, machine
 
@@ -31,10 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure everything and write both files; return 0, or 1 after a message."""
     chosen = parsed(arguments)
     started = time.monotonic()
-
-    def say(text: str) -> None:
-        print(f"[{time.monotonic() - started:6.0f} s] {text}", flush=True)
-
+    say = saying()
     measured: dict[str, Any] = {"machine": machine(), "options": {
         "people": chosen.people, "demo_people": chosen.demo_people, "repeats": chosen.repeats,
         "large_repeats": chosen.large_repeats, "quick": chosen.quick}}  # fmt: skip
@@ -43,29 +43,67 @@ def main(arguments: list[str] | None = None) -> int:
             Path(name), chosen.people, chosen.demo_people, chosen.repeats, chosen.large_repeats,
             sorted(sections.SITES.values()) if chosen.quick else None, say)  # fmt: skip
         try:
-            demonstration, notebook, (rows, extracts) = measure(options, together=chosen.quick)
+            demonstration, notebook, (rows, extracts), onboarded = measure(options, together=chosen.quick)
         except Failed as problem:
             print(problem, file=sys.stderr)
             return 1
-    measured |= {"rows": notebook + demonstration + rows, "extracts": extracts}
+    measured |= {"rows": notebook + demonstration + rows + onboarded, "extracts": extracts}
     measured |= {"minutes": round((time.monotonic() - started) / 60, 1)}
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-    text = as_markdown(measured)
-    chosen.out.with_suffix(".md").write_text(text, encoding="utf-8")
-    print(f"\n{text}")
+    if chosen.out.is_file():
+        earlier = json.loads(chosen.out.read_text("utf-8"))["rows"]
+        measured["rows"] = merged(earlier, measured["rows"]) if not chosen.quick else measured["rows"]
+    write(chosen.out, measured)
+    print(f"\n{as_markdown(measured)}")
     say(f"Wrote {chosen.out} and {chosen.out.with_suffix('.md')}.")
     return 0
+
+
+def saying() -> Callable[[str], None]:
+    """Give a function that says a text with the seconds since now."""
+    started = time.monotonic()
+    return lambda text: print(f"[{time.monotonic() - started:6.0f} s] {text}", flush=True)
+
+
+def put_into(out: Path, rows: list[dict[str, Any]]) -> None:
+    """Put rows measured by themselves in the place of the earlier ones, and write both files again."""
+    measured = json.loads(out.read_text("utf-8")) if out.is_file() else {"machine": machine(), "options": {}, "extracts": {}}
+    write(out, measured | {"rows": merged(measured.get("rows", []), rows)})
+
+
+def merged(earlier: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep the rows of the onboarding and linkage that were not measured again, section by section."""
+    def name(row: dict[str, Any]) -> tuple[str, str, str]:
+        return row["section"], row["what"], row["quantity"]
+
+    new = {name(row) for row in rows}
+    apart = [row for row in earlier if name(row) not in new and ("date" in row or "date" in rows[0])]
+    order = list(dict.fromkeys(row["section"] for row in [*apart, *rows] if "date" not in row))
+    order += sorted({row["section"] for row in [*apart, *rows] if "date" in row})
+    return sorted([*apart, *rows], key=lambda row: order.index(row["section"]))
+
+
+def write(out: Path, measured: dict[str, Any]) -> None:
+    """Write the results and the table beside them."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    out.with_suffix(".md").write_text(as_markdown(measured), encoding="utf-8")
 
 
 def measure(options: sections.Options, together: bool) -> list[Any]:
     """Measure all sections one after the other; or two at a time, when no more is asked than whether they work."""
     measurements: list[Callable[[sections.Options], Any]] = [
-        sections.demonstration, sections.notebooks, sections.large]  # fmt: skip
+        sections.demonstration, sections.notebooks, sections.large, onboarded]  # fmt: skip
     if not together:
         return [measurement(options) for measurement in measurements]
     with ThreadPoolExecutor(max_workers=2) as two:
         return list(two.map(lambda measurement: measurement(options), measurements))
+
+
+def onboarded(options: sections.Options) -> list[dict[str, Any]]:
+    """Measure onboarding from every shape; tiny runs leave out the server."""
+    shapes = [shape for shape in onboarding.SHAPES if options.people > QUICK_PEOPLE or shape != "postgresql"]
+    return [row for shape in shapes for row in onboarding.measure(
+        options.folder, shape, options.people, onboarding.EVENTS_A_PERSON * options.people, 1, False, options.say)]  # fmt: skip
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
@@ -91,17 +129,10 @@ def as_markdown(measured: dict[str, Any]) -> str:
     on, options = measured["machine"], measured["options"]
     packages = ", ".join(f"{name} {version}" for name, version in on["packages"].items())
     lines = [
-        "# Benchmarks", "",
-        f"Measured on {on['date']}: {on['cores']} cores, {on['memory_gib'] or '?'} GiB, {on['system']}, "
-        f"Python {on['python']}; {packages}. Load at the start: {on['load_at_start']}. Ratios matter, absolute times "
-        "do not.", "",
-        f"Medians of {options['repeats']} runs each, at the big site of {options['large_repeats']}, in turn; the ratio is "
-        "ours over the other."
-        + (" A quick run at tiny sizes, two sections at a time: it shows that all works, and no more."
-           if options["quick"] else ""), "",
+        "# Benchmarks", "", *(_head(on, options, packages) if options else []),
         "| what | ours | compared with | | ratio |", "|---|---:|---|---:|---:|",
     ]  # fmt: skip
-    section = ""
+    section, apart = "", [row for row in measured["rows"] if "date" in row]
     for row in measured["rows"]:
         if row["section"] != section:
             section = row["section"]
@@ -110,6 +141,12 @@ def as_markdown(measured: dict[str, Any]) -> str:
         ratio = f"{row['ratio']:.2f}" if row["ratio"] else ""
         cells = [row["what"] + unit, shown(row, "ours"), row["compared_with"], shown(row, "other"), ratio]
         lines.append(f"| {' | '.join(cells)} |")
+    if apart:
+        made = sorted({f"{row['what'].partition(', ')[2] or row['what']} on {row['date']} at a load of {row['load']}"
+                       for row in apart if row["quantity"] == "seconds"})  # fmt: skip
+        lines += ["", f"Measured by themselves: {'; '.join(made)}. {ONBOARDING}"]
+    if not options:
+        return "\n".join(lines) + "\n"
     made = "; ".join(f"{shape}: {e['seconds']:.1f} s, {e['megabytes']:.0f} MB" for shape, e in measured["extracts"].items())
     lines += ["", *(note + "\n" for note in NOTES), f"Making up the extracts of the big site (not in the table): {made}."]
     if not LINUX:
@@ -117,6 +154,11 @@ def as_markdown(measured: dict[str, Any]) -> str:
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 
+ONBOARDING = (
+    "Onboarding is `prepare`: it reads, copies, maps every column, replaces identifiers by keyed pseudonyms, looks for "
+    "unexplained codes, repeated keys and rows about unknown people, and writes the prepared tables in order; beside it a bare read of the "
+    "same bytes that does nothing with them."
+)
 NOTES = [
     "The workflow and the one process pooled byte-identical results; ours and plain pandas gave the same counts "
     "(estimates to 1 in 10⁹). Otherwise nothing would have been written. The demonstration is run in two commands, "
@@ -127,6 +169,18 @@ NOTES = [
     "`plain_pandas.py`: one process that reads what the analysis needs, refuses unexplained codes, and counts. Peak "
     "memory is that of the largest single process.",
 ]
+
+
+def _head(on: dict[str, Any], options: dict[str, Any], packages: str) -> list[str]:
+    return [
+        f"Measured on {on['date']}: {on['cores']} cores, {on['memory_gib'] or '?'} GiB, {on['system']}, "
+        f"Python {on['python']}; {packages}. Load at the start: {on['load_at_start']}. Ratios matter, absolute times "
+        "do not.", "",
+        f"Medians of {options['repeats']} runs each, at the big site of {options['large_repeats']}, in turn; the ratio is "
+        "ours over the other."
+        + (" A quick run at tiny sizes, two sections at a time: it shows that all works, and no more."
+           if options["quick"] else ""), "",
+    ]  # fmt: skip
 
 
 def shown(row: dict[str, Any], side: str) -> str:
