@@ -47,7 +47,11 @@ def check(
 
     site = Site.read(name)
     studies = [Study.read(path) for path in study or sorted(STUDIES.glob("study*.yaml"))]
-    findings = check_site(site, studies, Path(site.folder) if site.folder else rooms.extract(name))
+    room = rooms.PRIVATE / name
+    room.mkdir(parents=True, exist_ok=True)
+    if os.name == "posix":
+        room.chmod(0o700)
+    findings = check_site(site, studies, Path(site.folder) if site.folder else rooms.extract(name), room)
     typer.echo("\n".join(findings.lines()).rstrip())
     if any(problem.told for problem in findings.wrong):
         record = _kept_private(name, "\n".join(findings.lines(private=True)))

@@ -18,14 +18,11 @@ import ibis.expr.types as ir
 from shared_code.config import Site, Study
 from shared_code.config.columns import TableMap
 from shared_code.model import TABLES, Column, Problem, Refused, Table, few
-from shared_code.model.validation import _rules
+from shared_code.model.validation import column_rules
 from shared_code.sources import mapping, table_steps
 from shared_code.sources.drafting import BLANK, NO_DATE
 from shared_code.sources.holdings import FLOOR
-from shared_code.sources.joining import land_table
-from shared_code.sources.landing import quoted
-from shared_code.sources.lookups import looked_up
-from shared_code.sources.prepare import _unexplained
+from shared_code.sources.opening import engine, kinds_of_rows, opened, unexplained
 
 OFTEN_EMPTY = 0.2  # share of empty rows from which a column is mentioned
 
@@ -61,28 +58,28 @@ class _Seen:
     linked: frozenset[str] = frozenset()  # sources whose links give the person
 
 
-def check_site(site: Site, studies: Iterable[Study], folder: Path | None = None) -> Findings:
+def check_site(site: Site, studies: Iterable[Study], folder: Path | None = None, room: Path | None = None) -> Findings:
     """Check a site's settings against its extract and the studies: what fits, is missing, is wrong, and can run.
 
     folder  where the extract lies (default: the site's own)
+    room    the site's private room, where copies lie while the check runs (default: the system's temporary folder)
     """
     folder = folder if folder is not None else Path(site.folder or f"data/{site.site}")
     findings, where = Findings(), f"config/sites/{site.site}.yaml"
     findings.missing += _blanks(site, where)
     seen: dict[str, _Seen] = {}
-    connection = ibis.duckdb.connect()
-    try:
-        with tempfile.TemporaryDirectory() as place:
-            connection.raw_sql(f"SET temp_directory = {quoted(Path(place) / 'spill')}")
+    with tempfile.TemporaryDirectory(prefix="check-", dir=room) as place:  # for its owner only, and gone in the end
+        connection = engine(Path(place) / "spill")
+        try:
             for name, settings in site.tables.items():
-                found = _check_table(connection, TABLES[name], settings, site, folder, Path(place) / name, findings)
+                found = _check_table(connection, TABLES[name], settings, site, folder, Path(place) / "landed", findings)
                 if found:
                     seen[name] = found
             findings.wrong += _references(connection, seen, where)
             for study in studies:
                 findings.analyses += _analyses(site, study, findings, seen)
-    finally:
-        connection.disconnect()
+        finally:
+            connection.disconnect()
     return findings
 
 
@@ -119,19 +116,13 @@ def _check_table(connection: Any, table: Table, written: TableMap, site: Site, f
     columns = [*written.columns.items(), *(pair for row in written.rows for pair in row.columns.items())]
     blank = {name for name, mapped in columns if mapped.from_ == BLANK}
     try:
-        source = land_table(connection.con, settings, folder, place)
-        source = looked_up(connection.con, settings, source, folder, place, where)
-        problems = mapping.check_columns(table, settings, source, where)
+        source, problems = opened(connection, table, settings, folder, place, where)
         problems = [p for p in problems if not any(p.wrong.startswith(f"{name} is missing (") for name in blank)]
         if problems:
             findings.wrong += problems
             return None
-        connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW checked_{table.name} AS {source.sql}")
-        landed = connection.table(f"checked_{table.name}")
-        parts = []
-        for row, chosen, built in mapping.mapped_rows(table, settings, landed, source.user_missing):
-            maps = {**settings.columns, **row.columns}
-            parts.append(_counted(chosen, built, maps, table, where, findings))
+        parts = [_counted(chosen, built, maps, table, where, findings)
+                 for maps, chosen, built in kinds_of_rows(connection, table, settings, source)]  # fmt: skip
         rows = ibis.union(*parts) if len(parts) > 1 else parts[0]
         rows = table_steps.on_prepared(rows, settings, table) if not blank & set(table.key) else rows
         return _tallied(rows, table, settings, where, blank, findings)
@@ -146,11 +137,11 @@ def _check_table(connection: Any, table: Table, written: TableMap, site: Site, f
 def _counted(chosen: ir.Table, built: dict, maps: dict, table: Table, where: str, findings: Findings) -> ir.Table:
     """Count values that are not explained, in one pass; name them only where there are any."""
     lost = {n: (code.notnull() & value.isnull()).sum().fill_null(0) for n, (value, code) in built.items()
-            if code is not None and not maps[n].hides}  # fmt: skip
+            if code is not None and value is not code and not maps[n].hides}  # fmt: skip
     if lost:
         counts = chosen.aggregate(**{f"l{i}": count for i, count in enumerate(lost.values())}).execute().iloc[0]
         faulty = {n: built[n] for i, n in enumerate(lost) if counts[f"l{i}"]}
-        findings.wrong += [p for p in _unexplained(chosen, faulty, maps, table, where) if p not in findings.wrong]
+        findings.wrong += [p for p in unexplained(chosen, faulty, maps, table, where) if p not in findings.wrong]
     empty = {c.name: ibis.null(mapping.IBIS_TYPE[c.type]) for c in table.columns if c.name not in built}
     return chosen.select(**{n: value for n, (value, _) in built.items()}).mutate(**empty).select(*table.column_names)
 
@@ -159,7 +150,7 @@ def _tallied(rows: ir.Table, table: Table, settings: TableMap, where: str, blank
     """Count rows, empty values, values against the rules, and repeated keys."""
     maps = {**settings.columns, **{n: m for row in settings.rows for n, m in row.columns.items()}}
     hidden = {n for n, m in maps.items() if m.hides} | {settings.number} | blank
-    rules = [(c, told, bad) for c in table.columns if c.name not in hidden for told, bad in _rules(rows, c)]
+    rules = [(c, told, bad) for c in table.columns if c.name not in hidden for told, bad in column_rules(rows, c)]
     rules = [(c, told, bad) for c, told, bad in rules if c.name in maps or c.never_missing]
     filled = {c: rows[c].count() for c in maps if c not in blank}
     counts = rows.aggregate(

@@ -17,6 +17,8 @@ def as_code(column: ir.Column) -> ir.StringColumn:
     if kind.is_timestamp():
         day = column.cast("date")
         return ibis.ifelse(column == day.cast(kind), day.cast("string"), column.cast("string"))
+    if kind.is_integer() or kind.is_boolean() or kind.is_date():  # nothing to trim, and trimming takes most of the time
+        return column.cast("string")
     return column.cast("string").strip().nullif("")
 
 

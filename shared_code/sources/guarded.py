@@ -6,6 +6,7 @@ memory, or kills its reader is refused in one line, and nothing of it stays behi
 Limits may be set in the environment:
 COHORTIUM_READ_SECONDS     longest time for one file (as a rule: 30 s, and more for large files)
 COHORTIUM_READ_MEMORY_MB   most memory for one file, in chunks (1024; a floor of about 150 MB for the programs is added)
+COHORTIUM_MEMORY_MB        most memory for mapping and sorting the tables (4096); what needs more goes by way of the disk
 """
 
 from __future__ import annotations
@@ -31,12 +32,18 @@ SECONDS = 30.0  # for any file
 # More seconds per MB of a file: ten times what a slow machine was measured to need.
 SECONDS_PER_MB = {".xlsx": 30.0, ".xlsm": 30.0, ".zsav": 15.0, ".por": 15.0, ".sas7bdat": 5.0}
 MEMORY_MB = 1024
+ENGINE_MEMORY_MB = 4096
 MB = 2**20
 
 
 def memory_allowed() -> int:
     """Give the memory that reading one file may take, in bytes."""
     return int(_setting("COHORTIUM_READ_MEMORY_MB", MEMORY_MB) * MB)
+
+
+def engine_memory() -> int:
+    """Give the memory that mapping and sorting may take, in MB."""
+    return int(_setting("COHORTIUM_MEMORY_MB", ENGINE_MEMORY_MB))
 
 
 def seconds_allowed(path: Path, suffix: str) -> float:

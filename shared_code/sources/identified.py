@@ -17,7 +17,7 @@ from shared_code.sources import mapping
 from shared_code.sources.joining import land_table
 from shared_code.sources.landing import named, quoted
 from shared_code.sources.lookups import looked_up
-from shared_code.sources.prepare import _unexplained
+from shared_code.sources.opening import unexplained
 
 ROW = "cohortium_row"
 UNREADABLE = 0.2  # share of dates of birth that may be unreadable before their format must be wrong
@@ -42,7 +42,7 @@ def read_identified(connection: Any, name: str, settings: TableMap, site: Site, 
         connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW {view} AS {sql}")
         _, chosen, built = mapping.mapped_rows(IDENTIFIED, settings, connection.table(view), source.user_missing)[0]
         asked = {n: b for n, b in built.items() if n != "date_of_birth"}
-        problems = [*_unexplained(chosen, asked, settings.columns, IDENTIFIED, where), *_dates_of_birth(chosen, built, where)]
+        problems = [*unexplained(chosen, asked, settings.columns, IDENTIFIED, where), *_dates_of_birth(chosen, built, where)]
         if problems:
             raise Refused(where, problems)
         row = chosen[ROW] if ROW in chosen.columns else ibis.row_number() + 1  # steps may have made new rows

@@ -15,16 +15,12 @@ import ibis.expr.types as ir
 from shared_code.config.columns import ColumnMap, TableMap
 from shared_code.config.digests import of_json
 from shared_code.config.site import Site
-from shared_code.model import TABLES, Problem, Refused, Table, few
+from shared_code.model import TABLES, Problem, Refused, Table
 from shared_code.model.validation import check_table
 from shared_code.sources import mapping, table_steps
-from shared_code.sources.holdings import FLOOR, holdings
-from shared_code.sources.joining import land_table
-from shared_code.sources.landing import quoted
-from shared_code.sources.lookups import looked_up
+from shared_code.sources.holdings import holdings
+from shared_code.sources.opening import engine, kinds_of_rows, opened, unexplained
 from shared_code.sources.pseudonyms import Identifiers
-
-ROWS_SHOWN = 5  # distinct values named in a message
 
 
 def prepare(site: Site, folder: Path, target: Path, say: Any = lambda text: None) -> dict[str, int]:
@@ -56,9 +52,8 @@ def prepare(site: Site, folder: Path, target: Path, say: Any = lambda text: None
 
 
 def _all_tables(site: Site, folder: Path, partial: Path, say: Any, identifiers: Identifiers) -> dict[str, int]:
-    connection = ibis.duckdb.connect()
+    connection = engine(partial / "spill")
     try:
-        connection.raw_sql(f"SET temp_directory = {quoted(partial / 'spill')}")
         problems: list[Problem] = []
         for name, settings in site.tables.items():
             say(f"{site.title}: {name}")
@@ -84,17 +79,12 @@ def _one_table(connection: Any, table: Table, settings: TableMap, site: Site, fo
     """Write one prepared table, or say what is wrong with its files and their mapping."""
     where = f"config/sites/{site.site}.yaml, tables.{table.name}"
     try:
-        source = land_table(connection.con, settings, folder, partial / "landed")
-        source = looked_up(connection.con, settings, source, folder, partial / "landed", where)
-        problems = mapping.check_columns(table, settings, source, where)
+        source, problems = opened(connection, table, settings, folder, partial / "landed", where)
         if problems:
             return problems
-        connection.raw_sql(f"CREATE OR REPLACE TEMP VIEW landed_{table.name} AS {source.sql}")
-        landed = connection.table(f"landed_{table.name}")
         parts = []
-        for row, chosen, built in mapping.mapped_rows(table, settings, landed, source.user_missing):
-            maps = {**settings.columns, **row.columns}
-            problems += _unexplained(chosen, built, maps, table, where)
+        for maps, chosen, built in kinds_of_rows(connection, table, settings, source):
+            problems += unexplained(chosen, built, maps, table, where)
             if not problems:
                 parts.append(_complete(connection, chosen, built, maps, table, identifiers))
         if not problems:
@@ -128,38 +118,3 @@ def _numbered(rows: ir.Table, table: Table, column: str) -> ir.Table:
     others = [rows[name] for name in rows.columns if name != column]
     number = ibis.row_number().over(order_by=others).cast("string")
     return rows.mutate(**{column: ibis.literal(f"{table.name}-").concat(number)}).select(*table.column_names)
-
-
-def _unexplained(chosen: ir.Table, built: dict, maps: dict[str, ColumnMap], table: Table, where: str) -> list[Problem]:
-    """Find values that the site file does not explain or that do not fit their type, with how often they occur."""
-    problems = []
-    asked = {name: (value, code) for name, (value, code) in built.items() if code is not None and not maps[name].hides}
-    if not asked:
-        return []
-    # one scan says which columns lose anything; only those are looked at again, value by value
-    lost = {name: (code.notnull() & value.isnull()).sum().fill_null(0) for name, (value, code) in asked.items()}
-    found = chosen.aggregate(**lost).execute().iloc[0]
-    for name, (value, code) in asked.items():
-        if not found[name]:
-            continue
-        column, mapped = table.column(name), maps[name]
-        lost = chosen.mutate(_code=code, _value=value).filter(lambda t: t._code.notnull() & t._value.isnull())
-        tally = lost.group_by("_code").agg(rows=lost.count()).order_by(ibis.desc("rows"), "_code").limit(200).execute()
-        shown = few([f"{c!r} ({n} rows)" for c, n in zip(tally["_code"], tally["rows"])], ROWS_SHOWN)
-        common = tally[tally["rows"] >= FLOOR]
-        told = few([f"{c!r} ({n} rows)" for c, n in zip(common["_code"], common["rows"])], ROWS_SHOWN)
-        if len(common) < len(tally):
-            told += f"{' and ' if told else ''}{len(tally) - len(common)} values of fewer than {FLOOR} rows each"
-        if column.private:  # identifiers are counted, never shown
-            shown = told = f"{tally['rows'].sum()} values"
-        if mapped.values:
-            allowed = few(column.values, 20) if column.values else few(map(str, dict.fromkeys(mapped.values.values())))
-            mend = f"Add these codes to {where}.columns.{name}.values, or to missing"
-            problems.append(Problem(f"{where}.columns.{name}", f"{mapped.from_} holds {shown}, not explained", allowed, mend,
-                                    told=f"{mapped.from_} holds {told}, not explained"))  # fmt: skip
-        else:
-            kind = f"a date in the form {mapped.date}" if mapped.date else f"a {column.type}"
-            mend = f"Correct date: or missing: at {where}.columns.{name}"
-            problems.append(Problem(f"{where}.columns.{name}", f"{mapped.from_} holds {shown}, which is not {kind}", "", mend,
-                                    told=f"{mapped.from_} holds {told}, which is not {kind}"))  # fmt: skip
-    return problems

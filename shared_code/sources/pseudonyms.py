@@ -12,6 +12,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 from shared_code.config.columns import ColumnMap
 from shared_code.config.site import Site
@@ -19,6 +20,7 @@ from shared_code.model import Problem, Refused
 
 KEY_FILE, KEY = "COHORTIUM_KEY_FILE", "COHORTIUM_KEY"
 KEY_BYTES = 32
+BATCH = 100_000  # pseudonyms made at a time
 MADE_UP_KEY = hashlib.sha256(b"made-up people need no secret").digest()  # for made-up people without a room of their own
 DEMONSTRATION_KEY = """\
 # The pseudonym key of made-up people: a demonstration key. It is made from the seed in the site's settings, so anybody can
@@ -92,12 +94,32 @@ def pseudonym(key: bytes, kind: str, identifier: str) -> str:
 
 
 def replace(connection: Any, rows: ir.Table, column: str, kind: str, key: bytes) -> ir.Table:
-    """Replace an identifier column by its pseudonyms; the identifiers themselves are never written."""
-    found = rows.select(column).distinct().filter(lambda t: t[column].notnull()).execute()
-    pairs = [{"_identifier": str(value), "_pseudonym": pseudonym(key, kind, str(value))} for value in found[column]]
-    known = ibis.memtable(pairs, schema=ibis.schema({"_identifier": "string", "_pseudonym": "string"}))
+    """Replace an identifier column by its pseudonyms; the identifiers themselves are never written.
+
+    Those made for one table are kept in memory for the next ones, as long as the connection lasts.
+    """
+    fingerprint = hashlib.sha256(hmac.new(key, f"table of {kind}".encode(), hashlib.sha256).digest()).hexdigest()[:16]
+    table = f"known_pseudonyms_{fingerprint}"
+    connection.raw_sql(f"CREATE TEMP TABLE IF NOT EXISTS {table} (_identifier VARCHAR, _pseudonym VARCHAR)")
+    known = connection.table(table)
+    asked = rows.select(_identifier=rows[column].cast("string")).distinct().filter(lambda t: t["_identifier"].notnull())
+    new = asked.anti_join(known, "_identifier").to_pyarrow()["_identifier"].combine_chunks()
+    begun = hmac.new(key, f"fphp|v1|{kind}|".encode(), hashlib.sha256)
+    for start in range(0, len(new), BATCH):
+        identifiers = new.slice(start, BATCH)
+        made = pa.array([_continued(begun, text) for text in identifiers.to_pylist()], pa.string())
+        connection.con.register("new_pseudonyms", pa.table([identifiers, made], ["_identifier", "_pseudonym"]))
+        connection.con.execute(f"INSERT INTO {table} SELECT * FROM new_pseudonyms")
+        connection.con.unregister("new_pseudonyms")
     joined = rows.left_join(known, rows[column] == known["_identifier"])
     return joined.drop(column, "_identifier").rename({column: "_pseudonym"})
+
+
+def _continued(begun: hmac.HMAC, identifier: str) -> str:
+    """End a pseudonym whose fixed beginning is computed already: twice as fast as from the start."""
+    made = begun.copy()
+    made.update(identifier.encode())
+    return made.hexdigest()
 
 
 def record_pseudonym(key: bytes, site: str, source: str, record: str) -> str:
