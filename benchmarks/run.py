@@ -156,8 +156,8 @@ def as_markdown(measured: dict[str, Any]) -> str:
 
 ONBOARDING = (
     "Onboarding is `prepare`: it reads, copies, maps every column, replaces identifiers by keyed pseudonyms, looks for "
-    "unexplained codes, repeated keys and rows about unknown people, and writes the prepared tables in order; beside it a bare read of the "
-    "same bytes that does nothing with them."
+    "unexplained codes, repeated keys and rows about unknown people, and writes the prepared tables in order; beside it "
+    "stands a bare read of the same bytes that does nothing with them."
 )
 NOTES = [
     "The workflow and the one process pooled byte-identical results; ours and plain pandas gave the same counts "

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
+import importlib.util
 import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,57 +24,23 @@ from shared_code.sources import readers
 from shared_code.sources.joining import land_table
 from shared_code.sources.prepare import prepare
 
-PASSWORD = "s3cret pw/@:"
-URL = "postgresql://cohort:s3cret%20pw%2F%40%3A@127.0.0.1:{port}/postgres"
+ROOT = Path(__file__).parents[2]
 ARROW = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "date": pa.date32(), "boolean": pa.bool_(),
          "timestamp": pa.timestamp("us")}  # fmt: skip
-
-
-def programs() -> Path:
-    """Find the server's programs; install Debian's where this is allowed."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # install, but start nothing
-        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "postgresql"]):
-            subprocess.run(command, env=quiet, capture_output=True, timeout=300, check=False)
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    elsewhere = shutil.which("initdb")
-    if not found and not elsewhere:
-        pytest.skip("there is no PostgreSQL server here, and none can be installed (apt-get install postgresql)")
-    return found[-1].parent if found else Path(str(elsewhere)).resolve().parent
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Run a server with a database of its own on a free port of this machine."""
     pytest.importorskip("psycopg", reason="psycopg is not installed (pip install 'psycopg[binary]')")
-    place, folder = programs(), Path(tempfile.mkdtemp(prefix="cohortium-pg-"))
-    as_postgres: list[str] = []
-    if os.geteuid() == 0:  # the server refuses to run as root
-        shutil.chown(folder, "postgres", "postgres")
-        as_postgres = ["su", "postgres", "-s", "/bin/sh", "-c"]
-
-    def run(command: str) -> None:
-        line = [*as_postgres, command] if as_postgres else ["sh", "-c", command]
-        done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (folder / "password").write_text(PASSWORD)
-    (folder / "password").chmod(0o644)
-    data = folder / "data"
-    try:
-        run(f"{place}/initdb -D {data} -A scram-sha-256 -U cohort --pwfile={folder}/password -E UTF8 --locale=C.UTF-8 --no-sync")
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c timezone=Europe/London"
-        run(f"{place}/pg_ctl -D {data} -w -t 30 -l {folder}/log -o '{options}' start")
-        try:
-            yield URL.format(port=port)
-        finally:
-            run(f"{place}/pg_ctl -D {data} -m immediate -w stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    spec = importlib.util.spec_from_file_location("benchmark_postgres", ROOT / "benchmarks" / "postgres.py")
+    postgres = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(postgres)
+    place = postgres.programs()
+    if place is None:
+        pytest.skip("there is no PostgreSQL server here, and none can be installed (apt-get install postgresql)")
+    with postgres.server(place) as url:
+        yield url
 
 
 @pytest.fixture
