@@ -112,7 +112,7 @@ rule analyse:
     input:
         tables=rules.prepare.output,
         notebook="notebooks/{analysis}.ipynb",
-        code=code("measures", "methods", "execution"),
+        code=code("measures", "methods", "regression", "execution"),
     output:
         tables=directory(rooms.PRIVATE / SITE / NAME / "results" / "{analysis}"),
         notebook=rooms.PRIVATE / SITE / NAME / "notebooks" / "{analysis}.ipynb",

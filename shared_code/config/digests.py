@@ -46,6 +46,11 @@ def plan(study: Study, stem: str, root: Path = ROOT) -> str:
         for dimension in table["dimensions"].values():
             del dimension["label"]
             dimension["values"] = list(dimension["values"])  # the codes; their labels are words
+    for declared in content["models"].values():
+        del declared["title"]
+        for term in declared["terms"].values():
+            del term["label"]
+            term["values"] = list(term["values"])
     lists = {
         value: codelists.load(value, root / codelists.FOLDER).digest
         for value in entry.parameters.values()
@@ -56,6 +61,11 @@ def plan(study: Study, stem: str, root: Path = ROOT) -> str:
         "study": study.study, "index_date": study.index_date, "period": study.period.model_dump(mode="json"),
         "entry": content, "codelists": lists, "notebook": _text(notebook) if notebook.is_file() else None,
     })  # fmt: skip
+
+
+def model(study: Study, stem: str, name: str, root: Path = ROOT) -> str:
+    """Digest one model: its plan (with every declaration and the notebook that makes its columns) and its name."""
+    return of_json({"plan": plan(study, stem, root), "model": name})
 
 
 def protocol(study: Study, root: Path = ROOT) -> str:

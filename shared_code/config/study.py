@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared_code.config.models import Model
 from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.results import Dimension, ResultsTable, months_between
 from shared_code.config.steps import step_faults
@@ -126,6 +127,7 @@ class Analysis(Strict):
     minimum_quality: dict[str, Least] = {}
     parameters: dict[str, Any] = {}
     results: dict[str, ResultsTable]
+    models: dict[str, Model] = {}
     pooled: list[Step]
     figures: dict[str, Figure] = {}
     findings: list[Finding] = []
@@ -141,9 +143,10 @@ class Analysis(Strict):
                     yield from unknown((key,), [column], TABLES[table].column_names, f"a column of {table}")
         yield from unknown(("minimum_quality",), mapping(content, "minimum_quality"), CHECKS, "a check of data quality")
         results, parameters = mapping(content, "results"), mapping(content, "parameters")
-        for name, table in results.items():
+        for kind, name in [*(("results", name) for name in results), *(("models", name) for name in mapping(content, "models"))]:
             if not re.fullmatch(STEM, str(name)):
-                yield Fault(("results", str(name)), f"{name!r} cannot be the name of a file", "small letters, digits and _")
+                yield Fault((kind, str(name)), f"{name!r} cannot be the name of a file", "small letters, digits and _")
+        for name, table in results.items():
             for dimension, spec in mapping(table, "dimensions").items():
                 named = [spec["codelist"]] if mapping(spec).get("codelist") else []
                 keys = ("results", str(name), "dimensions", str(dimension), "codelist")

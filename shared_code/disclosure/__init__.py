@@ -1,7 +1,7 @@
 """Disclosure control: one engine behind one door."""
 
-from shared_code.disclosure import rules_records
+from shared_code.disclosure import rules_models, rules_records
 from shared_code.disclosure.forms import Earlier, Protected
 from shared_code.disclosure.protect import protect, summary
 
-__all__ = ["Earlier", "Protected", "protect", "rules_records", "summary"]
+__all__ = ["Earlier", "Protected", "protect", "rules_models", "rules_records", "summary"]

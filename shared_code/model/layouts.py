@@ -108,9 +108,10 @@ STEP = Layout(
     may_be_empty=("log_likelihood", "gradient", "hessian", "meat", "people", "events", "clusters"),
     inside={"fewest": "smallest number of distinct people, zeros left out, that the cell tells or that follows from it",
             "effective": "how many people share the sum in the cell evenly: (sum of sizes) squared over sum of squares",
-            "cases": "distinct people with the outcome (row all, all)",
+            "cases": "distinct people with the outcome; in a linear model everyone (row all, all)",
+            "others": "distinct people without it, where it is yes or no; otherwise everyone (row all, all)",
             "patterns": "smallest number of people in a pattern of all terms and the outcome, 0 where steps cannot tell it",
-            "requests": "rounds answered before about this model, this one included (row all, all)"},
+            "requests": "rounds answered about the people of this analysis, this one included (row all, all)"},
 )  # fmt: skip
 RECORDS = Layout(
     "records", "rows of a table, and how many of them have a fault: for the quality of data",
