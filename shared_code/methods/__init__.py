@@ -6,10 +6,13 @@ that does not end raises ConvergenceError. The formulas are those of METHODS, by
 """
 
 from shared_code.methods.area_tables import life_expectancy_table
+from shared_code.methods.bayes import bayesian_random_effects
+from shared_code.methods.beta_binomial import beta_binomial, beta_binomial_ratio
 from shared_code.methods.bins import quantile_from_bins
 from shared_code.methods.censored import bounds, censored_proportion, censored_rate
 from shared_code.methods.checks import ConvergenceError
 from shared_code.methods.completion import Completed, Totals, completed_proportions, completed_rates, information
+from shared_code.methods.effects import comparison, single
 from shared_code.methods.funnels import funnel_limits, funnel_position
 from shared_code.methods.hazards import cumulative_incidence, onset_quantile, years_free
 from shared_code.methods.inequality import slope_index
@@ -22,8 +25,10 @@ from shared_code.methods.intervals import (
     wilson,
 )
 from shared_code.methods.life_table import gap, life_expectancy
-from shared_code.methods.meta_analysis import common_effect, leave_one_out, random_effects
+from shared_code.methods.meta_analysis import common_effect, cumulative, leave_one_out, random_effects, subgroups
+from shared_code.methods.meta_regression import egger_p, egger_test, meta_regression
 from shared_code.methods.moments import correlation, mean
+from shared_code.methods.one_stage import binomial_normal, binomial_normal_ratio, poisson_normal, poisson_normal_ratio
 from shared_code.methods.predictions import (
     auc_from_bins,
     calibration,
@@ -34,6 +39,7 @@ from shared_code.methods.predictions import (
     within_sites,
 )
 from shared_code.methods.quantile_groups import quantile_groups
+from shared_code.methods.rare import mantel_haenszel, peto_odds_ratio, rate_ratio
 from shared_code.methods.rates import expected_events, indirect_rate, rate
 from shared_code.methods.results import (
     Bounds,
@@ -46,6 +52,9 @@ from shared_code.methods.results import (
     LifeExpectancy,
     Mean,
     MetaAnalysis,
+    MetaRegression,
+    OneStage,
+    Posterior,
     Ratio,
     SlopeIndex,
     Trend,
@@ -76,23 +85,35 @@ __all__ = [
     "LifeExpectancy",
     "Mean",
     "MetaAnalysis",
+    "MetaRegression",
+    "OneStage",
+    "Posterior",
     "Ratio",
     "SlopeIndex",
     "Standardised",
     "Totals",
     "Trend",
     "auc_from_bins",
+    "bayesian_random_effects",
+    "beta_binomial",
+    "beta_binomial_ratio",
+    "binomial_normal",
+    "binomial_normal_ratio",
     "bounds",
     "calibration",
     "censored_proportion",
     "censored_rate",
     "common_effect",
+    "comparison",
     "completed_proportions",
     "completed_rates",
     "correlation",
+    "cumulative",
     "cumulative_incidence",
     "difference",
     "dobson_rate",
+    "egger_p",
+    "egger_test",
     "expected_events",
     "funnel_limits",
     "funnel_position",
@@ -104,25 +125,33 @@ __all__ = [
     "leave_one_out",
     "life_expectancy",
     "life_expectancy_table",
+    "mantel_haenszel",
     "mantel_haenszel_ratio",
     "mean",
+    "meta_regression",
     "needed_to_intervene",
     "net_benefit",
     "newcombe_difference",
     "onset_quantile",
+    "peto_odds_ratio",
     "poisson_interval",
+    "poisson_normal",
+    "poisson_normal_ratio",
     "quantile_from_bins",
     "quantile_groups",
     "random_effects",
     "rate",
+    "rate_ratio",
     "recalibration",
     "round_half_up",
     "round_midpoint",
+    "single",
     "slope_index",
     "standard_weights",
     "standardise",
     "standardised_proportion",
     "standardised_ratio",
+    "subgroups",
     "trend_and_season",
     "wilson",
     "within_sites",

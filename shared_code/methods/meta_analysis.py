@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.special import chdtri
+from scipy.special import stdtrit
 
-from shared_code.methods.checks import ConvergenceError, Floats, normal_quantile, require, student_quantile
+from shared_code.methods.between_sites import ESTIMATORS, q_profile, weighted
+from shared_code.methods.checks import Floats, normal_quantile, plain, reasons, require
 from shared_code.methods.results import Estimate, LeaveOneOut, MetaAnalysis
 
-Method = Literal["reml", "dl", "pm"]
+Method = Literal["reml", "dl", "pm", "ml"]
 
+_NONE = "no site gave an estimate"
 _ONE = "one site: its own estimate, nothing is pooled"
 _TWO = "two sites: common effect, no claim about the variance between sites; show both"
 
@@ -22,17 +23,19 @@ _TWO = "two sites: common effect, no claim about the variance between sites; sho
 def common_effect(estimates: ArrayLike, variances: ArrayLike, confidence: float = 0.95) -> Estimate:
     """Average site estimates by inverse variance, as if all sites shared one effect.
 
-    estimates, variances: shape (sites,), on the scale of the analysis (log for ratios, logit for proportions).
+    estimates, variances: shape (sites,), or (..., sites) for many analyses at once, on the scale of the analysis (log for
+    ratios, logit for proportions); nan in both marks a site that is not in one of several analyses.
     Method: METHODS 10.2. Raises ValueError for estimates that are not finite or variances that are not above 0.
 
     >>> c = common_effect([-0.35, -0.10, -0.52], [0.02, 0.015, 0.04])
     >>> print(f"{c.estimate:.4f} (se {c.se:.4f})")
     -0.2624 (se 0.0840)
     """
-    y, v, _ = _sorted(estimates, variances)
-    mean, total, _ = _weighted(y, v, 0.0)
-    se, half = total**-0.5, normal_quantile(confidence) * total**-0.5
-    return Estimate(mean, mean - half, mean + half, se, "")
+    s = _Sites(estimates, variances)
+    mean, se, _ = s.average(np.zeros(len(s.y)))
+    half = normal_quantile(confidence) * se
+    values = (s.shaped(v) for v in (mean, mean - half, mean + half, se))
+    return Estimate(*values, s.shaped(reasons(mean.shape, (s.count == 0, _NONE))))
 
 
 def random_effects(
@@ -47,11 +50,11 @@ def random_effects(
 ) -> MetaAnalysis:
     """Average site estimates that may differ between sites, and say how much they differ.
 
-    estimates, variances: shape (sites,), on the scale of the analysis. method: `reml`, `dl` or `pm` for tau2.
-    knapp_hartung: standard error scaled by the spread of the sites, t with k-1 degrees of freedom; `floor` keeps that
-    scale from falling below 1 (three near-identical sites would otherwise look certain).
-    Three sites or more give everything. Two give the common effect with normal limits and one its own estimate; tau2,
-    I2 and prediction limits are then nan and `reason` says so. The order of the sites changes no bit of the result.
+    estimates, variances: shape (sites,), or (..., sites) for many analyses at once, as `common_effect`.
+    method: `reml`, `ml`, `dl` or `pm` for tau2. knapp_hartung: standard error scaled by the spread of the sites, t with
+    k-1 degrees of freedom; `floor` keeps that scale from falling below 1 (three near-identical sites would otherwise
+    look certain). Three sites or more give everything. Two give the common effect with normal limits and one its own
+    estimate; tau2, I2, H2 and prediction limits are then nan and `reason` says so. The order of the sites changes no bit.
     Method: Viechtbauer 2005 (REML) and 2007 (Q-profile), DerSimonian & Laird 1986, Paule & Mandel 1982, Hartung & Knapp
     2001, Röver et al. 2015 (floor), Higgins et al. 2009 (prediction).
     Raises ValueError for unusable input and ConvergenceError, with the reason, if the iteration does not end.
@@ -61,35 +64,36 @@ def random_effects(
     -0.2890 (-0.8053 to 0.2273), tau2 0.0205
     """
     require(method in get_args(Method), "random_effects", f"method {method!r} is unknown",
-            "It is reml, dl or pm", "Correct the setting")
-    y, v, order = _sorted(estimates, variances)
-    k, nan = len(y), float("nan")
-    common = common_effect(y, v, confidence)
-    q = float(_weighted(y, v, 0.0)[2])
-    if k < 3:
-        weights = _in_input_order(1 / v, order)
-        return MetaAnalysis(
-            common.estimate, common.lower, common.upper, common.se, _ONE if k == 1 else _TWO,
-            nan, nan, nan, q, nan, nan, nan, nan, nan, weights, k, "single" if k == 1 else "common",
-        )  # fmt: skip
-
-    tau2 = {"reml": _reml, "pm": _paule_mandel, "dl": _dersimonian_laird}[method](y, v, max_iterations)
-    tau2_lower, tau2_upper = _q_profile(y, v, confidence, max_iterations)
-    mean, total, spread = _weighted(y, v, tau2)
-    plain_se = float(total**-0.5)
-    scale = spread / (k - 1)
-    se = plain_se * float(np.sqrt(max(1.0, scale) if floor else scale)) if knapp_hartung else plain_se
-    t = student_quantile(confidence, k - 1)
-    half = (t if knapp_hartung else normal_quantile(confidence)) * se
-    elsewhere = t * np.sqrt(tau2 + se**2)
-    hts = student_quantile(confidence, k - 2) * np.sqrt(tau2 + plain_se**2)
+            "It is reml, ml, dl or pm", "Correct the setting")
+    s, z = _Sites(estimates, variances), normal_quantile(confidence)
+    several = s.count >= 3
+    tau2, tau2_lower, tau2_upper = (np.full(len(s.y), np.nan) for _ in range(3))
+    if several.any():
+        y, v = s.y[several], s.v[several]
+        tau2[several] = ESTIMATORS[method](y, v, max_iterations)
+        tau2_lower[several], tau2_upper[several] = q_profile(y, v, confidence, max_iterations)
+    mean, plain_se, spread = s.average(np.where(several, tau2, 0.0))
+    q = s.average(np.zeros(len(s.y)))[2]
+    df = np.where(several, s.count - 1.0, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = spread / df
+        scaled = np.sqrt(np.maximum(1.0, scale) if floor else scale) if knapp_hartung else 1.0
+        se = np.where(several, plain_se * scaled, plain_se)
+        t, t_fewer = (stdtrit(np.maximum(d, 1.0), 0.5 + confidence / 2) for d in (df, df - 1))
+        half = np.where(several, (t if knapp_hartung else z) * se, z * plain_se)
+        elsewhere, hts = t * np.sqrt(tau2 + se**2), t_fewer * np.sqrt(tau2 + plain_se**2)
+        i2 = np.where(q > 0, 100 * np.maximum(0.0, (q - df) / np.where(q > 0, q, 1.0)), 0.0 * df)
+    with np.errstate(divide="ignore"):
+        weights = 1 / (s.v + np.where(several, tau2, 0.0)[:, None])
+    reason = reasons(mean.shape, (s.count == 0, _NONE), (s.count == 1, _ONE), (s.count == 2, _TWO))
+    named = np.where(several, method, np.where(s.count == 2, "common", "single"))
     return MetaAnalysis(
-        estimate=mean, lower=mean - half, upper=mean + half, se=se, reason="",
-        tau2=tau2, tau2_lower=tau2_lower, tau2_upper=tau2_upper,
-        q=q, i2_percent=100 * max(0.0, (q - (k - 1)) / q) if q > 0 else 0.0,
-        prediction_lower=mean - elsewhere, prediction_upper=mean + elsewhere,
-        hts_lower=mean - hts, hts_upper=mean + hts,
-        weights=_in_input_order(1 / (v + tau2), order), sites=k, method=method,
+        estimate=s.shaped(mean), lower=s.shaped(mean - half), upper=s.shaped(mean + half), se=s.shaped(se),
+        reason=s.shaped(reason), tau2=s.shaped(tau2), tau2_lower=s.shaped(tau2_lower), tau2_upper=s.shaped(tau2_upper),
+        q=s.shaped(q), df=s.shaped(df), i2_percent=s.shaped(i2), h2=s.shaped(q / df),
+        prediction_lower=s.shaped(mean - elsewhere), prediction_upper=s.shaped(mean + elsewhere),
+        hts_lower=s.shaped(mean - hts), hts_upper=s.shaped(mean + hts),
+        weights=s.in_input_order(weights), sites=s.shaped(s.count), method=s.shaped(named),
     )  # fmt: skip
 
 
@@ -116,107 +120,106 @@ def leave_one_out(
     require(y.ndim == 1 and y.size >= 2, "leave_one_out", "fewer than two sites", "At least two sites",
             "Show the only site as it is")
     everyone = random_effects(y, v, method, knapp_hartung, floor, confidence=confidence)
-    others = [
-        random_effects(np.delete(y, i), np.delete(v, i), method, knapp_hartung, floor, confidence=confidence)
-        for i in range(y.size)
-    ]
-    estimate, lower, upper, se = (np.array([getattr(o, f) for o in others]) for f in ("estimate", "lower", "upper", "se"))
-    significant = (lower > null) | (upper < null)
+    kept = ~np.eye(y.size, dtype=bool)
+    others = random_effects(np.where(kept, y, np.nan), np.where(kept, v, np.nan), method, knapp_hartung, floor,
+                            confidence=confidence)  # fmt: skip
+    significant = (others.lower > null) | (others.upper < null)
     return LeaveOneOut(
-        estimate, lower, upper, se,
-        sign_changes=np.sign(estimate - null) != np.sign(everyone.estimate - null),
+        others.estimate, others.lower, others.upper, others.se,
+        sign_changes=np.sign(others.estimate - null) != np.sign(everyone.estimate - null),
         significance_changes=significant != (everyone.lower > null or everyone.upper < null),
-        moves=np.abs(estimate - everyone.estimate) > everyone.se,
+        moves=np.abs(others.estimate - everyone.estimate) > everyone.se,
+        tau2=others.tau2,
     )  # fmt: skip
 
 
-def _sorted(estimates: ArrayLike, variances: ArrayLike) -> tuple[Floats, Floats, Any]:
-    """Check the input and put it into one order, so that sums do not depend on the order of sites."""
+def cumulative(
+    estimates: ArrayLike,
+    variances: ArrayLike,
+    method: Method = "reml",
+    knapp_hartung: bool = True,
+    floor: bool = True,
+    *,
+    confidence: float = 0.95,
+) -> MetaAnalysis:
+    """Repeat the random-effects analysis as each site joins, in the order given.
+
+    estimates, variances: shape (sites,), in the order of joining (dates of releases, rising size). Result: fields of shape
+    (sites,), the first with one site, the second with two (common effect), then three and more.
+    Method: Lau et al. 1992. Raises as `random_effects` does.
+
+    >>> cumulative([-0.35, -0.10, -0.52], [0.02, 0.015, 0.04]).estimate.round(4)
+    array([-0.35  , -0.2071, -0.289 ])
+    """
     y, v = np.asarray(estimates, dtype=float), np.asarray(variances, dtype=float)
-    remedy = "Leave a site that did not give an estimate out, and name it"
-    require(y.ndim == 1 and y.size > 0 and y.shape == v.shape, "meta-analysis",
-            f"estimates of shape {y.shape} and variances of shape {v.shape}", "One of each per site, at least one", remedy)
-    require(np.isfinite(y), "meta-analysis", "an estimate is not finite", "Every site has an estimate", remedy)
-    require(np.isfinite(v) & (v > 0), "meta-analysis", "a variance is not above 0", "Every site has a variance", remedy)
-    order = np.lexsort((v, y))
-    return y[order], v[order], order
+    require(y.ndim == 1 and np.isfinite(y).all(), "cumulative", "an estimate is missing, or there are several analyses",
+            "Shape (sites,)", "Leave a site that did not give an estimate out, and name it")
+    joined = np.tri(y.size, dtype=bool)
+    return random_effects(np.where(joined, y, np.nan), np.where(joined, v, np.nan), method, knapp_hartung, floor,
+                          confidence=confidence)  # fmt: skip
 
 
-def _in_input_order(weights: Floats, order: Any) -> Floats:
-    result = np.empty_like(weights)
-    result[order] = weights / weights.sum()
-    return result
+def subgroups(
+    estimates: ArrayLike,
+    variances: ArrayLike,
+    groups: Sequence[Any],
+    method: Method = "reml",
+    knapp_hartung: bool = True,
+    floor: bool = True,
+    *,
+    confidence: float = 0.95,
+) -> tuple[list[Any], MetaAnalysis]:
+    """Analyse each group of sites by itself: each group has its own tau2.
+
+    estimates, variances: shape (sites,); groups: which group each site is in. Result: the names of the groups, sorted, and
+    one analysis whose fields have shape (groups,). Whether the groups differ is a question for `meta_regression` with a
+    moderator per group, which shares one tau2 over them; with few sites a group neither can say much.
+    Method: Borenstein et al. 2009, chapter 19. Raises as `random_effects` does.
+
+    >>> names, found = subgroups([-0.35, -0.10, -0.52, 0.2], [0.02, 0.015, 0.04, 0.03], ["a", "a", "a", "b"])
+    >>> names, found.estimate.round(4), found.sites
+    (['a', 'b'], array([-0.289,  0.2  ]), array([3, 1]))
+    """
+    y, v = np.asarray(estimates, dtype=float), np.asarray(variances, dtype=float)
+    require(y.ndim == 1 and len(groups) == y.size, "subgroups", f"{len(groups)} groups for {y.size} sites",
+            "One group per site", "Give every site a group")
+    names = sorted(set(groups))
+    member = np.array([[group == name for group in groups] for name in names])
+    return names, random_effects(np.where(member, y, np.nan), np.where(member, v, np.nan), method, knapp_hartung, floor,
+                                 confidence=confidence)  # fmt: skip
 
 
-def _weighted(y: Floats, v: Floats, tau2: float) -> tuple[float, float, float]:
-    """Return weighted mean, total weight and weighted sum of squares."""
-    w = 1 / (v + tau2)
-    mean = (w * y).sum() / w.sum()
-    return float(mean), float(w.sum()), float((w * np.square(y - mean)).sum())
+class _Sites:
+    """Hold checked input as (analyses, sites), each analysis in one order so that sums do not depend on that of the sites."""
 
+    def __init__(self, estimates: ArrayLike, variances: ArrayLike) -> None:
+        y, v = np.asarray(estimates, dtype=float), np.asarray(variances, dtype=float)
+        remedy = "Leave a site that did not give an estimate out, and name it"
+        require(y.ndim >= 1 and y.size > 0 and y.shape == v.shape, "meta-analysis",
+                f"estimates of shape {y.shape} and variances of shape {v.shape}", "One of each per site, at least one", remedy)
+        absent = np.isnan(y) & np.isnan(v) & (y.ndim > 1)
+        require(absent | np.isfinite(y), "meta-analysis", "an estimate is not finite", "Every site has an estimate", remedy)
+        require(absent | (np.isfinite(v) & (v > 0)), "meta-analysis", "a variance is not above 0",
+                "Every site has a variance", remedy)
+        self.shape = y.shape
+        y = np.where(absent, 0.0, y).reshape(-1, y.shape[-1])
+        v = np.where(absent, np.inf, v).reshape(y.shape)
+        self.order = np.lexsort((v, y, np.isinf(v)), axis=-1)
+        self.y: Floats = np.take_along_axis(y, self.order, axis=-1)
+        self.v: Floats = np.take_along_axis(v, self.order, axis=-1)
+        self.count = np.isfinite(self.v).sum(axis=-1)
 
-def _dersimonian_laird(y: Floats, v: Floats, _: int) -> float:
-    w = 1 / v
-    q = _weighted(y, v, 0.0)[2]
-    return max(0.0, (q - (len(y) - 1)) / float(w.sum() - np.square(w).sum() / w.sum()))
+    def average(self, tau2: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return mean, its plain standard error and the weighted sum of squares; nan without sites."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean, total, spread = weighted(self.y, self.v, tau2)
+            return mean, np.where(total > 0, total**-0.5, np.nan), np.where(total > 0, spread, np.nan)
 
+    def shaped(self, values: Any) -> Any:
+        return plain(np.reshape(values, self.shape[:-1]))
 
-def _paule_mandel(y: Floats, v: Floats, max_iterations: int) -> float:
-    return _where_q_is(len(y) - 1, y, v, max_iterations)
-
-
-def _q_profile(y: Floats, v: Floats, confidence: float, max_iterations: int) -> tuple[float, float]:
-    df, tail = len(y) - 1, (1 - confidence) / 2
-    lower = _where_q_is(float(chdtri(df, tail)), y, v, max_iterations)
-    return lower, _where_q_is(float(chdtri(df, 1 - tail)), y, v, max_iterations)
-
-
-def _where_q_is(target: float, y: Floats, v: Floats, max_iterations: int) -> float:
-    """Return the tau2 at which the generalised Q, which falls with tau2, meets the target; 0 if it starts below."""
-    return _falling_root(lambda tau2: _weighted(y, v, tau2)[2] - target, float(v.min()), max_iterations)
-
-
-def _falling_root(f: Callable[[float], float], first: float, max_iterations: int) -> float:
-    if f(0.0) <= 0:
-        return 0.0
-    low, high = 0.0, first
-    for _ in range(max_iterations):
-        if f(high) <= 0:
-            return _root(f, low, high, max_iterations)
-        low, high = high, 4 * high
-    raise ConvergenceError(f"tau2 was not bracketed in {max_iterations} iterations")
-
-
-def _root(f: Callable[[float], float], low: float, high: float, max_iterations: int) -> float:
-    result, report = brentq(f, low, high, xtol=1e-300, rtol=1e-14, maxiter=max_iterations, full_output=True, disp=False)
-    if not report.converged:
-        raise ConvergenceError(f"tau2 did not converge in {max_iterations} iterations")
-    return float(result)
-
-
-def _reml(y: Floats, v: Floats, max_iterations: int) -> float:
-    """Return the tau2 with the highest restricted likelihood, among the roots of its score and 0."""
-
-    def parts(tau2: Any) -> tuple[Floats, Floats, Floats]:
-        w = 1 / (v[:, None] + tau2)
-        total = w.sum(axis=0)
-        return w, total, np.square(y[:, None] - (w * y[:, None]).sum(axis=0) / total)
-
-    def score(tau2: Any) -> Floats:
-        w, total, squares = parts(tau2)
-        return np.asarray((np.square(w) * squares).sum(axis=0) - total + np.square(w).sum(axis=0) / total)
-
-    def likelihood(tau2: Any) -> Floats:
-        w, total, squares = parts(tau2)
-        return np.asarray(np.log(w).sum(axis=0) - np.log(total) - (w * squares).sum(axis=0))
-
-    # The likelihood can have several maxima; none lies far above the spread of the estimates.
-    top = 10 * (float(np.square(y - y.mean()).sum()) + float(v.max()))
-    grid = np.concatenate([[0.0], np.geomspace(1e-9 * float(v.min()), top, 500)])
-    slope = score(grid)
-    candidates = [0.0] if slope[0] <= 0 else []
-    for i in np.flatnonzero((slope[:-1] > 0) & (slope[1:] <= 0)):
-        candidates.append(_root(lambda tau2: float(score(tau2)[0]), float(grid[i]), float(grid[i + 1]), max_iterations))
-    if not candidates:
-        raise ConvergenceError("the restricted likelihood has no maximum; try method pm")
-    return candidates[int(likelihood(np.array(candidates)).argmax())]
+    def in_input_order(self, weights: Floats) -> Any:
+        result = np.empty_like(weights)
+        with np.errstate(invalid="ignore"):
+            np.put_along_axis(result, self.order, weights / weights.sum(axis=-1, keepdims=True), axis=-1)
+        return result.reshape(self.shape)

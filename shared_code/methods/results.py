@@ -121,21 +121,76 @@ class MetaAnalysis(Estimate):
 
     `prediction_lower/upper`: where the effect of another site would lie (t with k-1 degrees of freedom and the
     standard error in `se`); `hts_lower/upper`: the Higgins-Thompson-Spiegelhalter version (t with k-2, plain standard
-    error), for sensitivity only. `i2_percent` runs from 0 to 100. `tau2_lower/upper`: Q-profile limits.
+    error), for sensitivity only. `i2_percent` runs from 0 to 100, `h2` is Q over its degrees of freedom `df`.
+    `tau2_lower/upper`: Q-profile limits. Fields are scalars for one analysis and arrays for many.
     """
 
+    tau2: Any
+    tau2_lower: Any
+    tau2_upper: Any
+    q: Any
+    df: Any
+    i2_percent: Any
+    h2: Any
+    prediction_lower: Any
+    prediction_upper: Any
+    hts_lower: Any
+    hts_upper: Any
+    weights: Any
+    sites: Any
+    method: Any
+
+
+@dataclass(frozen=True, eq=False)
+class MetaRegression(Estimate):
+    """Hold a meta-regression: coefficients (intercept first), what they leave over, and a warning if sites are few.
+
+    `test` and `p`: of all moderators together; `r2_percent`: the share of the variance between sites that they explain.
+    """
+
+    covariance: Any
+    df: int
+    test: float
+    p: float
     tau2: float
     tau2_lower: float
     tau2_upper: float
-    q: float
+    q_residual: float
     i2_percent: float
-    prediction_lower: float
-    prediction_upper: float
-    hts_lower: float
-    hts_upper: float
-    weights: Any
+    h2: float
+    r2_percent: float
     sites: int
     method: str
+    warning: str
+
+
+@dataclass(frozen=True, eq=False)
+class OneStage(Estimate):
+    """Hold a model fitted to the counts of all sites in one stage; `estimate` on the log or logit scale.
+
+    `tau2` (or, for a beta-binomial, `rho`) says how much sites differ; `prediction_lower/upper` where another site would
+    lie, with t on sites - 1 degrees of freedom. `sites` counts those that carry information.
+    """
+
+    tau2: float
+    rho: float
+    prediction_lower: float
+    prediction_upper: float
+    df: int
+    log_likelihood: float
+    sites: int
+    method: str
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior(Estimate):
+    """Hold medians and equal-tailed limits of a Bayesian analysis; `se` is the posterior standard deviation."""
+
+    tau: float
+    tau_lower: float
+    tau_upper: float
+    prediction_lower: float
+    prediction_upper: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +205,7 @@ class LeaveOneOut(Interval):
     sign_changes: Any
     significance_changes: Any
     moves: Any
+    tau2: Any
 
     @property
     def flagged(self) -> Any:

@@ -197,6 +197,27 @@ def test_t10_2_three_sites(known):
     answer.agrees(np.column_stack([others.estimate, others.se]), "LOSO")
 
 
+def test_t10_3_rare_events(known):
+    answer = known("T10.3")
+    counts = [np.array(answer.inputs[name]) for name in ("eT", "tT", "eC", "tC")]
+    for name, found in (("MH", m.mantel_haenszel(*counts)), ("cond_ML", m.rate_ratio(*counts))):
+        answer.agrees([found.estimate, found.lower, found.upper], name)
+
+
+def test_t10_6_one_stage_models(known):
+    answer = known("T10.6")
+    x, n, y, t = (answer.inputs[name] for name in "xnyt")
+    beta, logistic, poisson = m.beta_binomial(x, n), m.binomial_normal(x, n), m.poisson_normal(y, t)
+    answer.agrees(expit(beta.estimate), "beta_binomial", "mu")
+    answer.agrees(beta.rho, "beta_binomial", "rho")
+    answer.agrees(logistic.estimate, "logistic_normal", "alpha")
+    answer.agrees(np.sqrt(logistic.tau2), "logistic_normal", "tau")
+    answer.agrees(poisson.estimate, "poisson_normal", "mu")
+    answer.agrees(np.sqrt(poisson.tau2), "poisson_normal", "tau")
+    for found, name in ((beta, "beta_binomial"), (logistic, "logistic_normal"), (poisson, "poisson_normal")):
+        answer.agrees(found.log_likelihood, name, "loglik")
+
+
 def test_t10_4_a_withheld_count(known):
     answer = known("T10.4")
     limits = [(1, 9) if str(count).startswith("suppressed") else (count, count) for count in answer.inputs["counts"]]
