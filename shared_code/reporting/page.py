@@ -231,24 +231,25 @@ class Report:
         """Tabulate what each site holds, table by table."""
         held = json.loads((self.folder / DATA / "catalogue.jsonld").read_text("utf-8"))
         table = [{
-            "Site": dataset["dct:title"], "Table": part["dct:title"], "What a row is": part["dct:description"][9:-1],
+            "Site": dataset["dct:title"], "Table": part["dct:title"],
+            "What a row is": part["dct:description"].removeprefix("A row is ").rstrip("."),
             "Rows": "fewer than 10" if part["cohortium:rows"] is None else number(part["cohortium:rows"], 0),
-            "From": part.get("dct:temporal", {}).get("dcat:startDate", ""),
-            "To": part.get("dct:temporal", {}).get("dcat:endDate", ""),
+            **{word: part.get("dct:temporal", {}).get(f"dcat:{key}Date", {}).get("@value", "")
+               for word, key in (("From", "start"), ("To", "end"))},
         } for dataset in held["dcat:dataset"] for part in dataset["dct:hasPart"]]  # fmt: skip
         if not table:
             return "The sites of this study sent tables that were already published, and hold nothing else for it."
         return pipe_table(pd.DataFrame(table), right=("Rows",))
 
     def governance(self) -> str:
-        """Tabulate under which authority each site takes part, and the limits it names itself."""
+        """Tabulate under which authority each site takes part, how its data were judged, and the limits it names itself."""
         held = json.loads((self.folder / DATA / "catalogue.jsonld").read_text("utf-8"))
         table = [{
             "Site": dataset["dct:title"], "Controller": dataset["dct:publisher"]["foaf:name"],
             "Legal basis": dataset["cohortium:legalBasis"] or "not stated",
             "Impact assessment": dataset["cohortium:dpia"] or "not stated",
             "Agreement until": dataset["cohortium:agreementExpires"] or "not stated",
-            "Known limits": dataset["dct:description"] or "none stated",
+            "Quality": dataset["cohortium:quality"], "Known limits": dataset["dct:description"],
         } for dataset in held["dcat:dataset"]]  # fmt: skip
         return pipe_table(pd.DataFrame(table))
 
