@@ -1,0 +1,54 @@
+"""Try every attack that needs nothing but one release, and list the weaknesses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from shared_code.disclosure.attacks import marks, tables
+from shared_code.disclosure.attacks.known import Known, Tables
+
+LINEAR = {"margins": tables.margins, "complements": tables.complements, "nested bands": tables.nested,
+          "linked tables": tables.linked, "repeated denominators": tables.denominators}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Weakness:
+    """Hold what an attack found: where, and the range it leaves. The range is for the site alone."""
+
+    attack: str
+    table: str
+    statistic: str
+    levels: tuple[str, ...]
+    lower: float
+    upper: float
+
+
+def too_narrow(lower: float, upper: float, threshold: int, withheld: bool) -> bool:
+    """Say whether a range gives a small number of people away.
+
+    It does when no number from the threshold up is left in it (and not only zero), or when fewer numbers are left than the
+    threshold (for a withheld number; a number that merely follows from others may be known).
+    """
+    if threshold <= 1 or (lower, upper) == (0, 0):
+        return False
+    return upper < threshold or (withheld and upper - lower < threshold - 1)
+
+
+def find(released: Tables, threshold: int) -> list[Weakness]:
+    """Attack one release: all its tables together, with everything the protocol says of them.
+
+    released   analysis.table -> (declaration, cells)      threshold  of the rules in force
+    """
+    known = Known.of(released, threshold)
+    for attack in LINEAR.values():
+        attack(known, released)
+    known.narrow()
+    found = [
+        Weakness("tables together", cell[0], cell[1], cell[2], known.lower[i], known.upper[i])
+        for i, cell in enumerate(known.cells)
+        if (known.withheld[i] or known.implicit[i])
+        and too_narrow(known.lower[i], known.upper[i], threshold, known.withheld[i])
+        and not (known.implicit[i] and math.isclose(known.lower[i], 0) and not known.withheld[i] and known.upper[i] < 1)
+    ]
+    return found + [Weakness("marks", *one) for one in marks.told_apart(released, threshold)]

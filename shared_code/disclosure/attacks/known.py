@@ -1,0 +1,131 @@
+"""What an attacker knows: one unknown per number of a release, and equations between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linprog
+from scipy.sparse import coo_matrix, csr_matrix, vstack
+from scipy.sparse.csgraph import connected_components
+
+from shared_code.config.study import ResultsTable
+
+Cell = tuple[str, str, tuple[str, ...]]  # table, statistic, levels in the order of the declared dimensions
+Tables = Mapping[str, tuple[ResultsTable, pd.DataFrame]]
+TOLERANCE = 1e-6
+MOST_SOLVED = 4_000  # linear programmes; beyond them only the equations one by one are used
+
+
+@dataclass
+class Known:
+    """Collect unknowns with their published ranges, and equations low <= sum(coefficient * unknown) <= high.
+
+    withheld   unknowns that the release withholds     implicit   numbers that are in no table but follow from several
+    """
+
+    threshold: int
+    lower: list[float] = field(default_factory=list)
+    upper: list[float] = field(default_factory=list)
+    withheld: list[bool] = field(default_factory=list)
+    implicit: list[bool] = field(default_factory=list)
+    cells: list[Cell] = field(default_factory=list)
+    index: dict[Cell, int] = field(default_factory=dict)
+    equations: list[tuple[dict[int, float], float, float]] = field(default_factory=list)
+    solved: bool = True
+
+    @classmethod
+    def of(cls, tables: Tables, threshold: int, statistics: Iterable[str] = ("people", "cases", "events", "records")) -> Known:
+        """Take every number of people, cases or events of a release as an unknown."""
+        known, wanted = cls(threshold), set(statistics)
+        for name, (declared, cells) in tables.items():
+            dimensions = list(declared.dimensions)
+            chosen = cells[cells["statistic"].isin(wanted) & cells["status"].isin(["ok", "rounded", "withheld"])]
+            levels = zip(*(chosen[d] for d in dimensions)) if dimensions else [()] * len(chosen)
+            for level, statistic, status, lower, upper in zip(levels, chosen["statistic"], chosen["status"], chosen["lower"],
+                                                              chosen["upper"]):  # fmt: skip
+                known.add((name, statistic, tuple(level)), lower, upper, status == "withheld")
+        return known
+
+    def add(self, cell: Cell, lower: float, upper: float, withheld: bool = False, implicit: bool = False) -> int:
+        """Add an unknown with the range it is published with; a number of people is never negative."""
+        self.index[cell] = len(self.cells)
+        self.cells.append(cell)
+        self.lower.append(0.0 if math.isnan(lower) else max(lower, 0.0))
+        self.upper.append(math.inf if math.isnan(upper) else upper)
+        self.withheld.append(withheld)
+        self.implicit.append(implicit)
+        return self.index[cell]
+
+    def equal(self, left: Mapping[int, float], low: float = 0.0, high: float = 0.0) -> None:
+        """Add an equation, unless the published ranges contradict it: then it does not hold of these numbers."""
+        least = sum(v * (self.lower[i] if v > 0 else self.upper[i]) for i, v in left.items())
+        most = sum(v * (self.upper[i] if v > 0 else self.lower[i]) for i, v in left.items())
+        if least > high + TOLERANCE or most < low - TOLERANCE:
+            return
+        self.equations.append((dict(left), low, high))
+
+    def between(self, cell: Cell) -> tuple[float, float]:
+        """Give the range that the attacker has of a number, after `narrow`."""
+        return self.lower[self.index[cell]], self.upper[self.index[cell]]
+
+    def narrow(self) -> Known:
+        """Find the narrowest range of every number that is withheld or implicit: each by itself exact (linear programming)."""
+        if not self.equations:
+            return self
+        rows, columns, values = zip(*((r, c, v) for r, (left, _, _) in enumerate(self.equations) for c, v in left.items()))
+        matrix = coo_matrix((values, (rows, columns)), (len(self.equations), len(self.cells))).tocsr()
+        low, high = (np.array([equation[side] for equation in self.equations]) for side in (1, 2))
+        self._one_by_one(low, high)
+        joined = coo_matrix((np.ones(len(rows)), (rows, [len(self.equations) + c for c in columns])), [sum(matrix.shape)] * 2)
+        _, part = connected_components(joined, directed=False)
+        left_to_solve = MOST_SOLVED
+        for number in np.unique(part[: len(self.equations)]):
+            members = np.flatnonzero(part[len(self.equations) :] == number)
+            wanted = [i for i in members if (self.withheld[i] or self.implicit[i]) and self.upper[i] - self.lower[i] > TOLERANCE]
+            if len(wanted) > left_to_solve:
+                self.solved = False
+                continue
+            left_to_solve -= len(wanted)
+            here = np.flatnonzero(part[: len(self.equations)] == number)
+            self._programme(matrix[here][:, members], low[here], high[here], members, wanted)
+        return self
+
+    def _programme(self, matrix: csr_matrix, low: np.ndarray, high: np.ndarray, members: np.ndarray, wanted: list[int]) -> None:
+        upper = np.isfinite(high)
+        lower = np.isfinite(low)
+        both = vstack([matrix[upper], -matrix[lower]])
+        limits = np.concatenate([high[upper], -low[lower]])
+        ranges = [(self.lower[i], None if math.isinf(self.upper[i]) else self.upper[i]) for i in members]
+        place = {i: p for p, i in enumerate(members)}
+        for i in wanted:
+            goal = np.zeros(len(members))
+            goal[place[i]] = 1.0
+            least = linprog(goal, both, limits, bounds=ranges, method="highs")
+            most = linprog(-goal, both, limits, bounds=ranges, method="highs")
+            if least.status == 0:
+                self.lower[i] = max(self.lower[i], math.ceil(least.fun - TOLERANCE))
+            if most.status == 0:
+                self.upper[i] = min(self.upper[i], math.floor(-most.fun + TOLERANCE))
+
+    def _one_by_one(self, low: np.ndarray, high: np.ndarray) -> None:
+        """Use each equation by itself, again and again, until none says more (whole numbers throughout)."""
+        for _ in range(20):
+            moved = False
+            for row, (left, _, _) in enumerate(self.equations):
+                ends = {c: (v * self.lower[c], v * self.upper[c]) if v > 0 else (v * self.upper[c], v * self.lower[c])
+                        for c, v in left.items()}  # fmt: skip
+                for c, v in left.items():
+                    rest_low = sum(e[0] for o, e in ends.items() if o != c)
+                    rest_high = sum(e[1] for o, e in ends.items() if o != c)
+                    a, b = (low[row] - rest_high) / v, (high[row] - rest_low) / v
+                    a, b = (a, b) if v > 0 else (b, a)
+                    if math.isfinite(a) and math.ceil(a - TOLERANCE) > self.lower[c] + TOLERANCE:
+                        self.lower[c], moved = float(math.ceil(a - TOLERANCE)), True
+                    if math.isfinite(b) and math.floor(b + TOLERANCE) < self.upper[c] - TOLERANCE:
+                        self.upper[c], moved = float(math.floor(b + TOLERANCE)), True
+            if not moved:
+                return

@@ -1,0 +1,109 @@
+"""Attacks on tables: what margins, complements, nested bands and linked tables say of a withheld number."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import pairwise
+
+from shared_code.config.study import ResultsTable
+from shared_code.disclosure.attacks.known import Known, Tables
+from shared_code.model import ALL, LAYOUTS, band_labels
+
+
+def margins(known: Known, tables: Tables) -> Known:
+    """Subtract the shown parts from a total: what is left is the sum of the withheld ones."""
+    for name, (declared, _) in tables.items():
+        for place, (dimension, spec) in enumerate(declared.dimensions.items()):
+            if not _adds_up(declared, dimension):
+                continue
+            for (statistic, rest), parts in _groups(known, name, place).items():
+                if len(parts) < 2 or not _complete(spec, parts):
+                    continue
+                total = (name, statistic, (*rest[:place], ALL, *rest[place:]))
+                whole = known.index.get(total)
+                if whole is None and not spec.total:  # a total that the table leaves to the reader, and another may show
+                    whole = known.add(total, 0, float("inf"), implicit=True)
+                if whole is not None:
+                    known.equal({whole: -1.0, **dict.fromkeys(parts.values(), 1.0)})
+    return known
+
+
+def complements(known: Known, tables: Tables) -> Known:
+    """Subtract cases from people: those without the attribute are a group of people as well."""
+    for name, (declared, _) in tables.items():
+        for part, whole in LAYOUTS[declared.layout].part_of.items():
+            for (table, statistic, levels), i in list(known.index.items()):
+                if table == name and statistic == part and (name, whole, levels) in known.index:
+                    rest = known.add((name, f"{whole} without", levels), 0, float("inf"), implicit=True)
+                    known.equal({known.index[name, whole, levels]: -1.0, i: 1.0, rest: 1.0})
+    return known
+
+
+def nested(known: Known, tables: Tables) -> Known:
+    """Subtract a narrower band from a wider one: the people between the two edges are a group as well."""
+    for name, (declared, _) in tables.items():
+        for place, (dimension, spec) in enumerate(declared.dimensions.items()):
+            if spec.kind != "nested":
+                continue
+            labels = band_labels(spec.bands, "nested")
+            between = band_labels(spec.bands)
+            for (statistic, rest), parts in _groups(known, name, place).items():
+                for wide, narrow, label in zip(labels, labels[1:], between):
+                    if wide in parts and narrow in parts:
+                        levels = (*rest[:place], label, *rest[place:])
+                        ring = known.add((name, f"{statistic} of {dimension}", levels), 0, float("inf"), implicit=True)
+                        known.equal({parts[wide]: -1.0, parts[narrow]: 1.0, ring: 1.0})
+    return known
+
+
+def linked(known: Known, tables: Tables) -> Known:
+    """Find the same people in two tables: what one withholds the other may show."""
+    seen: dict[tuple, list[int]] = defaultdict(list)
+    for (name, statistic, levels), i in known.index.items():
+        if name in tables:
+            declared = tables[name][0]
+            stem = name.partition(".")[0]
+            key = frozenset((d, level) for d, level in zip(declared.dimensions, levels) if level != ALL)
+            seen[stem, declared.layout, statistic, key].append(i)
+    for same in seen.values():
+        for one, other in pairwise(same):
+            known.equal({one: 1.0, other: -1.0})
+    return known
+
+
+def denominators(known: Known, tables: Tables) -> Known:
+    """Find a number of people that is printed once per item of a codelist: it is the same number every time."""
+    for name, (declared, _) in tables.items():
+        if declared.layout != "counts":
+            continue
+        lists = [d for d, spec in enumerate(declared.dimensions.values()) if spec.codelist]
+        seen: dict[tuple, list[int]] = defaultdict(list)
+        for (table, statistic, levels), i in known.index.items():
+            if table == name and statistic == "people" and lists:
+                seen[tuple("" if place in lists else level for place, level in enumerate(levels))].append(i)
+        for same in seen.values():
+            ranges = {(known.lower[i], known.upper[i]) for i in same if not known.withheld[i]}
+            if len(ranges) <= 1:  # otherwise each item has people of its own
+                for one, other in pairwise(same):
+                    known.equal({one: 1.0, other: -1.0})
+    return known
+
+
+def _adds_up(declared: ResultsTable, dimension: str) -> bool:
+    """Say whether the parts are different people: bands and groups are, items of a codelist overlap."""
+    spec = declared.dimensions[dimension]
+    return not spec.codelist and spec.kind != "nested" and (declared.layout in ("counts", "bins") or declared.once)
+
+
+def _complete(spec, parts: dict[str, int]) -> bool:
+    levels = spec.levels()
+    return levels is None or set(levels) <= set(parts)
+
+
+def _groups(known: Known, name: str, place: int) -> dict[tuple[str, tuple[str, ...]], dict[str, int]]:
+    """Group the numbers of a table that differ in one dimension only: (statistic, other levels) -> level -> unknown."""
+    groups: dict[tuple[str, tuple[str, ...]], dict[str, int]] = defaultdict(dict)
+    for (table, statistic, levels), i in known.index.items():
+        if table == name and not known.implicit[i] and levels[place] != ALL:
+            groups[statistic, (*levels[:place], *levels[place + 1 :])][levels[place]] = i
+    return groups
