@@ -1,11 +1,11 @@
 """The whole study on one page: one rule per stage, the same stages everywhere.
 
     snakemake                                  the demonstration: five made-up sites, from extract to report
-    snakemake release --config site=NAME       one site: from its extract to a package in outbox/
+    snakemake release --config site=NAME       one site: from its extract to a draft that people look at and approve
     snakemake report --config demo=no          the coordinating team: pool whatever is in inbox/, and report
 
 Rooms: data/ and private/ stay at the site, outbox/ holds what may leave, inbox/ what arrived, public/ what is published.
-No rule carries a real site's package from outbox/ to inbox/: a person does.
+For a real site no rule writes outbox/ or inbox/: two people approve, the site sends, a person carries.
 """
 
 from pathlib import Path
@@ -127,13 +127,13 @@ rule analyse:
 
 
 rule release:
-    message: "Protect all results of {params.site} together and write its package"
+    message: "Protect all results of {params.site} together and write a draft of its package"
     input:
         results=results_of,
         settings=f"config/sites/{SITE}.yaml",
         code=code("disclosure", "releases"),
     output:
-        rooms.OUTBOX / NAME / f"{SITE}.zip",
+        rooms.draft(SITE, NAME),
     params:
         site=lambda wildcards: the_site(wildcards).site,
         protocol=digests.protocol(STUDY),
@@ -157,6 +157,20 @@ rule review:
         rooms.PRIVATE / SITE / NAME / "logs" / "review.log",
     shell:
         f"python -m shared_code.cli review {{params.site}} --study {STUDY_FILE} > {{log}} 2>&1"
+
+
+rule approve_demo:
+    message: "Play the two people of {wildcards.site} who approve, and send"
+    input:
+        rooms.draft("{site}", NAME),
+    output:
+        rooms.OUTBOX / NAME / "{site}.zip",
+    wildcard_constraints:
+        site="|".join(DEMO) or "nobody",
+    log:
+        rooms.PRIVATE / "{site}" / NAME / "logs" / "approve_demo.log",
+    shell:
+        f"python -m shared_code.cli approve-demo {{wildcards.site}} --study {STUDY_FILE} > {{log}} 2>&1"
 
 
 rule carry_demo:

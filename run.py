@@ -2,7 +2,7 @@
 
     python3 run.py demo      the demonstration: five made-up sites, from extract to pooled report
     python3 run.py test      the tests
-    python3 run.py release NAME       one site: from its extract to a package in outbox/
+    python3 run.py release NAME       one site: from its extract to a draft that two people look at and approve
     python3 run.py report             the coordinating team: pool whatever is in inbox/, and report
     python3 run.py cohortium …        any other command, for example: python3 run.py cohortium check NAME
     python3 run.py setup              only make the environment
@@ -205,11 +205,15 @@ def run_release(site: str, study: str) -> int:
     """Run one site as far as its package and its page, and say where they are."""
     failed, done = run_workflow(["release", "review"], [f"site={site}", f"study={study}"])
     if not failed:
-        packages = sorted((ROOT / "outbox").glob(f"*/{site}.zip"), key=lambda path: path.stat().st_mtime)
-        name = packages[-1].parent.name
-        print(f"Done ({done}). Nothing has been sent.\n"
-              f"  Look:  private/{site}/{name}/review.html shows what would leave.\n"
-              f"  Carry: {packages[-1].relative_to(ROOT)}, if your organisation agrees.")  # fmt: skip
+        drafts = sorted((ROOT / "private" / site).glob(f"*/release/{site}.zip"), key=lambda path: path.stat().st_mtime)
+        name = drafts[-1].parts[-3]
+        other = "" if study == "config/study.yaml" else f" --study {study}"
+        print(f"Done ({done}). Nothing has been sent, and no program will send it.\n"
+              f"  Look:     private/{site}/{name}/review.html shows what would leave.\n"
+              f"  Approve:  python3 run.py cohortium approve {site} --by ANALYST --reason '…'{other}\n"
+              f"            python3 run.py cohortium approve {site} --by REVIEWER --reason '…'{other}   (another person)\n"
+              f"  Send:     python3 run.py cohortium send {site}{other}   writes the package to outbox/{name}/\n"
+              f"  Carry it: docs/site.md, section 3, says how.")  # fmt: skip
     return failed
 
 

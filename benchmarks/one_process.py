@@ -18,7 +18,7 @@ STUDY_FILE = Path("config/study.yaml")
 
 def main(people: int) -> None:
     """Extract, prepare, analyse, release and carry at every demonstration site, then pool."""
-    from shared_code.cli import stages
+    from shared_code.cli import sending, stages
     from shared_code.config import Study, rooms, sites_of
 
     study = Study.read(STUDY_FILE)
@@ -30,6 +30,7 @@ def main(people: int) -> None:
                 results = rooms.results(site.site, study.study) / stem
                 run_cells(Path("notebooks") / f"{stem}.ipynb", STUDY_FILE, rooms.prepared(site.site), results)
         stages.release(site.site, study)
+        sending.approve_demo(site.site, study)
         stages.carry_demo(site.site, study)
     stages.pool(study)
 

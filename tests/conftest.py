@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from shared_code.config import Site, Study
 from shared_code.model import Problem, Refused
+from shared_code.releases import approve, keys, package
+from shared_code.releases import signatures as sig
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -46,3 +52,57 @@ def message_of(problems_of: Callable[..., list[Problem]]) -> Callable[..., str]:
         return str(problems[0])
 
     return call
+
+
+class Signing:
+    """People and sites that sign in tests, with keys made from their names."""
+
+    def key(self, name: str) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"test {name}".encode()).digest())
+
+    def public(self, name: str) -> str:
+        return keys.public_text(self.key(name))
+
+    def settings(self, site: str) -> dict[str, Any]:
+        """Give what a site file says about who may sign."""
+        people = {"ada": {"roles": ["analyst", "reviewer"], "key": self.public("ada")},
+                  "rosa": {"roles": ["reviewer"], "key": self.public("rosa")}}  # fmt: skip
+        return {"people": people, "site_key": self.public(site)}
+
+    def approve(self, site: Site, study: Study, draft: Path, today: dt.date | None = None) -> None:
+        """Approve a draft as those whom the settings of the site ask for."""
+        for role, name in {"analyst": "ada", "reviewer": "rosa", "typist": "tess"}.items():
+            if role in approve.signers_of(site, study).roles:
+                approve.approve(site, study, draft, name, role, "looked at it", self.key(name), today or dt.date.today())
+
+    def send(self, site: Site, study: Study, draft: Path, target: Path, today: dt.date | None = None,
+             **more: Any) -> package.Package:  # fmt: skip
+        """Approve a draft and write the signed package."""
+        self.approve(site, study, draft, today)
+        register = target.with_name(f"{site.site}.sent.jsonl")
+        signer = site.site if site.site_key else "tess"
+        ready = approve.signed(site, study, draft, register, self.key(signer), today or dt.date.today(), **more)
+        approve.remember(register, ready)
+        package.put(target, ready.content)
+        return package.opened(target)
+
+    def signatures(self, site: str, study: str, content: str, **said: Any) -> dict[str, Any]:
+        """Sign any content as the people and the site that `settings` names; `said` changes what the site says."""
+        today = dt.date.today().isoformat()
+        about = {"content": content, "study": study, "site": site, "date": today, "reason": "looked at it"}
+        approvals = [sig.make(sig.Approval, self.key(name), role=role, name=name, **about)
+                     for role, name in (("analyst", "ada"), ("reviewer", "rosa"))]  # fmt: skip
+        sent = {**about, "role": "site", "name": site, "number": 1, "supersedes": "",
+                "expires": (dt.date.today() + dt.timedelta(days=30)).isoformat(), "approvals": sig.digest_of(approvals), **said}
+        return {"form": sig.FORM, "approvals": approvals, "sent": sig.make(sig.Sending, self.key(site), **sent)}
+
+    def sealed(self, manifest: dict[str, Any], files: dict[str, bytes], **said: Any) -> bytes:
+        """Give a properly signed package of any content: what a dishonest site could send."""
+        _, digest = package.as_bytes(manifest, files)
+        signatures = self.signatures(str(manifest["site"]), str(manifest["study"]), digest, **said)
+        return package.as_bytes(manifest, files, signatures)[0]
+
+
+@pytest.fixture(scope="session")
+def signing() -> Signing:
+    return Signing()

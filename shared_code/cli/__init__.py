@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shared_code.cli import codelists, ledger, onboarding
+from shared_code.cli import codelists, ledger, onboarding, releasing
 from shared_code.cli.attack import attack
 from shared_code.cli.template import template
 from shared_code.config import Study
@@ -51,7 +51,7 @@ def analyse(site: SiteName, analysis: str, study: StudyFile = PROTOCOL) -> None:
 
 @app.command()
 def release(site: SiteName, study: StudyFile = PROTOCOL) -> None:
-    """Protect all results of a site together and write its package to the outbox."""
+    """Protect all results of a site together and write a draft of its package, for people to approve."""
     from shared_code.cli import stages
 
     _say(stages.release(site, Study.read(study)))
@@ -67,7 +67,7 @@ def carry_demo(site: SiteName, study: StudyFile = PROTOCOL) -> None:
 
 @app.command()
 def tables(site: SiteName, study: StudyFile) -> None:
-    """Package tables a team has already published, where it cannot run the code."""
+    """Write a draft package of tables a team has already published, where it cannot run the code."""
     from shared_code.cli import stages
 
     _say(stages.tables(site, Study.read(study)))
@@ -146,6 +146,7 @@ app.command("new-site")(onboarding.new_site)
 app.command("check")(onboarding.check)
 app.command("template")(template)
 app.add_typer(codelists.app, name="codelist", help="Codelists: load, check, compare, and see what they find.")
+releasing.register(app)
 
 
 def main() -> None:

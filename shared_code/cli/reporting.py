@@ -54,7 +54,7 @@ def review(name: str, study: Study) -> str:
     from shared_code.releases import beside, ledger, package
     from shared_code.reporting.review import Draft, review_page
 
-    site, draft = Site.read(name), rooms.outgoing(name, study.study)
+    site, draft = Site.read(name), rooms.draft(name, study.study)
     manifest, files, digest = package.read(draft)
     known = beside.read(draft, digest) if draft.with_name(beside.FOLDER).is_dir() else beside.Beside("")
     earlier = [one for one in ledger.read(rooms.ledger(name), study.study) if one.digest != digest]

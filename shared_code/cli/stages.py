@@ -81,33 +81,35 @@ def analyse(name: str, stem: str, study_file: Path, study: Study) -> str:
 
 
 def release(name: str, study: Study) -> str:
-    """Protect all results of a site and write its package."""
+    """Protect all results of a site and write a draft of its package."""
     from shared_code.releases.release import release as release_site
 
-    target = rooms.outgoing(name, study.study)
+    target = rooms.draft(name, study.study)
     site = Site.read(name)
     site.in_force(dt.date.today())
     site.takes_part(study)
+    _owner_only(name)
     manifest = release_site(site, study, rooms.results(name, study.study), target, rooms.prepared(name))
     tables = manifest["disclosure"]["tables"].values()
     withheld, cells = (sum(t.get(key, 0) for t in tables) for key in ("withheld", "cells"))
-    return f"Wrote {target}: {cells:,} numbers, {withheld:,} of them withheld. Nothing has been sent."
+    return f"Wrote {target}: {cells:,} numbers, {withheld:,} of them withheld. People approve it next."
 
 
 def carry_demo(name: str, study: Study) -> str:
-    """Play the person who carries a release, for a demonstration site and for no other."""
+    """Play the person who carries a release, for a demonstration site and for no other, and the one who receives it."""
+    from shared_code.pooling.receiving import take_in
+
     if not name.startswith(rooms.DEMONSTRATION) or not Site.read(name).made_up:
         wrong = f"{name} is a real site: a person carries its release"
         raise Refused(name, [Problem(name, wrong, "sites whose name begins with demo_", "Copy the package by hand")])
-    target = rooms.incoming(name, study.study)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(rooms.outgoing(name, study.study), target)
+    target, today = rooms.incoming(name, study.study), dt.date.today()
+    take_in(rooms.outgoing(name, study.study), study, {name: Site.read(name)}, target.parent, rooms.quarantine(), today)
     return f"Carried {target}."
 
 
-def expected_sites(study: Study) -> dict[str, str]:
-    """List who takes part in a study: site -> title."""
-    return {site.site: site.title for site in sites_of(study.study, SITES)}
+def expected_sites(study: Study) -> dict[str, Site]:
+    """List who takes part in a study: site -> settings."""
+    return {site.site: site for site in sites_of(study.study, SITES)}
 
 
 def pool(study: Study) -> str:
@@ -124,6 +126,6 @@ def tables(name: str, study: Study) -> str:
     """Package tables that were already published, for a site that runs no code."""
     from shared_code.releases.published import release_published
 
-    target = rooms.outgoing(name, study.study)
+    target = rooms.draft(name, study.study)
     rows = release_published(Site.read(name), study, target)
-    return f"Wrote {target} from published tables: {rows:,} numbers. Nothing has been sent."
+    return f"Wrote {target} from published tables: {rows:,} numbers. Whoever typed the settings approves it next."

@@ -43,14 +43,29 @@ def ledger(site: str) -> Path:
     return PRIVATE / site / "ledger"
 
 
+def draft(site: str, study: str) -> Path:
+    """The package as it would leave: what people look at and approve."""
+    return PRIVATE / site / study / "release" / f"{site}.zip"
+
+
 def outgoing(site: str, study: str) -> Path:
-    """The package a site may send."""
+    """The package a site may send: approved and signed."""
     return OUTBOX / study / f"{site}.zip"
 
 
+def sent(site: str, study: str) -> Path:
+    """The record of everything a site has sent in a study."""
+    return OUTBOX / study / f"{site}.sent.jsonl"
+
+
 def incoming(site: str, study: str) -> Path:
-    """Where the coordinating team puts a package it received."""
+    """A package that the coordinating team received and accepted."""
     return INBOX / study / f"{site}.zip"
+
+
+def quarantine() -> Path:
+    """Where a package lies while it is checked, and stays when it is refused."""
+    return INBOX / "_quarantine"
 
 
 def pooled(study: str) -> Path:

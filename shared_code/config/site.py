@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared_code.config.columns import ColumnMap, FixedColumn, Join, RowMap, TableMap, table_faults
 from shared_code.config.linkage import Linkage, linkage_faults
+from shared_code.config.people import Person, key_bytes, shared_keys
 from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.strict import STEM, Fault, Strict, mapping, unknown
 from shared_code.config.study import Policy
@@ -93,7 +94,11 @@ class Governance(Strict):
 
 
 class Site(Strict):
-    """One team with its own data. `site` is the name of its rooms and of its file."""
+    """One team with its own data. `site` is the name of its rooms and of its file.
+
+    people    who may approve its releases: name -> roles and public key
+    site_key  public key with which the site signs what it sends
+    """
 
     site: str = Field(pattern=f"^{STEM}$")
     title: str
@@ -108,6 +113,15 @@ class Site(Strict):
     demonstration: Demonstration | None = None
     notes: str = ""
     governance: Governance | None = None
+    people: dict[str, Person] = {}
+    site_key: str = ""
+
+    @field_validator("site_key")
+    @classmethod
+    def _is_a_key(cls, text: str) -> str:
+        if text:
+            key_bytes(text)
+        return text
 
     @classmethod
     def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
@@ -119,6 +133,7 @@ class Site(Strict):
         yield from linkage_faults(mapping(content, "linkage"), tables)
         if content.get("demonstration") is not None and not str(content.get("site")).startswith("demo_"):
             yield Fault(("demonstration",), "only a site whose name begins with demo_ may hold made-up data")
+        yield from shared_keys(content)
 
     @classmethod
     def read(cls, name_or_path: str | Path, sites: Path = SITES) -> Site:

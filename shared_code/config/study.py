@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared_code.config.models import Model
+from shared_code.config.people import Person, shared_keys
 from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.results import Dimension, ResultsTable, months_between
 from shared_code.config.steps import step_faults
@@ -165,7 +166,11 @@ class Analysis(Strict):
 
 
 class Study(Strict):
-    """A whole protocol. `study` names its rooms; `digest` (config.digests) identifies its content."""
+    """A whole protocol. `study` names its rooms; `digest` (config.digests) identifies its content.
+
+    people           people of the coordinating team who type tables that others have published
+    coordinator_key  age public key; where it is given, packages leave a site encrypted to it
+    """
 
     study: str = Field(pattern=f"^{STEM}$")
     title: str
@@ -176,10 +181,13 @@ class Study(Strict):
     disclosure: Policy
     fewest_sites: int = Field(2, ge=1)
     analyses: dict[str, Analysis]
+    people: dict[str, Person] = {}
+    coordinator_key: str = Field("", pattern="^(age1[0-9a-z]{58})?$")
 
     @classmethod
     def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
         """Find analyses whose name cannot be the name of a file."""
+        yield from shared_keys(content)
         for stem in mapping(content, "analyses"):
             if not re.fullmatch(STEM, str(stem)):
                 yield Fault(("analyses", str(stem)), f"{stem!r} cannot be the name of a file", "small letters, digits and _")

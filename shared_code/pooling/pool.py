@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from shared_code.config import digests
+from shared_code.config.site import Site
 from shared_code.config.study import Study
 from shared_code.model import Problem, Refused
 from shared_code.pooling.catalogue import catalogue
@@ -30,10 +31,10 @@ NUMBERS = ("estimate", "lower", "upper", "se", "people", "events", "person_years
            "withheld_share")  # fmt: skip
 
 
-def pool(study: Study, inbox: Path, target: Path, expected: dict[str, str]) -> dict[str, int]:
+def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site]) -> dict[str, int]:
     """Read the inbox, compute everything the study declares, and write it to a folder, whole or not at all.
 
-    inbox     inbox/<study>     target  public/<study>/pooled     expected  site -> title of who takes part
+    inbox     inbox/<study>     target  public/<study>/pooled     expected  site -> settings of who takes part
     Writes results.csv (tidy, one row per estimate), sites.csv (who is in what, and why not), notes.csv, cells/*.csv
     (the released cells of all sites) and pooled.json (digests). Raises model.Refused for a faulty inbox, or when fewer
     sites have sent a release than the study asks for.
@@ -56,7 +57,7 @@ def pool(study: Study, inbox: Path, target: Path, expected: dict[str, str]) -> d
     return {"releases": len(received.releases), "results": number, "missing": len(received.missing)}
 
 
-def _write(study: Study, received: Inbox, folder: Path, expected: dict[str, str]) -> int:
+def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, Site]) -> int:
     """Compute everything and write it to a folder; gives the number of results."""
     (folder / "cells").mkdir(parents=True)
     rows: list[dict[str, Any]] = []
@@ -101,10 +102,10 @@ def _step(study: Study, inbox: Inbox, stem: str, step: Any, sites: list[str], ex
         }  # fmt: skip
 
 
-def availability(study: Study, inbox: Inbox, expected: dict[str, str]) -> pd.DataFrame:
+def availability(study: Study, inbox: Inbox, expected: Mapping[str, Site]) -> pd.DataFrame:
     """Say for every site and analysis whether it is in, and why not."""
     rows = []
-    for site, title in expected.items():
+    for site, settings in expected.items():
         received = inbox.releases.get(site)
         for stem, entry in study.analyses.items():
             if received is None:
@@ -116,7 +117,7 @@ def availability(study: Study, inbox: Inbox, expected: dict[str, str]) -> pd.Dat
             else:
                 state, digest = "not run", received.digest
                 reason = received.manifest["not_run"].get(stem, "released before this analysis was part of the study")
-            rows.append({"site": site, "title": title, "analysis": stem, "analysis_title": entry.title,
+            rows.append({"site": site, "title": settings.title, "analysis": stem, "analysis_title": entry.title,
                          "state": state, "reason": reason,
                          "extract_date": received.manifest["extract_date"] if received else "",
                          "release": digest})  # fmt: skip

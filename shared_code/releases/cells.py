@@ -12,13 +12,39 @@ from shared_code.config.study import Dimension, Policy, ResultsTable
 from shared_code.model import ALL, CELL_COLUMNS, LAYOUTS, STATUSES, Problem, few
 from shared_code.model.layouts import PRECISE
 
+NUMBERS = ("value", "lower", "upper")
+EXECUTED = "=+-@\t\r\n＝＋－＠"  # a spreadsheet takes text that begins with one of these for a formula, or breaks the cell
+MARK = "'"
+
+
+def neutral(text: str) -> str:
+    """Write a label so that no spreadsheet executes it; `as_meant` reads it back unchanged.
+
+    >>> neutral("=1+1"), neutral("Leeds"), neutral("'quoted'")
+    ("'=1+1", 'Leeds', "''quoted'")
+    """
+    return MARK + text if text.startswith((MARK, *EXECUTED)) else text
+
+
+def as_meant(text: str) -> str:
+    """Read back what `neutral` wrote (raises ValueError for a label that a spreadsheet would execute)."""
+    if text.startswith(tuple(EXECUTED)):
+        raise ValueError(f"a spreadsheet would execute {text[:20]!a}")
+    return text.removeprefix(MARK)
+
 
 def to_csv(cells: pd.DataFrame) -> bytes:
-    """Write cells as CSV (UTF-8, line feeds, decimal numbers of six decimals or, where declared, all, empty = no value)."""
+    """Write cells as CSV: UTF-8, line feeds, numbers of six decimals or, where declared, all; empty = no value.
+
+    A label that a spreadsheet would execute is made harmless.
+    """
     text = cells.copy()
     precise = text["statistic"].isin(PRECISE) if "statistic" in text else [False] * len(text)
-    for name in ("value", "lower", "upper"):
-        text[name] = [_decimal(number, in_full) for number, in_full in zip(text[name], precise)]
+    for name in text.columns:
+        if name in NUMBERS:
+            text[name] = [_decimal(number, in_full) for number, in_full in zip(text[name], precise)]
+        else:
+            text[name] = text[name].map(lambda label: neutral(str(label)))
     return text.to_csv(index=False, lineterminator="\n").encode()
 
 
@@ -26,17 +52,19 @@ def _decimal(number: float, in_full: bool) -> str:
     if number is None or math.isnan(number):
         return ""
     if math.isinf(number):
-        return "inf" if number > 0 else "-inf"
+        return "INF" if number > 0 else "-INF"  # as a table schema writes it
     rounded = float(number) if in_full else round(float(number), 6)
     return str(int(rounded)) if rounded.is_integer() and abs(rounded) < 2**53 else repr(rounded)
 
 
 def from_csv(content: bytes) -> pd.DataFrame:
-    """Read cells back; dimensions stay text, as they were written."""
+    """Read cells back; dimensions stay text, as they were before they were written."""
     frame = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8")
-    for name in ("value", "lower", "upper"):
-        if name in frame:
+    for name in frame.columns:
+        if name in NUMBERS:
             frame[name] = frame[name].map(lambda text: float(text) if text else math.nan).astype(float)
+        else:
+            frame[name] = frame[name].map(as_meant)
     return frame
 
 

@@ -13,13 +13,14 @@ from shared_code.config.site import Site
 from shared_code.config.study import Study
 from shared_code.measures.saving import check_results
 from shared_code.model import Refused
-from shared_code.releases import cells, package
+from shared_code.releases import package
+from shared_code.releases.contents import contents
 from shared_code.releases.release import describe
 from shared_code.sources.published import read_published
 
 
 def release_published(site: Site, study: Study, target: Path) -> int:
-    """Read and check what a site has published and write the package; gives the number of numbers in it.
+    """Read and check what a site has published and write the draft package; gives the number of numbers in it.
 
     The manifest names the files read, by digest. Raises model.Refused, and writes nothing, when anything is wrong.
     """
@@ -31,13 +32,14 @@ def release_published(site: Site, study: Study, target: Path) -> int:
     unprotected = {
         f"{stem}.{name}": (study.analyses[stem].results[name], found.table) for (stem, name), found in read.items()
     }
-    protected = dict(disclosure.protect(unprotected, ledger=[], policy=policy).tables)
+    done = disclosure.protect(unprotected, ledger=[], policy=policy)
+    protected = dict(done.tables)
     for (stem, name), found in read.items():
         protected[f"{stem}.{name}"] = _with_ranges(protected[f"{stem}.{name}"], found.withheld)
     manifest = describe(site, study, policy, protected)
     files = sorted({entry.file for entry in site.published if f"{entry.analysis}.{entry.results}" in protected})
     manifest["published_files"] = {name: digests.of_file(Path(site.folder) / name) for name in files}
-    package.write(target, manifest, {f"tables/{name}.csv": cells.to_csv(frame) for name, frame in protected.items()})
+    package.write(target, manifest, contents(study, manifest, protected, policy, done.record))
     return sum(len(frame) for frame in protected.values())
 
 

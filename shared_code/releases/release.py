@@ -1,4 +1,4 @@
-"""Release: all results tables of a site, protected together, become one package in the outbox."""
+"""Release: all results tables of a site, protected together, become one draft that people then look at and approve."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from shared_code.config.site import PublishedTable, Site
 from shared_code.config.study import Policy, Study
 from shared_code.measures.saving import check_results
 from shared_code.model import Problem, Refused, few
-from shared_code.releases import cells, package
+from shared_code.releases import beside, ledger, package
+from shared_code.releases.contents import contents
 
 
 def release(site: Site, study: Study, results: Path, target: Path, prepared: Path | None = None) -> dict[str, Any]:
-    """Protect everything the site has run and write the package; gives the manifest.
+    """Protect everything the site has run and write the draft package, unsigned, and beside it what the site alone knows.
+
+    Gives the manifest.
 
     results   folder with one folder of Parquet tables per analysis
     prepared  folder of the prepared tables, whose record says what the site holds
@@ -40,13 +43,17 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     if problems:
         raise Refused(f"The release of {site.title} ({site.site})", problems)
     policy = study.disclosure.stricter(site.disclosure)
-    protected = dict(disclosure.protect(unprotected, ledger=[], policy=policy).tables)
+    done = disclosure.protect(unprotected, ledger=[], policy=policy)
+    protected = dict(done.tables)
     manifest = describe(site, study, policy, protected)
     if prepared is not None:
         manifest["holdings"] = json.loads((prepared / "prepared.json").read_text("utf-8"))["holdings"]
-    tables = {f"tables/{name}.csv": cells.to_csv(frame) for name, frame in protected.items()}
-    manifest["package_digest"] = package.write(target, manifest, tables)
-    return manifest
+    files = contents(study, manifest, protected, policy, done.record)
+    digest = package.write(target, manifest, files)
+    data = ledger.data_digest(prepared) if prepared is not None else ""
+    people = {name: table for name, (_, table) in unprotected.items()}
+    beside.write(target, digest, beside.Beside(data, people, done.reasons))
+    return {**manifest, "package_digest": digest}
 
 
 def analyses_run(site: Site, study: Study) -> list[str]:

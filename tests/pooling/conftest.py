@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from shared_code.config import Policy, Site, Study
 from shared_code.pooling.pool import pool
+from shared_code.pooling.receiving import take_in
 from shared_code.releases.release import release
 
 AGES = ["0-39", "40-64", "65+"]
@@ -79,23 +81,35 @@ def count(people: pd.DataFrame, areas: bool = True) -> pd.DataFrame:
 class Network:
     """A study, its inbox, and its pooled results."""
 
-    def __init__(self, folder: Path, analyses: list[str], **rules: int) -> None:
+    def __init__(self, folder: Path, signing: Any, analyses: list[str], **rules: int) -> None:
+        self.signing = signing
         self.study, self.folder = make_study(analyses, **rules), folder
         self.inbox, self.target = folder / "inbox", folder / "pooled"
-        self.expected: dict[str, str] = {}
+        self.expected: dict[str, Site] = {}
+
+    def site(self, name: str) -> Site:
+        """Give the settings of a site."""
+        return Site.model_validate({"site": name, "title": name.title(), "controller": "x", "studies": ["tiny"],
+                                    "extract_date": "2024-02-01", **self.signing.settings(name)})  # fmt: skip
 
     def send(self, name: str, **tables: pd.DataFrame) -> Path:
-        """Release the results tables of a site and carry the package to the inbox."""
+        """Release the results tables of a site, approve and send them, and take the package in."""
         for table, frame in tables.items():
             stem = next(s for s, entry in self.study.analyses.items() if table in entry.results)
             (self.folder / name / stem).mkdir(parents=True, exist_ok=True)
             frame.to_parquet(self.folder / name / stem / f"{table}.parquet")
-        site = Site.model_validate({"site": name, "title": name.title(), "controller": "x", "studies": ["tiny"],
-                                    "extract_date": "2024-02-01"})  # fmt: skip
-        self.expected.setdefault(name, name.title())
-        target = self.inbox / f"{name}.zip"
-        release(site, self.study, self.folder / name, target)
-        return target
+        site = self.site(name)
+        self.expected.setdefault(name, site)
+        draft = self.folder / name / "draft" / f"{name}.zip"
+        release(site, self.study, self.folder / name, draft)
+        sent = self.folder / "outbox" / f"{name}.zip"
+        self.signing.send(site, self.study, draft, sent)
+        self.take_in(sent)
+        return self.inbox / f"{name}.zip"
+
+    def take_in(self, package: Path) -> Any:
+        """Receive one package, as the coordinating team does."""
+        return take_in(package, self.study, self.expected, self.inbox, self.folder / "quarantine", dt.date.today())
 
     def pool(self) -> pd.DataFrame:
         pool(self.study, self.inbox, self.target, self.expected)
@@ -109,15 +123,21 @@ class Network:
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> Callable[..., Network]:
+def network(tmp_path: Path, signing: Any) -> Callable[..., Network]:
     """Make a network with an inbox of its own."""
     made: list[Network] = []
 
     def make(*analyses: str, **rules: int) -> Network:
-        made.append(Network(tmp_path / f"network{len(made)}", list(analyses or ["illness"]), **rules))
+        made.append(Network(tmp_path / f"network{len(made)}", signing, list(analyses or ["illness"]), **rules))
         return made[-1]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def network_of(signing: Any) -> Callable[..., Network]:
+    """Make a network in a folder that a whole file of tests shares."""
+    return lambda folder, *analyses, **rules: Network(folder, signing, list(analyses or ["illness"]), **rules)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from collections.abc import Callable
@@ -12,8 +13,10 @@ import pandas as pd
 import pytest
 
 from shared_code.config import Site, Study, sites_of
+from shared_code.config.people import Person
 from shared_code.model import Refused
 from shared_code.pooling.pool import pool
+from shared_code.pooling.receiving import take_in
 from shared_code.releases.published import release_published
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,8 +43,11 @@ def known() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def study() -> Study:
-    return Study.read(ROOT / "config" / "study_published.yaml")
+def study(signing: Any) -> Study:
+    """The protocol, with somebody who types the tables of the five teams."""
+    read = Study.read(ROOT / "config" / "study_published.yaml")
+    typist = Person(roles=["typist"], key=signing.public("tess"))
+    return read.model_copy(update={"people": {"tess": typist}})
 
 
 @pytest.fixture(scope="session")
@@ -52,24 +58,35 @@ def sites(ndl: Path) -> dict[str, Site]:
 
 
 @pytest.fixture(scope="session")
-def expected(sites: dict[str, Site]) -> dict[str, str]:
-    return {name: site.title for name, site in sites.items()}
+def expected(sites: dict[str, Site]) -> dict[str, Site]:
+    return sites
 
 
 @pytest.fixture(scope="session")
-def outbox(sites: dict[str, Site], study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The five packages, as the sites write them."""
+def outbox(sites: dict[str, Site], study: Study, signing: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The five packages, approved and signed by who typed them."""
     folder = tmp_path_factory.mktemp("outbox")
     for name, site in sites.items():
-        release_published(site, study, folder / f"{name}.zip")
+        draft = tmp_path_factory.mktemp("drafts") / f"{name}.zip"
+        release_published(site, study, draft)
+        signing.send(site, study, draft, folder / f"{name}.zip")
     return folder
 
 
 @pytest.fixture(scope="session")
-def pooled(outbox: Path, study: Study, expected: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def received(outbox: Path, study: Study, sites: dict[str, Site], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The inbox after the five packages were taken in."""
+    folder = tmp_path_factory.mktemp("received")
+    for path in sorted(outbox.glob("*.zip")):
+        take_in(path, study, sites, folder / "inbox", folder / "quarantine", dt.date.today())
+    return folder / "inbox"
+
+
+@pytest.fixture(scope="session")
+def pooled(received: Path, study: Study, expected: dict[str, Site], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the coordinating team makes of the five packages."""
     folder = tmp_path_factory.mktemp("coordination")
-    shutil.copytree(outbox, folder / "inbox")
+    shutil.copytree(received, folder / "inbox")
     pool(study, folder / "inbox", folder / "pooled", expected)
     return folder / "pooled"
 

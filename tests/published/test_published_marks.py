@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from shared_code.disclosure import protect
 from shared_code.model import Refused
 from shared_code.pooling.margins import incomplete_margins
 from shared_code.pooling.pool import pool
+from shared_code.pooling.receiving import take_in
 from shared_code.releases import package
 from shared_code.releases.cells import from_csv
 from shared_code.releases.published import release_published
@@ -47,15 +49,32 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture
-def small() -> Study:
+def small(signing: Any) -> Study:
     step = {"method": "change", "table": "monthly", "item": "service", "along": "month",
             "at": "2024-02", "against": "2024-01"}  # fmt: skip
     return Study.model_validate({
         "study": "small", "title": "", "summary": "", "coordinator": "", "index_date": "2024-03-01",
+        "people": {"tess": {"roles": ["typist"], "key": signing.public("tess")}},
         "period": {"start": "2024-01-01", "end": "2024-03-01"}, "disclosure": {"threshold": 1, "rounding": 1},
         "analyses": {"visits": {"title": "Visits", "question": "", "tables_only": True, "results": {"monthly": TABLE},
                                 "pooled": [step]}},
     })  # fmt: skip
+
+
+@pytest.fixture
+def together(small: Study, tmp_path: Path, signing: Any) -> Callable[..., pd.DataFrame]:
+    """Send what lies in the inbox as drafts, take it in, pool it, and give the results for everybody."""
+
+    def pooled(*names: str) -> pd.DataFrame:
+        published = {"studies": ["small"], "extract_date": "2024-04-01", "published": [ENTRY]}
+        sites = {n: Site.model_validate({"site": n, "title": n, "controller": "", **published}) for n in names}
+        for name, site in sites.items():
+            signing.send(site, small, tmp_path / "inbox" / f"{name}.zip", tmp_path / "outbox" / f"{name}.zip")
+            take_in(tmp_path / "outbox" / f"{name}.zip", small, sites, tmp_path / "in", tmp_path / "quarantine", dt.date.today())
+        pool(small, tmp_path / "in", tmp_path / "pooled", sites)
+        return pd.read_csv(tmp_path / "pooled" / "results.csv", keep_default_na=False).query("stratum == ''")
+
+    return pooled
 
 
 @pytest.fixture
@@ -135,12 +154,11 @@ def test_a_range_that_cannot_be_is_a_problem(write: Write) -> None:
         write(changes={(5, "visits"): "<5"}, withheld={"<5": [1, 4]})
 
 
-def test_a_withheld_month_leaves_the_site_out_of_that_month_only(write: Write, small: Study, tmp_path: Path) -> None:
+def test_a_withheld_month_leaves_the_site_out_of_that_month_only(write: Write, together: Callable[..., pd.DataFrame]) -> None:
     for name in ("first", "second", "third"):
         write(name)
     write("third", changes={(1, "visits"): "*", (1, "patients"): "*"}, withheld={"*": [1, None]})
-    pool(small, tmp_path / "inbox", tmp_path / "pooled", {n: n for n in ("first", "second", "third")})
-    results = pd.read_csv(tmp_path / "pooled" / "results.csv", keep_default_na=False).query("stratum == ''")
+    results = together("first", "second", "third")
     monthly = results.query("measure == 'monthly rate' and scope == 'pooled'").set_index("level")
     assert monthly["sites"].to_dict() == {"2024-01": "first; second; third", "2024-02": "first; second"}
     assert monthly["sites_without"].to_dict() == {"2024-01": "", "2024-02": "third"}
@@ -149,12 +167,11 @@ def test_a_withheld_month_leaves_the_site_out_of_that_month_only(write: Write, s
     np.testing.assert_allclose(float(change["estimate"]), 100 * (25 / 29 / (40 / 31) - 1), rtol=1e-9)
 
 
-def test_a_site_without_events_in_one_month_stays_in_the_sum(write: Write, small: Study, tmp_path: Path) -> None:
+def test_a_site_without_events_in_one_month_stays_in_the_sum(write: Write, together: Callable[..., pd.DataFrame]) -> None:
     none = {(row, column): "0" for row in (1, 3, 5) for column in ("patients", "visits")}
     for name in ("first", "second", "third"):
         write(name, changes=none if name == "third" else {})
-    pool(small, tmp_path / "inbox", tmp_path / "pooled", {n: n for n in ("first", "second", "third")})
-    results = pd.read_csv(tmp_path / "pooled" / "results.csv", keep_default_na=False).query("stratum == ''")
+    results = together("first", "second", "third")
     rows = results[results["scope"] == "pooled"].set_index("measure")
     np.testing.assert_allclose(float(rows.loc["change", "estimate"]), 100 * (50 / 29 / (120 / 31) - 1), rtol=1e-9)
     assert rows.loc["change", "sites"] == "first; second; third"

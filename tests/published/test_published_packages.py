@@ -16,27 +16,28 @@ from shared_code.model import Refused
 from shared_code.pooling.inbox import receive
 from shared_code.pooling.pool import pool
 from shared_code.releases import package
+from shared_code.releases.approve import signers_of
 from shared_code.releases.published import release_published
 
 SITE = "ndl_wales"
 
 
 @pytest.fixture(scope="module")
-def place(outbox: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(received: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inbox")
-    shutil.copyfile(outbox / f"{SITE}.zip", folder / f"{SITE}.zip")
+    shutil.copyfile(received / f"{SITE}.zip", folder / f"{SITE}.zip")
     return folder
 
 
-def refused(study: Study, folder: Path, expected: dict[str, str], content: bytes) -> str:
+def refused(study: Study, folder: Path, expected: dict[str, Site], content: bytes) -> str:
     (folder / f"{SITE}.zip").write_bytes(content)
     with pytest.raises(Refused) as refusal:
         receive(study, folder, expected)
     return str(refusal.value)
 
 
-def test_an_unchanged_package_is_accepted(study: Study, outbox: Path, expected: dict[str, str]) -> None:
-    inbox = receive(study, outbox, expected)
+def test_an_unchanged_package_is_accepted(study: Study, received: Path, expected: dict[str, Site]) -> None:
+    inbox = receive(study, received, expected)
     assert list(inbox.releases) == sorted(expected)
     assert not inbox.missing
 
@@ -46,7 +47,7 @@ def test_an_unchanged_package_is_accepted(study: Study, outbox: Path, expected: 
 @example(where=0.0, change=1)
 @example(where=0.999999, change=128)
 def test_one_changed_byte_is_refused_by_name(
-    where: float, change: int, study: Study, outbox: Path, place: Path, expected: dict[str, str]
+    where: float, change: int, study: Study, outbox: Path, place: Path, expected: dict[str, Site]
 ) -> None:
     content = bytearray((outbox / f"{SITE}.zip").read_bytes())
     content[int(where * len(content))] ^= change
@@ -56,14 +57,14 @@ def test_one_changed_byte_is_refused_by_name(
 @settings(max_examples=50, deadline=None)
 @given(kept=st.floats(0, 1, exclude_max=True))
 def test_a_package_cut_short_is_refused_by_name(
-    kept: float, study: Study, outbox: Path, place: Path, expected: dict[str, str]
+    kept: float, study: Study, outbox: Path, place: Path, expected: dict[str, Site]
 ) -> None:
     content = (outbox / f"{SITE}.zip").read_bytes()
     assert f"{SITE}.zip" in refused(study, place, expected, content[: int(kept * len(content))])
 
 
 def test_a_byte_that_claims_compression_is_refused_by_name(
-    study: Study, outbox: Path, place: Path, expected: dict[str, str]
+    study: Study, outbox: Path, place: Path, expected: dict[str, Site]
 ) -> None:
     """The method of the last entry stands 10 bytes into its record in the list of contents; 0 stored, 8 deflated."""
     content = bytearray((outbox / f"{SITE}.zip").read_bytes())
@@ -71,17 +72,16 @@ def test_a_byte_that_claims_compression_is_refused_by_name(
     assert f"{SITE}.zip" in refused(study, place, expected, bytes(content))
 
 
-def test_a_number_changed_with_its_digests_still_needs_the_right_form(
-    study: Study, outbox: Path, place: Path, expected: dict[str, str]
+def test_a_number_changed_with_its_digests_has_no_approval(
+    study: Study, outbox: Path, place: Path, expected: dict[str, Site]
 ) -> None:
-    """Whoever can rewrite the package consistently gets as far as the check of the tables."""
-    manifest, files, _ = package.read(outbox / f"{SITE}.zip")
-    (name,) = files
-    files[name] = files[name].replace(b"admissions_emergency", b"admissions_unknown")
-    package.write(place / f"{SITE}.zip", manifest, files)
-    said = refused(study, place, expected, (place / f"{SITE}.zip").read_bytes())
-    assert f"{SITE}.zip" in said
-    assert "service holds admissions_unknown" in said
+    """Whoever can rewrite the package consistently still lacks the key of the one who typed it."""
+    found = package.opened(outbox / f"{SITE}.zip")
+    name = "tables/hospital_use.monthly.csv"
+    files = {**found.files, name: found.files[name].replace(b"admissions_emergency", b"admissions_unknown")}
+    content, _ = package.as_bytes(found.manifest, files, found.signatures)
+    said = refused(study, place, expected, content)
+    assert f"{SITE}.zip: the signature of {SITE} is under other content" in said
 
 
 def with_other_bands(study: Study) -> Study:
@@ -91,12 +91,12 @@ def with_other_bands(study: Study) -> Study:
 
 
 def test_a_package_of_another_plan_is_not_pooled(
-    study: Study, outbox: Path, expected: dict[str, str], tmp_path: Path
+    study: Study, received: Path, expected: dict[str, Site], tmp_path: Path
 ) -> None:
     other = with_other_bands(study)
     assert digests.plan(other, "hospital_use") != digests.plan(study, "hospital_use")
     with pytest.raises(Refused) as refusal:
-        pool(other, outbox, tmp_path / "pooled", expected)
+        pool(other, received, tmp_path / "pooled", expected)
     for site in expected:
         assert f"{site} ran another plan of hospital_use than this study's" in str(refusal.value)
     assert not (tmp_path / "pooled").exists()
@@ -110,9 +110,9 @@ def test_a_table_in_other_bands_does_not_become_a_package(study: Study, sites: d
 
 
 def test_a_missing_site_is_named_and_the_others_are_pooled(
-    study: Study, outbox: Path, expected: dict[str, str], tmp_path: Path
+    study: Study, received: Path, expected: dict[str, Site], tmp_path: Path
 ) -> None:
-    shutil.copytree(outbox, tmp_path / "inbox")
+    shutil.copytree(received, tmp_path / "inbox")
     (tmp_path / "inbox" / "ndl_leeds.zip").unlink()
     done = pool(study, tmp_path / "inbox", tmp_path / "pooled", expected)
     assert (done["releases"], done["missing"]) == (4, 1)
@@ -132,3 +132,12 @@ def test_the_manifest_says_where_the_numbers_come_from(outbox: Path, ndl: Path, 
         assert manifest["disclosure"]["tables"]["hospital_use.monthly"].get("withheld", 0) == 0
         assert manifest["not_run"] == {}
         assert not manifest["made_up_data"]
+
+
+def test_a_typist_alone_may_send_tables_that_are_public_and_nothing_else(study: Study, sites: dict[str, Site]) -> None:
+    """A site that maps tables of its own needs its own two people, whatever the study says of typists."""
+    published = sites[SITE]
+    assert signers_of(published, study).roles == ("typist",)
+    mapped = published.model_copy(update={"tables": {"person": None}})
+    assert signers_of(mapped, study).roles == ("analyst", "reviewer")
+    assert not signers_of(mapped, study).people and not signers_of(mapped, study).site_keys

@@ -12,6 +12,7 @@ import pytest
 
 from shared_code.config import Site, Study
 from shared_code.releases.cells import from_csv
+from shared_code.releases.package import opened
 from shared_code.releases.published import release_published
 
 SERVICES = ["AE_attendance", "admissions_electives", "admissions_emergency", "outpatient_attendance"]
@@ -189,7 +190,8 @@ def test_the_workbook_and_its_csv_copy_give_the_same_numbers(
 
 def test_the_same_files_give_the_same_bytes(sites: dict[str, Site], study: Study, outbox: Path, tmp_path: Path) -> None:
     release_published(sites["ndl_grampian"], study, tmp_path / "again.zip")
-    assert (tmp_path / "again.zip").read_bytes() == (outbox / "ndl_grampian.zip").read_bytes()
+    assert opened(tmp_path / "again.zip").digest == opened(outbox / "ndl_grampian.zip").digest
+    assert opened(tmp_path / "again.zip").files == opened(outbox / "ndl_grampian.zip").files
 
 
 def test_the_pooled_interval_is_the_least_the_published_numbers_allow(

@@ -56,7 +56,7 @@ def test_cells_come_back_as_they_were(rows):
 def test_the_form_of_a_number():
     cells = pd.DataFrame({"value": [12.0, 0.1 + 0.2, 1e-9, -0.0, np.nan, np.inf], "lower": 1.0, "upper": 2.0})
     lines = to_csv(cells).decode().splitlines()
-    assert [line.split(",")[0] for line in lines[1:]] == ["12", "0.3", "0", "0", "", "inf"]
+    assert [line.split(",")[0] for line in lines[1:]] == ["12", "0.3", "0", "0", "", "INF"]
 
 
 def test_words_that_look_like_numbers_or_nothing_stay_words():

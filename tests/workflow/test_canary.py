@@ -13,6 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.xdist_group("demonstration")
 PEOPLE = 1_000
+PEOPLE_THERE = ("analyst", "reviewer")
 SITE = """\
 site: canaryton
 title: Canaryton
@@ -65,27 +66,44 @@ def canaryton(demonstration, tmp_path_factory):
         source = demonstration.folder / part
         (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / part)
     (folder / "config" / "sites" / "canaryton.yaml").write_text(SITE, "utf-8")
-    people = [recognisable(number) for number in range(PEOPLE)]
-    spoilt = [dict(p) for p in people]
+    recognised = [recognisable(number) for number in range(PEOPLE)]
+    spoilt = [dict(p) for p in recognised]
     for number in range(7):  # free text where a code belongs: the mistake that leaks in most systems
-        spoilt[number]["SEX"] = people[number]["NAME"]
-        spoilt[number]["DOB"] = people[number]["NAME"]
+        spoilt[number]["SEX"] = recognised[number]["NAME"]
+        spoilt[number]["DOB"] = recognised[number]["NAME"]
     write(folder, spoilt)
     os.environ["COHORTIUM_KEY"] = KEY
     try:
         copy = type(demonstration)(folder)
         refused = copy.snakemake("release", site="canaryton")
-        write(folder, people)
+        write(folder, recognised)
         accepted = copy.snakemake("release", "review", site="canaryton")
     finally:
         del os.environ["COHORTIUM_KEY"]
     assert accepted.returncode == 0, accepted.stdout[-2000:] + accepted.stderr[-3000:]
-    inbox = folder / "inbox" / "demonstration"
-    shutil.copytree(demonstration.folder / "inbox" / "demonstration", inbox)
-    shutil.copyfile(folder / "outbox" / "demonstration" / "canaryton.zip", inbox / "canaryton.zip")
+    settings = folder / "config" / "sites" / "canaryton.yaml"
+    keys_folder = tmp_path_factory.mktemp("keys")
+    os.environ["COHORTIUM_KEYS"] = str(keys_folder)
+    try:
+        people = "people:\n" + "".join(f"  {who}: {{roles: [{who}], key: {public_key(copy, who)}}}\n" for who in PEOPLE_THERE)
+        settings.write_text(settings.read_text("utf-8") + people + f"site_key: {public_key(copy, 'canaryton')}\n", "utf-8")
+        by_people = [copy.cohortium("approve", "canaryton", "--by", who, "--reason", "nobody is in it") for who in PEOPLE_THERE]
+        by_people.append(copy.cohortium("send", "canaryton"))
+        shutil.copytree(demonstration.folder / "inbox" / "demonstration", folder / "inbox" / "demonstration")
+        by_people.append(copy.cohortium("receive", "outbox/demonstration/canaryton.zip"))
+    finally:
+        del os.environ["COHORTIUM_KEYS"]
+    assert [done.returncode for done in by_people] == [0, 0, 0, 0], [done.stderr for done in by_people]
     pooled = copy.snakemake("report", demo="no")
     assert pooled.returncode == 0, pooled.stderr[-3000:]
-    return copy, people, [refused, accepted, pooled]
+    return copy, recognised, [refused, accepted, *by_people, pooled]
+
+
+def public_key(copy, name: str) -> str:
+    """Make a key as a person does, and read its public half from what is said."""
+    made = copy.cohortium("keys", "new", name)
+    assert made.returncode == 0, made.stderr
+    return made.stdout.split("site_key: ")[1].strip()
 
 
 def write(folder: Path, people: list[dict[str, str]]) -> None:

@@ -114,6 +114,18 @@ def test_no_small_number_leaves_a_site(demonstration):
             assert (people[people.statistic == "people"].value % 5 == 0).all()
 
 
+def test_two_people_approved_what_left_and_the_site_sent_it(demonstration):
+    for name in SITES:
+        sent = package.opened(demonstration.folder / "outbox" / "demonstration" / f"{name}.zip")
+        draft = package.opened(demonstration.folder / "private" / name / "demonstration" / "release" / f"{name}.zip")
+        assert sent.digest == draft.digest and not draft.signatures
+        assert {one["role"] for one in sent.signatures["approvals"]} == {"analyst", "reviewer"}
+        assert (sent.signatures["sent"]["number"], sent.signatures["sent"]["site"]) == (1, name)
+    verified = demonstration.cohortium("verify", f"inbox/demonstration/{name}.zip")
+    assert verified.returncode == 0, verified.stderr
+    assert "All signatures stand" in verified.stdout and "Every byte fits" in verified.stdout
+
+
 def test_what_leaves_holds_nobody(demonstration):
     """No pseudonym, no date of birth and no name of a file leaves a site or is published."""
     person = pd.read_parquet(demonstration.folder / "private" / "demo_ashvale" / "prepared" / "person.parquet")
@@ -138,14 +150,16 @@ def test_one_site_alone_can_make_its_release(demonstration):
 
 
 def test_the_same_extract_gives_the_same_package_byte_for_byte(demonstration):
-    target = demonstration.folder / "outbox" / "demonstration" / "demo_carrowby.zip"
+    private = Path("private") / "demo_carrowby" / "demonstration" / "release" / "demo_carrowby.zip"
+    target = demonstration.folder / private
     before = target.read_bytes()
-    target.unlink()
+    sent = package.opened(demonstration.folder / "outbox" / "demonstration" / "demo_carrowby.zip")
     shutil.rmtree(demonstration.folder / "private" / "demo_carrowby")
     shutil.rmtree(demonstration.folder / "data" / "demo_carrowby")
-    again = demonstration.snakemake("outbox/demonstration/demo_carrowby.zip")
+    again = demonstration.snakemake(private.as_posix())
     assert again.returncode == 0, again.stderr
     assert target.read_bytes() == before
+    assert package.opened(target).digest == sent.digest
     assert demonstration.snakemake().returncode == 0
 
 
@@ -257,7 +271,7 @@ def test_planted_life_expectancy_comes_back(results, truths):
 
 def test_every_number_can_be_traced_to_releases(demonstration, results):
     digests = {
-        path.stem: package.digest(path.read_bytes())
+        path.stem: package.opened(path).digest
         for path in (demonstration.folder / "inbox" / "demonstration").glob("*.zip")
     }  # fmt: skip
     for row in results.itertuples():

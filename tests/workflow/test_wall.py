@@ -1,4 +1,4 @@
-"""The wall: for a real site no rule ever writes inbox/. Proved from the rules themselves and from the graph."""
+"""The wall: for a real site no rule ever writes outbox/ or inbox/. Proved from the rules themselves and from the graph."""
 
 from __future__ import annotations
 
@@ -41,13 +41,14 @@ def walled(checkout):
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_a_real_site_has_a_package_but_no_way_into_the_inbox(walled, name: str):
-    possible = walled.snakemake("-n", f"outbox/demonstration/{name}.zip")
+def test_a_real_site_has_a_draft_but_no_way_into_the_outbox_or_the_inbox(walled, name: str):
+    possible = walled.snakemake("-n", f"private/{name}/demonstration/release/{name}.zip")
     assert possible.returncode == 0, possible.stderr
-    for config in ({}, {"site": name}):
-        impossible = walled.snakemake("-n", f"inbox/demonstration/{name}.zip", **config)
-        assert impossible.returncode != 0
-        assert "MissingRuleException" in impossible.stdout + impossible.stderr
+    for room in ("outbox", "inbox"):
+        for config in ({}, {"site": name}):
+            impossible = walled.snakemake("-n", f"{room}/demonstration/{name}.zip", **config)
+            assert impossible.returncode != 0
+            assert "MissingRuleException" in impossible.stdout + impossible.stderr
 
 
 def test_the_whole_graph_with_real_sites_carries_only_demonstration_sites(walled):
@@ -58,7 +59,7 @@ def test_the_whole_graph_with_real_sites_carries_only_demonstration_sites(walled
     assert not any(name in dag.stdout for name in REAL)
 
 
-def test_only_one_rule_names_the_inbox_as_its_output():
+def test_only_one_rule_names_the_inbox_as_its_output_and_one_the_outbox():
     """Read the rules as Snakemake itself reads them."""
     from snakemake.api import SnakemakeApi
     from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
@@ -72,16 +73,19 @@ def test_only_one_rule_names_the_inbox_as_its_output():
         writes = {rule.name: [str(o) for o in rule.output] for rule in workflow.rules}
         constraints = {rule.name: rule.wildcard_constraints for rule in workflow.rules}
     into_inbox = [name for name, outputs in writes.items() if any(o.startswith("inbox") for o in outputs)]
-    assert into_inbox == ["carry_demo"]
+    into_outbox = [name for name, outputs in writes.items() if any(o.startswith("outbox") for o in outputs)]
+    assert (into_outbox, into_inbox) == (["approve_demo"], ["carry_demo"])
+    assert constraints["approve_demo"]["site"] == constraints["carry_demo"]["site"]
     allowed = re.compile(constraints["carry_demo"]["site"])
     assert allowed.fullmatch("demo_ashvale") and not any(allowed.fullmatch(name) for name in REAL)
 
 
-def test_the_command_refuses_to_carry_a_real_site(walled):
-    refused = walled.cohortium("carry-demo", "leafield")
-    assert refused.returncode == 1
-    assert "a person carries its release" in refused.stderr
-    assert "Traceback" not in refused.stderr
+def test_the_commands_refuse_to_approve_or_carry_for_a_real_site(walled):
+    for command, words in (("carry-demo", "a person carries its release"), ("approve-demo", "people approve its release")):
+        refused = walled.cohortium(command, "leafield")
+        assert refused.returncode == 1
+        assert words in refused.stderr
+        assert "Traceback" not in refused.stderr
 
 
 def test_a_site_named_demo_without_made_up_data_is_not_carried(walled):
