@@ -38,6 +38,8 @@ from shared_code.methods.predictions import (
     recalibration,
     within_sites,
 )
+from shared_code.methods.profiles import Profile, default_points, pool_profiles, profile_at, profile_of_rates
+from shared_code.methods.profiles_random import bayesian_profiles, random_effects_of_profiles
 from shared_code.methods.quantile_groups import quantile_groups
 from shared_code.methods.rare import mantel_haenszel, peto_odds_ratio, rate_ratio
 from shared_code.methods.rates import expected_events, indirect_rate, rate
@@ -54,6 +56,7 @@ from shared_code.methods.results import (
     MetaAnalysis,
     MetaRegression,
     OneStage,
+    PooledProfile,
     Posterior,
     Ratio,
     SlopeIndex,
@@ -87,13 +90,16 @@ __all__ = [
     "MetaAnalysis",
     "MetaRegression",
     "OneStage",
+    "PooledProfile",
     "Posterior",
+    "Profile",
     "Ratio",
     "SlopeIndex",
     "Standardised",
     "Totals",
     "Trend",
     "auc_from_bins",
+    "bayesian_profiles",
     "bayesian_random_effects",
     "beta_binomial",
     "beta_binomial_ratio",
@@ -110,6 +116,7 @@ __all__ = [
     "correlation",
     "cumulative",
     "cumulative_incidence",
+    "default_points",
     "difference",
     "dobson_rate",
     "egger_p",
@@ -137,9 +144,13 @@ __all__ = [
     "poisson_interval",
     "poisson_normal",
     "poisson_normal_ratio",
+    "pool_profiles",
+    "profile_at",
+    "profile_of_rates",
     "quantile_from_bins",
     "quantile_groups",
     "random_effects",
+    "random_effects_of_profiles",
     "rate",
     "rate_ratio",
     "recalibration",

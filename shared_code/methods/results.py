@@ -194,6 +194,15 @@ class Posterior(Estimate):
 
 
 @dataclass(frozen=True, eq=False)
+class PooledProfile(Estimate):
+    """Hold what pooled likelihood profiles say, on the scale of their points; which limits lie beyond the points."""
+
+    lower_outside: bool
+    upper_outside: bool
+    sites: int
+
+
+@dataclass(frozen=True, eq=False)
 class LeaveOneOut(Interval):
     """Hold the analyses without each site in turn, in input order.
 
