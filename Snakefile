@@ -41,9 +41,16 @@ def extract_of(wildcards):
     if site.made_up:
         return [rooms.extract(site.site) / "truth.json"]
     folder = Path(site.folder)
-    sources = [s for t in site.tables.values() for s in (t, *t.join, *t.look_up)]
+    tables = [*site.tables.values(), *(site.linkage.records.values() if site.linkage else [])]
+    sources = [s for t in tables for s in (t, *t.join, *t.look_up)]
     named = {name for s in sources for name in (s.file, *getattr(s, "files", [])) if name}
     return sorted({path for name in named for path in folder.glob(name)})  # prepare itself says which are missing
+
+
+def links_of(wildcards):
+    """The links, where a site's records come with identifiers only."""
+    site = the_site(wildcards)
+    return [rooms.linkage(site.site) / "linkage.json"] if site.linkage else []
 
 
 def results_of(wildcards):
@@ -91,10 +98,27 @@ rule extract_demo:
         f"python -m shared_code.cli extract-demo {{wildcards.site}} --people {{params.people}} --study {STUDY_FILE} > {{log}} 2>&1"
 
 
+rule link:
+    message: "Link the records of {params.site} to its people"
+    input:
+        extract=extract_of,
+        settings=f"config/sites/{SITE}.yaml",
+        code=code("sources", "linkage"),
+    output:
+        rooms.PRIVATE / SITE / "linkage" / "linkage.json",
+    params:
+        site=lambda wildcards: the_site(wildcards).site,
+    log:
+        rooms.PRIVATE / SITE / "logs" / "link.log",
+    shell:
+        "python -m shared_code.cli link {params.site} > {log} 2>&1"
+
+
 rule prepare:
     message: "Prepare the tables of {params.site}: map, check, write"
     input:
         extract=extract_of,
+        links=links_of,
         settings=f"config/sites/{SITE}.yaml",
         code=code("sources"),
     output:

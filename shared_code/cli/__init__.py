@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shared_code.cli import codelists, ledger, onboarding, releasing
+from shared_code.cli import codelists, ledger, linking, onboarding, releasing
 from shared_code.cli.attack import attack
 from shared_code.cli.template import template
 from shared_code.config import Study
@@ -142,6 +142,7 @@ def generate(check: Annotated[bool, typer.Option(help="only say whether the file
 
 app.add_typer(ledger.app, name="ledger")
 app.command("attack")(attack)
+app.command("link")(linking.link)
 app.command("new-site")(onboarding.new_site)
 app.command("check")(onboarding.check)
 app.command("template")(template)

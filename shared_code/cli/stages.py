@@ -30,13 +30,15 @@ def extract_demo(name: str, people: int, study: Study) -> str:
 
 
 def prepare(name: str, say: Any) -> str:
-    """Turn a site's extract into prepared tables."""
+    """Turn a site's extract into prepared tables; link its records first, where the site asks for it."""
+    from shared_code.cli.linking import link_if_needed
     from shared_code.sources.prepare import prepare as prepare_site
 
     site = Site.read(name)
     site.in_force(dt.date.today())
     _owner_only(name)
     folder = Path(site.folder) if site.folder else rooms.extract(name)
+    link_if_needed(site, say)
     try:
         rows = prepare_site(site, folder, rooms.prepared(name), say)
     except Refused as refused:

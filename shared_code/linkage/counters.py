@@ -41,7 +41,7 @@ COLUMNS = {
     "level": f"value within the stratum: age in bands of ten years on the day of the extract, F or M, one of the five ethnic "
              f"groups, fifth of deprivation (1 = most deprived), yes or no, month of the record; {UNKNOWN} where not known",
     "taken_from": "whose word the level is: that of the record, or that of the index where the source does not say it (then "
-                  "only records of the gold standard can be counted)",
+                  "only linked records can be counted; records, with_identifier and valid_number are missing)",
     "records": "records delivered",
     "with_identifier": "of these, with anything to link by: a number of ten digits, a name, a date of birth or a postcode",
     "valid_number": "of the records, with a valid NHS number",
@@ -67,12 +67,13 @@ COUNTS = ("records", "with_identifier", "valid_number", "linked", *METHODS)
 HIDDEN = {"hidden_right": "right", "hidden_wrong": "wrong", "hidden_missed": "missed"}
 
 
-def counted(source: str, facts: pd.DataFrame, hidden: pd.DataFrame, strata: Sequence[str] = STRATA) -> pd.DataFrame:
+def counted(source: str, facts: pd.DataFrame, hidden: pd.DataFrame, of_index: Sequence[str] = (),
+            strata: Sequence[str] = STRATA) -> pd.DataFrame:  # fmt: skip
     """Count a source's records by stratum: one row a stratum and level, in COLUMNS.
 
-    facts   one row a record: with_identifier, valid_number (true or false), link_method, and those strata its source knows
-    hidden  one row a record of the gold standard: right, wrong, missed (true or false), and every stratum that is known
-            of the record or of the person it was linked to
+    facts     one row a record: with_identifier, valid_number (true or false), link_method, and the strata that are known
+    hidden    one row a record of the gold standard: right, wrong, missed (true or false), and the strata
+    of_index  strata that the source does not know and that were taken from the person a record was linked to
 
     >>> facts = pd.DataFrame({"with_identifier": True, "valid_number": [True, False, False], "link_method": ["D1", "P", "U"]})
     >>> hidden = pd.DataFrame({"right": [True, True, False, True], "wrong": False, "missed": [False, False, True, False]})
@@ -83,27 +84,27 @@ def counted(source: str, facts: pd.DataFrame, hidden: pd.DataFrame, strata: Sequ
     facts = facts.assign(linked=facts["link_method"].ne("U"),
                          **{name: facts["link_method"].eq(method) for name, method in METHODS.items()})  # fmt: skip
     tables = [_stratum(facts.assign(**{EVERYONE: EVERYONE}), hidden.assign(**{EVERYONE: EVERYONE}), EVERYONE)]
-    tables += [_stratum(facts, hidden, name) for name in strata if name in facts or name in hidden]
+    tables += [_stratum(facts, hidden, name, name in of_index) for name in strata if name in facts]
     result = pd.concat(tables, ignore_index=True).assign(source=source)
     return with_coverage(result)[list(COLUMNS)]
 
 
-def _stratum(facts: pd.DataFrame, hidden: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Count one stratum; where the source does not know it, only the gold standard is counted."""
-    mine = _sums(facts.assign(records=True), name, {c: c for c in COUNTS}) if name in facts else None
-    gold = _sums(hidden.assign(hidden=True), name, {"hidden": "hidden", **HIDDEN}) if name in hidden else None
-    parts = [p for p in (mine, gold) if p is not None]
-    both = parts[0] if len(parts) == 1 else parts[0].join(parts[1], how="left")
-    both = both.reindex(columns=[*COUNTS, "hidden", *HIDDEN]).astype("Int64")
-    if gold is not None:
-        both[["hidden", *HIDDEN]] = both[["hidden", *HIDDEN]].fillna(0)
-    both = both.reset_index(names="level")
-    return both.assign(stratum=name, taken_from="record" if mine is not None else "index")
+def _stratum(facts: pd.DataFrame, hidden: pd.DataFrame, name: str, of_index: bool = False) -> pd.DataFrame:
+    """Count one stratum; what the index says is known of linked records only."""
+    rows = facts[facts["linked"]] if of_index else facts
+    mine = _sums(rows.assign(records=True), name, list(COUNTS))
+    if of_index:
+        unknown = pd.array([pd.NA] * len(mine), dtype="Int64")
+        mine = mine.assign(**dict.fromkeys(("records", "with_identifier", "valid_number"), unknown))
+    gold = _sums(hidden.assign(hidden=True, **{new: hidden[old] for new, old in HIDDEN.items()}), name, ["hidden", *HIDDEN])
+    both = mine.join(gold, how="left")
+    both[gold.columns] = both[gold.columns].fillna(0)
+    return both.reset_index(names="level").assign(stratum=name, taken_from="index" if of_index else "record")
 
 
-def _sums(rows: pd.DataFrame, name: str, columns: dict[str, str]) -> pd.DataFrame:
+def _sums(rows: pd.DataFrame, name: str, columns: list[str]) -> pd.DataFrame:
     level = rows[name].astype("string").fillna(UNKNOWN).rename("level")
-    return pd.DataFrame({new: rows[old].astype("int64") for new, old in columns.items()}).groupby(level).sum().sort_index()
+    return rows[columns].astype("int64").groupby(level).sum().astype("Int64").sort_index()
 
 
 def with_coverage(rows: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,8 @@ be NHS numbers (inside the private room) or pseudonyms; nothing here looks at th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
@@ -69,11 +71,11 @@ def _empty_merges() -> pd.DataFrame:
 
 # --- the index --------------------------------------------------------------------------------------------------------
 def build(seen: ir.Table, merges: ir.Table | None = None, attributes: tuple[str, ...] = ATTRIBUTES,
-          identifier: str = "person_id") -> ir.Table:  # fmt: skip
+          identifier: str = "person_id", precedence: Sequence[str] = PRECEDENCE) -> ir.Table:  # fmt: skip
     """Make one row a person from what sources saw of people.
 
     seen    identifier, source, seen_on, and attributes (missing where a source does not know): one row a sighting
-    merges  superseded and current, as `current_ids` gives them
+    merges  superseded and current, as `current_ids` gives them        precedence  sources, the most trusted first
     Columns: identifier; the attributes, resolved; conflicts_<attribute>: how many other values were seen; merged_ids:
     how many ids were folded in; first_seen_<source>, last_seen_<source>; on_spine: seen by general practice.
     """
@@ -84,9 +86,9 @@ def build(seen: ir.Table, merges: ir.Table | None = None, attributes: tuple[str,
         seen = seen.mutate(original=seen[identifier], **{identifier: now}).drop("current")
     else:
         seen = seen.mutate(original=seen[identifier])
-    rank = seen.source.cases(*[(name, place) for place, name in enumerate(PRECEDENCE)], else_=len(PRECEDENCE))
+    rank = seen.source.cases(*[(name, place) for place, name in enumerate(precedence)], else_=len(precedence))
     seen = seen.mutate(rank=rank)
-    found = {"merged_ids": seen.original.nunique() - 1, "on_spine": (seen["rank"] == 0).any()}
+    found = {"merged_ids": seen.original.nunique() - 1, "on_spine": (seen.source == "GP").any()}
     for source in PRECEDENCE:
         here = seen.source == source
         found |= {f"first_seen_{source.lower()}": seen.seen_on.min(where=here),

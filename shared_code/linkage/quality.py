@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
-from shared_code.linkage.run import Linked, link
+from shared_code.linkage.run import Linked, Rows, link
 from shared_code.linkage.settings import Settings
 
 STRATA = ("age_band", "sex", "eth5", "imd5")
@@ -88,12 +90,13 @@ def missed_by(compared: pd.DataFrame, strata: Sequence[str] = STRATA) -> pd.Data
     return pd.concat(tables, ignore_index=True)
 
 
-def gold_standard(records: pd.DataFrame, index: pd.DataFrame, linked: Linked, settings: Settings, most: int = 20_000,
+def gold_standard(records: pd.DataFrame | Path, index: Rows, linked: Linked, settings: Settings, most: int = 20_000,
                   say: Callable[[str], None] = lambda text: None) -> pd.DataFrame:  # fmt: skip
     """Hide the number of records that step D1 linked, link them again with the same model, and compare with D1.
 
     Links that the review lists as "doubtful_number" are no standard and are left out.
     most  records to take, the same ones every time (a fixed shuffle of their order)
+    records  as `run.link` takes them, or the path of a Parquet file, of which only the records taken are read
     Returns what `compare` returns; columns of `records` that are no identifiers (strata) are kept.
     """
     doubtful = linked.review.loc[linked.review["reason"] == "doubtful_number", KEYS]
@@ -101,6 +104,9 @@ def gold_standard(records: pd.DataFrame, index: pd.DataFrame, linked: Linked, se
     sure = sure.merge(doubtful, on=KEYS, how="left", indicator="known").query("known == 'left_only'").drop(columns="known")
     order = np.random.Generator(np.random.PCG64(settings.seed)).permutation(len(sure))[:most]
     sure = sure.sort_values(KEYS).iloc[np.sort(order)]
+    if isinstance(records, Path):
+        records = pd.read_parquet(records, filters=[("record_id", "in", sure["record_id"].tolist())]) if len(sure) else (
+            pq.read_schema(records).empty_table().to_pandas())  # fmt: skip
     hidden = records.merge(sure[KEYS], on=KEYS).assign(nhs_number=pd.NA)
     hidden["nhs_number"] = hidden["nhs_number"].astype("string")
     again = link(hidden, index, settings, model=linked.model, say=say)
@@ -116,7 +122,7 @@ def to_check(linked: Linked, each: int = 50, seed: int = 1) -> pd.DataFrame:
     """
     links = linked.links[linked.links["person_id"].notna()].sort_values(KEYS, ignore_index=True)
     rng = np.random.Generator(np.random.PCG64(seed))
-    drawn = []
+    drawn = [links[[*KEYS, "person_id", "weight_band"]].head(0).assign(stands_for=1.0)]
     for _, band in links.groupby("weight_band", observed=True):
         some = band.iloc[np.sort(rng.permutation(len(band))[:each])]
         drawn.append(some[[*KEYS, "person_id", "weight_band"]].assign(stands_for=len(band) / len(some)))

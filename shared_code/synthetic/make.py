@@ -15,12 +15,13 @@ from shared_code.config import Site
 from shared_code.synthetic.conditions import draw_conditions, make_reference
 from shared_code.synthetic.days import completed_years, day
 from shared_code.synthetic.diagnoses import make_diagnoses
+from shared_code.synthetic.hospital import make_hospital
 from shared_code.synthetic.mortality import death_records, mid_years, population, simulate_deaths
 from shared_code.synthetic.people import local_numbers, make_people, pseudonyms
 from shared_code.synthetic.places import make_places
 from shared_code.synthetic.registrations import make_registrations, registered_on
-from shared_code.synthetic.shapes import NUMBERED, SHAPES
-from shared_code.synthetic.tables import Facts, make_tables
+from shared_code.synthetic.shapes import NUMBERED, SHAPES, WITH_HOSPITAL
+from shared_code.synthetic.tables import ORDER, Facts, make_tables, with_hospital
 from shared_code.synthetic.truth import CONDITION_COLUMNS, ConditionTruth, life_expectancies, planted_summary
 
 FEWEST_PEOPLE = 500
@@ -48,13 +49,23 @@ def make_extract(site: Site, people: int, folder: Path, index_date: dt.date = dt
         raise ValueError(f"{site.site} has no demonstration settings: only made-up sites can be made")
     if people < FEWEST_PEOPLE:
         raise ValueError(f"{people} people are too few for a made-up site: at least {FEWEST_PEOPLE}")
-    facts, truth = simulate(site, people, index_date, period_start)
     settings = site.demonstration
-    numbered = settings.shape in NUMBERED
+    if settings.hospital and settings.shape not in WITH_HOSPITAL:
+        raise ValueError(f"the shape {settings.shape} has no hospital with identifiers: only {', '.join(WITH_HOSPITAL)} have")
+    facts, truth = simulate(site, people, index_date, period_start)
+    numbered = settings.shape in NUMBERED or settings.hospital
     identifiers = (local_numbers if numbered else pseudonyms)(settings.seed, people)
     tables = make_tables(facts, identifiers)
+    if settings.hospital:
+        hospital = make_hospital(facts.people, facts.places, facts.diagnoses, settings.seed, day(index_date),
+                                 settings.hospital == "episodes")  # fmt: skip
+        tables = with_hospital(tables, facts, hospital, settings.seed)
+        meant = [int(identifiers[row]) if row >= 0 else None for row in hospital.meant]
+        rows = zip(hospital.records["record"], meant, (e.strip() for e in hospital.errors), strict=True)
+        truth["linkage"] = {"hospital": {"columns": ["record", "person", "errors"], "rows": [list(row) for row in rows]},
+                            "superseded": len(hospital.superseded)}  # fmt: skip
     tables = {name: table for name, table in tables.items() if name not in settings.lacks}
-    truth["rows"] = {name: len(table) for name, table in tables.items()}
+    truth["rows"] = {name: len(table) for name, table in tables.items() if name in ORDER}
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))

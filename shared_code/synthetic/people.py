@@ -23,6 +23,7 @@ FROM_ELSEWHERE = 0.2  # share of those who came from outside the site
 YEARS_OF_MOVES = 12
 SURVIVAL_YEARS = 105
 CARE_HOME = {75: 0.03, 85: 0.12, 90: 0.22}  # share living in a care home from this age on
+TWINS = 0.012  # share of people who are a twin of the one before, at sites that deliver names
 NOWHERE = -1  # no earlier address
 OUTSIDE = -2  # an earlier address outside the site
 
@@ -35,6 +36,7 @@ class People:
     ethnicity letter, "" where nothing is recorded; group indexes planted.ETHNIC_GROUPS
     area      small area now (or last); earlier: the one before, NOWHERE or OUTSIDE; moved: first day in `area`
     entry     first day of the period lived in the site; death: day of death or NEVER
+    twin      whether the person before is a twin: same birthday, area and ethnic group (only where names are delivered)
     """
 
     sex: np.ndarray
@@ -50,6 +52,7 @@ class People:
     entry: np.ndarray
     death: np.ndarray
     care_home: np.ndarray
+    twin: np.ndarray
 
     def __len__(self) -> int:
         return len(self.birth)
@@ -72,9 +75,13 @@ def make_people(site: Site, places: Places, people: int, start: int, end: int) -
     imd = places.imd10[area] - 1
     letters, group_of, weights = _ethnicity(settings.ethnicity)
     letter = draw(rng, weights, imd)
+    twin = _twins(settings.seed, people) if settings.hospital else np.zeros(people, dtype=bool)
+    for one in (area, imd, letter):
+        one[twin] = one[np.flatnonzero(twin) - 1]
     group = group_of[letter]
     sex = (rng.random(people) >= 0.505).astype(np.int64)
     birth = _births(rng, sex, imd, group, start, end)
+    birth[twin] = birth[np.flatnonzero(twin) - 1]
     recorded = np.where(rng.random(people) < SEX_NOT_KNOWN, rng.integers(2, 4, people), sex)
     moves = _moves(stream(settings.seed, "addresses"), places, area, birth, start, end)
     entry = np.maximum(np.maximum(birth, start), np.where(moves["earlier"] == OUTSIDE, moves["moved"], start))
@@ -84,8 +91,15 @@ def make_people(site: Site, places: Places, people: int, start: int, end: int) -
         share[age >= youngest] = chance
     return People(
         sex=sex, recorded_sex=recorded, birth=birth, ethnicity=letters[letter], group=group, area=area, entry=entry,
-        death=np.full(people, NEVER, dtype=np.int64), care_home=rng.random(people) < share, **moves,
+        death=np.full(people, NEVER, dtype=np.int64), care_home=rng.random(people) < share, twin=twin, **moves,
     )  # fmt: skip
+
+
+def _twins(seed: int, people: int) -> np.ndarray:
+    """Choose who is the twin of the person before; nobody is a triplet."""
+    chosen = stream(seed, "twins").random(people) < TWINS
+    chosen[0] = False
+    return chosen & ~np.concatenate([[False], chosen[:-1]])
 
 
 def _ethnicity(weights: dict[str, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

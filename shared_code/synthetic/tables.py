@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from shared_code.synthetic.diagnoses import SOURCES, STATUSES
+from shared_code.synthetic.chance import stream
+from shared_code.synthetic.diagnoses import NOISE, SOURCES, STATUSES
+from shared_code.synthetic.hospital import Hospital
 from shared_code.synthetic.people import SEXES, People
 from shared_code.synthetic.places import IMD_VERSION, WARD_VINTAGE, Places
 from shared_code.synthetic.registrations import TYPES, addresses
@@ -80,3 +82,32 @@ def named(codes: np.ndarray, names: tuple[str, ...]) -> pd.Categorical:
 
 def _by_person(row: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[np.argsort(row, kind="stable")].reset_index(drop=True)
+
+
+def with_hospital(tables: dict[str, pd.DataFrame], facts: Facts, hospital: Hospital, seed: int) -> dict[str, pd.DataFrame]:
+    """Let the register carry names and numbers, and the hospital's diagnoses its own record numbers instead of people.
+
+    Adds the tables `hospital` (records with identifiers, as typed) and `superseded`, and column record to condition_event.
+    """
+    people, register = facts.people, hospital.register
+    person = tables["person"].assign(
+        **{c: register[c] for c in ("nhs_number", "surname", "forename", "postcode")},
+        lsoa21=facts.places.lsoa21[people.area].astype(object), death_date=people.death,
+    )  # fmt: skip
+    events, theirs = tables["condition_event"], hospital.diagnosis >= 0
+    number = hospital.records["record"].to_numpy(dtype=object)
+    events = events.assign(record=np.where(theirs, number[hospital.diagnosis], None))
+    events["person_id"] = events["person_id"].astype(object).where(~theirs, None)
+    rng = stream(seed, "diagnoses of strangers")
+    codes = np.array([c for c in NOISE if not c.isdigit()] + ["E119", "I10", "J449"], dtype=object)
+    count = len(hospital.strangers)
+    unknown = pd.DataFrame({
+        "event_id": len(events) + 1 + np.arange(count), "person_id": None, "code": codes[rng.integers(0, len(codes), count)],
+        "code_system": named(np.ones(count, dtype=np.int64), ("SCT", "ICD10")),
+        "event_date": hospital.records["seen_on"].to_numpy()[hospital.strangers],
+        "source": named(np.ones(count, dtype=np.int64), SOURCES),
+        "status": named(np.zeros(count, dtype=np.int64), STATUSES), "record": number[hospital.strangers],
+    })  # fmt: skip
+    events = pd.concat([events, unknown], ignore_index=True)
+    events["person_id"] = events["person_id"].astype(object).where(events["person_id"].notna(), None)
+    return tables | {"person": person, "condition_event": events, "hospital": hospital.records, "superseded": hospital.superseded}

@@ -15,12 +15,13 @@ def rows() -> pd.DataFrame:
     facts = pd.DataFrame({
         "with_identifier": [True] * 9 + [False], "valid_number": [True] * 6 + [False] * 4,
         "link_method": ["D1"] * 5 + ["U", "D2", "D3", "P", "U"], "sex": ["F"] * 5 + ["M"] * 4 + [None],
+        "eth5": ["White", "White", "Asian", "Asian", None, None, "White", "White", None, None],
     })  # fmt: skip
     hidden = pd.DataFrame({
         "right": [True, True, True, False, False], "wrong": [False] * 4 + [True], "missed": [False] * 3 + [True, True],
         "sex": ["F", "F", "F", "F", "F"], "eth5": ["White", "White", "Asian", "Asian", None],
     })  # fmt: skip
-    return counted("hospital", facts, hidden).set_index(["stratum", "level"])
+    return counted("hospital", facts, hidden, of_index=["eth5"]).set_index(["stratum", "level"])
 
 
 def test_counts_by_hand(rows):
@@ -46,7 +47,9 @@ def test_recall_and_correction(rows):
 
 def test_what_the_source_does_not_say_comes_from_the_index(rows):
     assert set(rows.loc["eth5", "taken_from"]) == {"index"} and set(rows.loc["sex", "taken_from"]) == {"record"}
-    assert rows.loc["eth5", "records"].isna().all()  # nothing is said of records that are not in the gold standard
+    assert rows.loc["eth5", "records"].isna().all()  # of an unlinked record the index says nothing
+    assert rows.loc["eth5", "linked"].to_dict() == {"Asian": 2, "Unknown": 2, "White": 4}
+    assert rows.loc[("eth5", "White"), "expected"] == 4 and rows.loc[("eth5", "White"), "linked_d1"] == 2
     assert rows.loc[("eth5", "White"), "recall"] == 1 and rows.loc[("eth5", "Unknown"), "hidden_wrong"] == 1
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from shared_code.config import Site
+from shared_code.linkage.site import link_site
 from shared_code.sources.prepare import prepare
 from shared_code.synthetic import make_extract
 
@@ -20,13 +21,17 @@ PEOPLE = 2000
 
 @dataclass
 class Made:
-    """Hold an extract, its truth, and the prepared tables the site file makes of it."""
+    """Hold an extract, its truth, and the prepared tables the site file makes of it.
+
+    unlinked  table -> source -> rows, and unlinked: rows of people that no link leads to, which are left out
+    """
 
     site: Site
     people: int
     folder: Path
     truth: dict[str, Any]
     tables: dict[str, pd.DataFrame]
+    unlinked: dict[str, dict[str, dict[str, int]]]
 
 
 @pytest.fixture(scope="session", params=sorted(path.stem for path in SITES.glob("demo_*.yaml")))
@@ -36,7 +41,10 @@ def made(request, tmp_path_factory) -> Made:
     make_extract(site, PEOPLE, room / "extract")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COHORTIUM_KEY", bytes(range(32)).hex())
+        if site.linkage:
+            link_site(site, room / "extract", room)
         prepare(site, room / "extract", room / "prepared")
+    unlinked = json.loads((room / "prepared" / "prepared.json").read_text(encoding="utf-8"))["unlinked"]
     tables = {name: pd.read_parquet(room / "prepared" / f"{name}.parquet") for name in site.tables}
     truth = json.loads((room / "extract" / "truth.json").read_text(encoding="utf-8"))
-    return Made(site, PEOPLE, room / "extract", truth, tables)
+    return Made(site, PEOPLE, room / "extract", truth, tables, unlinked)

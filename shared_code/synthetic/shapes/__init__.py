@@ -14,4 +14,6 @@ SHAPES = {
 }  # fmt: skip
 NUMBERED = ("sqlite",)  # shapes that carry the site's own patient numbers instead of pseudonyms
 
-__all__ = ["NUMBERED", "SHAPES"]
+WITH_HOSPITAL = ("stata", "sqlite")  # shapes that can deliver a hospital's records with identifiers only
+
+__all__ = ["NUMBERED", "SHAPES", "WITH_HOSPITAL"]

@@ -45,7 +45,7 @@ def _kind(column: str, values: Any) -> str:
 NAMES = {
     "person": "patient", "person_address": "residence", "gp_registration": "registration",
     "condition_event": "diagnosis", "death": "mortality", "area_lookup": "small_area",
-    "area_population": "population_estimate",
+    "area_population": "population_estimate", "hospital": "hospital_episode", "superseded": "merged_nhs_number",
 }  # fmt: skip
 
 
@@ -59,7 +59,10 @@ def _person(t: pd.DataFrame, seed: int) -> dict[str, Any]:
         "pat_no": t["person_id"], "dob_ymd": _ymd(t["birth"]), "ethnic_cat": coded(t["ethnicity16"], _SAME),
         "gender": coded(t["sex"], {"F": "female", "M": "male", "I": "other", "U": "unknown"}),
         "in_care_home": t["carehome_flag"],
-    }  # fmt: skip
+    } | ({
+        "nhs_no": t["nhs_number"], "family_name": t["surname"], "given_name": t["forename"], "postcode": t["postcode"],
+        "lsoa": t["lsoa21"], "died_ymd": _ymd(t["death_date"]),
+    } if "nhs_number" in t else {})  # fmt: skip
 
 
 def _address(t: pd.DataFrame, seed: int) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def _diagnosis(t: pd.DataFrame, seed: int) -> dict[str, Any]:
         "term": typed(seed, "diagnoses", t["code"], icd10, {dotted: 0.6, filled: 0.4}),
         "origin": coded(t["source"], {"GP": 1, "APC": 2}),
         "verification": coded(t["status"], {"active": "confirmed", "history": "past", "family": "relative"}),
-    }  # fmt: skip
+    } | ({"episode_no": t["record"]} if "record" in t else {})  # fmt: skip
 
 
 def _death(t: pd.DataFrame, seed: int) -> dict[str, Any]:
@@ -109,7 +112,27 @@ def _population(t: pd.DataFrame, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _hospital(t: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Write the hospitals' episodes, each with the patient's details as they were typed."""
+    return {
+        "episode_no": t["record"], "hospital": t["provider"], "admitted_ymd": _ymd(t["seen_on"]),
+        "nhs_no": _spaced(t["nhs_number"]), "born": text_dates(t["date_of_birth"], "%d.%m.%Y", None),
+        "gender": np.where(t["sex"] == "M", "male", "female"), "postcode": t["postcode"],
+        "no_fixed_abode": np.where(t["homeless"] == 1, "yes", "no"),
+        "family_name": t["surname"], "given_name": t["forename"],
+    }  # fmt: skip
+
+
+def _superseded(t: pd.DataFrame, seed: int) -> dict[str, Any]:
+    return {"old_nhs_no": t["superseded"], "new_nhs_no": t["current"]}
+
+
+def _spaced(numbers: pd.Series) -> np.ndarray:
+    """Write NHS numbers as people read them, 999 000 0018."""
+    return np.array([None if n is None else f"{n[:3]} {n[3:6]} {n[6:]}" for n in numbers], dtype=object)
+
+
 COLUMNS = {
     "person": _person, "person_address": _address, "gp_registration": _registration, "condition_event": _diagnosis,
-    "death": _death, "area_lookup": _area, "area_population": _population,
+    "death": _death, "area_lookup": _area, "area_population": _population, "hospital": _hospital, "superseded": _superseded,
 }  # fmt: skip

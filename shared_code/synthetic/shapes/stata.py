@@ -44,11 +44,11 @@ def write_stata(tables: dict[str, pd.DataFrame], folder: Path, seed: int, on: dt
         )  # fmt: skip
 
 
-DATES = ("dob_m", "adr_from", "adr_to", "reg_from", "reg_to", "dx_date", "dod", "dor")
+DATES = ("dob_m", "dob", "adr_from", "adr_to", "reg_from", "reg_to", "dx_date", "dod", "dor", "lastseen")
 FILES = {
     "person": "persons.dta", "person_address": "addresses.dta", "gp_registration": "gplist.dta",
     "condition_event": "diagnoses.dta", "death": "deaths.dta", "area_lookup": "geography.dta",
-    "area_population": "population.dta",
+    "area_population": "population.dta", "hospital": "hospital_patients.dta", "superseded": "merged_nhs_numbers.dta",
 }  # fmt: skip
 
 
@@ -61,7 +61,10 @@ def _person(t: pd.DataFrame, rng: np.random.Generator, seed: int) -> dict[str, A
         "pid": t["person_id"], "dob_m": first_of_month(t["birth"]),
         "sex": coded(t["sex"], {"F": 0, "M": 1, "I": 2, "U": 9}, 9, np.int8),
         "carehome": t["carehome_flag"].astype(np.int8),
-    }  # fmt: skip
+    } | ({
+        "nhsno": t["nhs_number"], "sname": t["surname"], "fname": t["forename"], "dob": t["birth"], "postcode": t["postcode"],
+        "lsoa": t["lsoa21"], "dod": t["death_date"],
+    } if "nhs_number" in t else {})  # fmt: skip
 
 
 def _ethnicity(t: pd.DataFrame, rng: np.random.Generator) -> dict[str, Any]:
@@ -88,7 +91,7 @@ def _diagnosis(t: pd.DataFrame, rng: np.random.Generator, seed: int) -> dict[str
         "code": typed(seed, "diagnoses", t["code"], icd10, styles), "codesys": _spelled(rng, t, "code_system"),
         "dx_date": t["event_date"], "source": _spelled(rng, t, "source"),
         "status": coded(t["status"], {"active": 1, "history": 2, "family": 3}, np.nan, float),
-    }  # fmt: skip
+    } | ({"pid": t["person_id"].astype(float), "hospno": _text(t["record"])} if "record" in t else {})  # fmt: skip
 
 
 def _death(t: pd.DataFrame, rng: np.random.Generator, seed: int) -> dict[str, Any]:
@@ -113,7 +116,26 @@ def _population(t: pd.DataFrame, rng: np.random.Generator, seed: int) -> dict[st
     }  # fmt: skip
 
 
+def _hospital(t: pd.DataFrame, rng: np.random.Generator, seed: int) -> dict[str, Any]:
+    """Write the hospital's list of patients as its clerks typed it."""
+    return {
+        "hospno": t["record"], "nhsno": _text(t["nhs_number"]), "sname": _text(t["surname"]), "fname": _text(t["forename"]),
+        "dob": t["date_of_birth"], "sex": np.where(t["sex"] == "M", 1, 0).astype(np.int8), "postcode": _text(t["postcode"]),
+        "ethnic": _text(t["ethnicity16"]), "nfa": t["homeless"].astype(np.int8), "lastseen": t["seen_on"],
+        "hospital": t["provider"], "lsoa": t["lsoa21"],
+    }  # fmt: skip
+
+
+def _superseded(t: pd.DataFrame, rng: np.random.Generator, seed: int) -> dict[str, Any]:
+    return {"oldno": t["superseded"], "newno": t["current"]}
+
+
+def _text(column: pd.Series) -> np.ndarray:
+    """Write text; Stata knows no missing one."""
+    return column.astype(object).where(column.notna(), "").to_numpy()
+
+
 COLUMNS = {
     "person": _person, "person_address": _address, "gp_registration": _registration, "condition_event": _diagnosis,
-    "death": _death, "area_lookup": _area, "area_population": _population,
+    "death": _death, "area_lookup": _area, "area_population": _population, "hospital": _hospital, "superseded": _superseded,
 }  # fmt: skip
