@@ -56,7 +56,8 @@ class Earlier:
 def earlier(folder: Path) -> Earlier:
     """Read what an earlier linkage left."""
     versions = json.loads((folder / "versions.json").read_text("utf-8")) if (folder / "versions.json").is_file() else []
-    index, merges = ((pd.read_parquet(folder / f) if (folder / f).is_file() else None) for f in ("index.parquet", "merges.parquet"))
+    kept = [folder / name for name in ("index.parquet", "merges.parquet")]
+    index, merges = (pd.read_parquet(path) if path.is_file() else None for path in kept)
     checked = pd.read_csv(folder / CHECKED, dtype="string") if (folder / CHECKED).is_file() else None
     return Earlier(max((v["version"] for v in versions), default=0), tuple(versions), index, merges, checked)
 
@@ -97,7 +98,8 @@ def digest(site: Site, folder: Path) -> str:
     """Digest what a linkage depends on: settings, and name, size and time of every file it may read."""
     assert site.linkage is not None
     sources = [*site.linkage.records.values(), *([site.linkage.superseded] if site.linkage.superseded else [])]
-    named = {n for s in sources for x in (s, *getattr(s, "join", []), *getattr(s, "look_up", [])) for n in (x.file, *x.files) if n}
+    places = [place for s in sources for place in (s, *getattr(s, "join", []), *getattr(s, "look_up", []))]
+    named = {name for place in places for name in (place.file, *place.files) if name}
     files = sorted({path for name in named for path in folder.glob(name) if path.is_file()})
     areas = site.tables["area_lookup"].model_dump(mode="json") if "area_lookup" in site.tables else None
     return of_json([site.linkage.model_dump(mode="json"), site.extract_date, areas, LINKER_VERSION,
@@ -113,8 +115,8 @@ def up_to_date(site: Site, folder: Path, target: Path) -> bool:
 def _links(source: Source, site: str, key: bytes) -> pd.DataFrame:
     facts = source.facts
     record = [record_pseudonym(key, site, source.name, str(r)) for r in facts["record"]]
-    return pd.DataFrame({"record": record, "person_id": facts["person_id"], "link_method": facts["link_method"].astype("category"),
-                         "weight_band": facts["weight_band"].astype("category"), "linker_version": LINKER_VERSION})  # fmt: skip
+    words = {name: facts[name].astype("category") for name in ("link_method", "weight_band")}
+    return pd.DataFrame({"record": record, "person_id": facts["person_id"], **words, "linker_version": LINKER_VERSION})
 
 
 def _seen(connection: Any, site: Site, sources: list[Source], people: People) -> None:
@@ -126,7 +128,8 @@ def _seen(connection: Any, site: Site, sources: list[Source], people: People) ->
         connection.con.register(f"who_{source.name}", who[who["person_id"].notna()])
         parts.append(f"""SELECT w.original AS person_id_seen, w.person_id, '{source.name}' AS source_name,
             '{source.settings.kind}' AS source, {place == 0} AS is_index, seen_on, death_date, provider, practice_code, lsoa21,
-            sex, date_trunc('month', birth)::DATE AS birth_month FROM tidy_{source.name} t JOIN who_{source.name} w USING (row)""")
+            sex, date_trunc('month', birth)::DATE AS birth_month
+            FROM tidy_{source.name} t JOIN who_{source.name} w USING (row)""")
     connection.con.execute(f"CREATE OR REPLACE TABLE sightings AS {' UNION ALL '.join(parts)}")
     connection.con.execute("CREATE OR REPLACE VIEW seen AS SELECT * EXCLUDE (source, source_name), source_name AS source "
                            "FROM sightings")  # fmt: skip

@@ -56,8 +56,8 @@ def people_of(connection: Any, site: str, key: bytes, index: str, others: list[s
     original = register["number"].map(ids).astype(object)
     original[~has] = own
     pairs = _pairs(connection, key, listed, settings)
-    known = None if history is None else as_of(history)
-    fresh = pairs if known is None else pairs.merge(known, how="left", indicator="seen").query("seen == 'left_only'")[pairs.columns]
+    known = pairs.head(0) if history is None else as_of(history)
+    fresh = pairs.merge(known, how="left", indicator="seen").query("seen == 'left_only'")[pairs.columns]
     merges = add_merges(history, fresh, version) if len(fresh) else history
     steps = current_ids(merges) if merges is not None else pd.DataFrame({"superseded": [], "current": []})
     current = dict(zip(steps["superseded"], steps["current"], strict=True))

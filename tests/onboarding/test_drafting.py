@@ -57,12 +57,13 @@ def test_ways_of_reading_are_guessed_right(drafted):
         theirs = committed.tables[table]
         assert (settings.delimiter, settings.number) == (theirs.delimiter, theirs.number)
         assert [j.file for j in settings.join] == [j.file for j in theirs.join]
-        assert len(settings.rows) == len(theirs.rows)
+        linked = any("person_id" in row.columns for row in theirs.rows)  # by number of the source: a draft knows no linkage
+        assert len(settings.rows) == (0 if linked else len(theirs.rows))
         for name, mapped in settings.columns.items():
             known = theirs.columns.get(name)
             if known is None or known.from_ != mapped.from_:
                 continue
-            assert (mapped.date, mapped.pseudonymise, mapped.icd10) == (known.date, known.pseudonymise, known.icd10)
+            assert (mapped.date, mapped.hides, mapped.icd10) == (known.date, known.hides, known.icd10)
             for code, value in mapped.values.items():
                 assert known.values.get(code, code.upper()) == value, (table, name, code)
 
