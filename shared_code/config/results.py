@@ -92,6 +92,7 @@ class ResultsTable(Strict):
     dimensions: dict[str, Dimension]
     sets: list[list[str]] = [[]]
     once: bool = False  # events layout: an event can happen to a person only once (a death)
+    sensitive: bool = False  # counts layout: that nobody of a small group has it is withheld as well
 
     @classmethod
     def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:

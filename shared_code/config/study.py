@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared_code.config.models import Model
 from shared_code.config.people import Person, shared_keys
+from shared_code.config.policy import Policy
 from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.results import Dimension, ResultsTable, months_between
 from shared_code.config.steps import step_faults
@@ -33,41 +34,6 @@ class Period(Strict):
         if self.end <= self.start:
             raise ValueError(f"the period ends ({self.end}) before it starts ({self.start})")
         return self
-
-
-class Policy(Strict):
-    """Disclosure rules. A site may be stricter than the study, never looser.
-
-    threshold  counts of 1 to threshold - 1 people are withheld; 1 switches withholding off (tests only)
-    rounding   released counts are rounded half up to a multiple of this; 1 = not rounded
-    """
-
-    rule_set: Literal["NET10"] = "NET10"
-    threshold: int = Field(10, ge=1)
-    rounding: int = Field(5, ge=1)
-
-    @model_validator(mode="after")
-    def _protects(self) -> Policy:
-        if self.threshold == 2:
-            raise ValueError("a threshold of 2 withholds only the count 1, and so tells it; take 3 or more")
-        return self
-
-    def stricter(self, site: Policy | None) -> Policy:
-        """Take the stricter of the study's and the site's rules, setting by setting; what a site leaves out is the study's."""
-        given = site.model_dump(include=site.model_fields_set & {"threshold", "rounding"}) if site else {}
-        return self.model_copy(update={name: max(getattr(self, name), value) for name, value in given.items()})
-
-    @property
-    def smallest_shown(self) -> int:
-        """Give the smallest count of people that may be shown: it is, and is rounded to, the threshold or more.
-
-        >>> Policy(threshold=10, rounding=5).smallest_shown, Policy(threshold=12, rounding=5).smallest_shown
-        (10, 13)
-        """
-        if self.threshold == 1:
-            return 1
-        multiple = -(-self.threshold // self.rounding) * self.rounding
-        return max(self.threshold, multiple - self.rounding // 2)
 
 
 class Step(BaseModel):

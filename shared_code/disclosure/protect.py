@@ -1,46 +1,112 @@
-"""The one door through which numbers leave: every results table of a release goes through `protect` together."""
+"""The one door through which numbers leave: every results table of a release goes through `protect` together.
+
+How ranges are published: a withheld number carries the range that follows from its class on a public ladder (1-19, 20-49,
+50-99, … at a threshold of 10) and from everything else that is published: totals, parts, denominators. Small numbers and
+numbers withheld to protect them are treated alike; see `ranges`. A rounded number carries the numbers that round to it.
+Totals that are declared in the `sets` of a table are published like any other number and make these ranges tighter:
+the sum of the withheld parts of a published total is known to within its rounding.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from shared_code.config.study import Policy, ResultsTable
+from shared_code.disclosure.build import build
 from shared_code.disclosure.forms import Earlier, Protected
-from shared_code.disclosure.rules import GUARDS
+from shared_code.disclosure.ranges import Ranges, publish
+from shared_code.disclosure.rules import GUARDS, Frames
+from shared_code.disclosure.search import Pattern, choose
+from shared_code.disclosure.system import LINEAR, SUM, System
 from shared_code.model import CELL_COLUMNS, LAYOUTS
 
+COMPLEMENTARY = "withheld so that a smaller number cannot be computed"
+RULE = "withheld by the rule of its layout"
+FOLLOWS = "withheld together with another number of its row"
 
-def protect(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], ledger: Sequence[Earlier], policy: Policy
-            ) -> Protected:  # fmt: skip
+Tables = Mapping[str, tuple[ResultsTable, pd.DataFrame]]
+
+
+def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy) -> Protected:
     """Turn unprotected results tables into the cells that may be released.
 
     tables  name -> (declaration, wide table)
-    ledger  the site's earlier releases. This first guard judges each cell by itself and rounds, so it has
-            no rule for earlier releases yet: it refuses to run when there are any, rather than ignore them.
-    policy  threshold and rounding
+    ledger  the site's earlier releases. There is no rule for earlier releases yet: it refuses to run when there are
+            any, rather than ignore them.
+    policy  threshold, rounding and dominance
     Gives the cells of every table, sorted, nothing left out. Withheld values are empty and carry the range they are
     known to lie in.
     Raises ValueError for a layout that has no rule: what cannot be judged does not leave.
     """
     if len(ledger):
         raise ValueError("this site has released before: a second release needs the comparison with the ledger")
-    # A count that passes the threshold but rounds to a number below it would look like one that does not.
-    policy = policy.model_copy(update={"threshold": policy.smallest_shown})
-    released = {}
-    for name, (declared, table) in tables.items():
+    for name, (declared, _) in tables.items():
         if declared.layout not in GUARDS:
             raise ValueError(f"{name}: the layout {declared.layout} has no disclosure rule")
-        guarded = GUARDS[declared.layout](table.reset_index(drop=True), declared, policy)
-        dimensions = list(declared.dimensions)
-        keys = table[dimensions].reset_index(drop=True).astype(str)
-        parts = [
-            keys.join(guarded[statistic]).assign(statistic=statistic) for statistic in LAYOUTS[declared.layout].statistics
-        ]
-        cells = pd.concat(parts, ignore_index=True)[[*dimensions, *CELL_COLUMNS]]
-        released[name] = cells.sort_values([*dimensions, "statistic"], ignore_index=True)
+    # A count that passes the threshold but rounds to a number below it would look like one that does not.
+    policy = policy.model_copy(update={"threshold": policy.smallest_shown})
+    tables = {name: (declared, _in_order(declared, table)) for name, (declared, table) in sorted(tables.items())}
+    frames = {name: _judged(declared, table, policy) for name, (declared, table) in tables.items()}
+    system = build(tables, frames, policy)
+    pattern = choose(system)
+    ranges = publish(system, pattern.withheld, policy.threshold)
+    released = {}
+    for name, (declared, table) in tables.items():
+        released[name] = _cells(name, declared, table, frames[name], system, pattern, ranges)
     return Protected(released)
+
+
+def _judged(declared: ResultsTable, table: pd.DataFrame, policy: Policy) -> Frames:
+    """Apply the rule of a layout to every row; a rule that gives no reasons has one reason."""
+    frames = GUARDS[declared.layout](table, declared, policy)
+    for name, cells in frames.items():
+        if "reason" not in cells:
+            frames[name] = cells.assign(reason=np.where(cells["status"] == "withheld", RULE, ""))
+    return frames
+
+
+def _in_order(declared: ResultsTable, table: pd.DataFrame) -> pd.DataFrame:
+    """Sort the rows, so that their order decides nothing."""
+    dimensions = list(declared.dimensions)
+    order = table[dimensions].astype(str).sort_values(dimensions, kind="stable").index
+    return table.loc[order].reset_index(drop=True)
+
+
+def _cells(name: str, declared: ResultsTable, table: pd.DataFrame, frames: Frames, system: System, pattern: Pattern,
+           ranges: Ranges) -> pd.DataFrame:  # fmt: skip
+    """Write the cells of one table: values that may be shown, ranges for those that may not."""
+    dimensions = list(declared.dimensions)
+    keys = table[dimensions].astype(str)
+    hidden = {}
+    for statistic in LAYOUTS[declared.layout].statistics:
+        at = system.cells.get((name, statistic))
+        hidden[statistic] = (frames[statistic]["status"] == "withheld").to_numpy() if at is None else (
+            (at >= 0) & pattern.withheld[at])  # fmt: skip
+    follows = LINEAR[declared.layout].follows if declared.layout in LINEAR else {}
+    parts = []
+    for statistic in LAYOUTS[declared.layout].statistics:
+        cells, at = frames[statistic].copy(), system.cells.get((name, statistic))
+        more = hidden[statistic].copy()
+        for other in follows.get(statistic, ()):
+            more |= hidden[other]
+        more &= (cells["status"].isin(["ok", "rounded"]) | (cells["status"] == "withheld")).to_numpy()
+        shown = cells["status"].isin(["ok", "rounded"]).to_numpy()
+        cells.loc[more & shown, "reason"] = COMPLEMENTARY
+        cells.loc[more, "status"] = "withheld"
+        cells.loc[more, "value"] = np.nan
+        if at is None:
+            cells.loc[more, ["lower", "upper"]] = np.nan
+        else:
+            known = more & (system.kind[at] != SUM)
+            cells.loc[known, "lower"], cells.loc[known, "upper"] = ranges.lower[at][known], ranges.upper[at][known]
+            cells.loc[more & ~known, ["lower", "upper"]] = np.nan
+        parts.append(keys.join(cells).assign(statistic=statistic))
+    every = pd.concat(parts, ignore_index=True)[[*dimensions, *CELL_COLUMNS, "reason"]]
+    every = every.sort_values([*dimensions, "statistic"], ignore_index=True)
+    return every[[*dimensions, *CELL_COLUMNS]]
 
 
 def summary(cells: pd.DataFrame) -> dict[str, int]:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from shared_code.config.study import Policy, ResultsTable
-from shared_code.disclosure import rules
+from shared_code.disclosure import rules, system
+from shared_code.disclosure.rounding import rounded
 
 
 def guard_records(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> dict[str, pd.DataFrame]:
@@ -21,12 +22,12 @@ def guard_records(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -
     few_failing = (failing > 0) & (failing < t)
     few_others = (people > 0) & (failing > 0) & (people - failing < t) & (t > 1)
     hidden = few_people | few_failing | few_others
-    guarded = {name: rules._rounded(table[name].to_numpy(float), few_people, policy) for name in ("people", "rows")}
+    guarded = {name: rounded(table[name].to_numpy(float), few_people, policy) for name in ("people", "rows")}
     guarded["people"].loc[few_people, ["lower", "upper"]] = [1, t - 1]
     guarded["rows"].loc[few_people, ["lower", "upper"]] = [1, np.inf]
     for name, whole in (("people_failing", "people"), ("rows_failing", "rows")):
         values, of = table[name].to_numpy(float), guarded[whole]
-        cells = rules._rounded(values, hidden, policy)
+        cells = rounded(values, hidden, policy)
         cells.loc[hidden, "lower"] = 0
         cells.loc[few_failing, "lower"] = 1
         cells.loc[hidden, "upper"] = of["upper"][hidden]
@@ -40,33 +41,11 @@ def guard_records(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -
     return guarded
 
 
-def guard_bins(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> dict[str, pd.DataFrame]:
-    """Protect counts in bins by the distinct people in each bin."""
-    people = table["people"].to_numpy(float)
-    few = (people > 0) & (people < policy.threshold)
-    guarded = {name: rules._rounded(table[name].to_numpy(float), few, policy) for name in ("people", "records")}
-    guarded["people"].loc[few, ["lower", "upper"]] = [1, policy.threshold - 1]
-    guarded["records"].loc[few, ["lower", "upper"]] = [1, np.inf]
-    return guarded
-
-
-def guard_moments(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> dict[str, pd.DataFrame]:
-    """Protect sums by the distinct people behind them, and by the two largest contributions (p % rule, p = 15)."""
-    people = table["people"].to_numpy(float)
-    few = (people > 0) & (people < policy.threshold)
-    rest = table["sum"].abs() - table["largest"] - table["second_largest"]
-    dominated = ((rest < 0.15 * table["largest"]) & (people > 0)).to_numpy() & (policy.threshold > 1)
-    guarded = {"people": rules._rounded(people, few, policy)}
-    guarded["people"].loc[few, ["lower", "upper"]] = [1, policy.threshold - 1]
-    for name in ("sum", "sum_squares", "sum_products"):
-        values = table[name].to_numpy(float)
-        cells = rules._exact(values, few | dominated)
-        cells.loc[few | dominated, ["lower", "upper"]] = [-np.inf if name != "sum_squares" else 0, np.inf]
-        cells.loc[np.isnan(values), ["value", "status", "lower", "upper"]] = [np.nan, "not_collected", np.nan, np.nan]
-        guarded[name] = cells
-    return guarded
-
-
 rules.GUARDS["records"] = guard_records
-for _layout, _guard in (("bins", guard_bins), ("moments", guard_moments)):
-    rules.GUARDS.setdefault(_layout, _guard)  # until rules.py has its own
+system.LINEAR["records"] = system.Linear(
+    {name: system.PEOPLE for name in ("people", "rows", "people_failing", "rows_failing")},
+    {"people": ("rows",), "rows": ("people",), "people_failing": ("rows_failing", "people"),
+     "rows_failing": ("people_failing", "rows")},
+    parts={"people_failing": "people"},
+    at_most={"people": "rows", "people_failing": "rows_failing", "rows_failing": "rows"},
+)  # fmt: skip

@@ -73,8 +73,8 @@ def test_many_events_of_few_people_are_withheld():
     table = pd.DataFrame({"place": ["A"], "people": [3], "events": [90], "person_days": [1e6], "events_squared": [2700]})
     cell = beside(OFTEN, table, Policy()).iloc[0]
     assert cell["events_status"] == cell["people_status"] == "withheld"
-    assert [cell["people_lower"], cell["people_upper"]] == [1, 9]
-    assert np.isinf(cell["events_upper"])
+    assert [cell["people_lower"], cell["people_upper"]] == [1, 19]  # the first class: 1 to twice the threshold - 1
+    assert [cell["events_lower"], cell["events_upper"]] == [50, 99]
 
 
 @st.composite

@@ -1,0 +1,333 @@
+"""Build the linear system of a release from its declarations and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from shared_code.config.study import Dimension, Policy, ResultsTable
+from shared_code.disclosure.bandings import band_rows
+from shared_code.disclosure.bounds import propagate
+from shared_code.disclosure.rules import UNKNOWN_PEOPLE, Frames
+from shared_code.disclosure.system import DAYS, IMPLICIT, LINEAR, PEOPLE, SUM, UNIT, System
+from shared_code.model import ALL
+
+# Totals are worth more than parts, and a level that says little less: what is withheld to protect another number
+# should cost the reader least.
+TOTAL_COSTS, RESIDUAL_COSTS = 4.0, 0.5
+RESIDUAL = {"unknown", "other", "not known", "not stated"}
+
+Key = tuple[str, ...]
+Levels = dict[tuple[str, ...], dict[Key, int]]  # dimensions broken out -> level of each -> unknown
+
+
+@dataclass
+class Cohort:
+    """Cells that count the same thing of the same people, over one or several tables."""
+
+    statistic: tuple[str, str]
+    sets: Levels = field(default_factory=dict)
+    partition: set[str] = field(default_factory=set)
+    declared: set[tuple[tuple[str, ...], str]] = field(default_factory=set)
+
+
+@dataclass
+class Draft:
+    """Collect unknowns and relations before they become arrays."""
+
+    truth: list[float] = field(default_factory=list)
+    kind: list[int] = field(default_factory=list)
+    lower: list[float] = field(default_factory=list)
+    upper: list[float] = field(default_factory=list)
+    floor: list[float] = field(default_factory=list)
+    primary: list[bool] = field(default_factory=list)
+    cost: list[float] = field(default_factory=list)
+    rows: list[tuple[list[int], list[float], float, float]] = field(default_factory=list)
+    pairs: dict[tuple[int, int], bool] = field(default_factory=dict)
+    need_min: dict[int, float] = field(default_factory=dict)
+    pieces: list[int] = field(default_factory=list)
+    cohorts: list[Cohort] = field(default_factory=list)
+
+    def add(self, truth: float, kind: int, lower: float, upper: float, floor: float, primary: bool, cost: float) -> int:
+        for name, value in (("truth", truth), ("kind", kind), ("lower", lower), ("upper", upper), ("floor", floor),
+                            ("primary", primary), ("cost", cost)):  # fmt: skip
+            getattr(self, name).append(value)
+        return len(self.truth) - 1
+
+    def implicit(self, truth: float, lower: float = 0.0, upper: float = np.inf, floor: float = 0.0) -> int:
+        """Add an unknown that no table shows."""
+        return self.add(truth, IMPLICIT, lower, upper, floor, False, np.inf)
+
+    def row(self, columns: list[int], coefficients: list[float], lower: float, upper: float) -> None:
+        self.rows.append((columns, coefficients, lower, upper))
+
+
+def build(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], frames: Mapping[str, Frames], policy: Policy) -> System:
+    """Turn the tables of a release, judged row by row, into one system.
+
+    frames  name -> what the rule of the layout says of every row
+    """
+    draft = Draft()
+    cells: dict[tuple[str, str], np.ndarray] = {}
+    bandings = _bandings([declared for declared, _ in tables.values()])
+    for name in sorted(tables):
+        declared, table = tables[name]
+        if declared.layout not in LINEAR:
+            continue
+        linear = LINEAR[declared.layout]
+        for statistic, unit in linear.units.items():
+            cells[name, statistic] = _unknowns(draft, name, declared, table, frames[name], statistic, unit, bandings, policy)
+        _within_rows(draft, name, declared, cells, policy)
+    for cohort in draft.cohorts:
+        for columns, coefficients, lower, upper in [*_margins(cohort, draft.truth), *band_rows(cohort, draft, bandings, policy)]:
+            draft.row(columns, coefficients, lower, upper)
+    return _system(draft, cells, policy)
+
+
+def _unknowns(draft: Draft, name: str, declared: ResultsTable, table: pd.DataFrame, frames: Frames, statistic: str, unit: int,
+              bandings: dict[str, list[tuple[str, Dimension]]], policy: Policy) -> np.ndarray:  # fmt: skip
+    """Give the unknown behind every row of one statistic; the same people counted before are the same unknown."""
+    values, shown = table[statistic].to_numpy(float), frames[statistic]
+    named = "people" if declared.once and statistic in ("events", "events_squared") else statistic
+    keys = _keys(declared, table, values, bandings)
+    given = [i for i in range(len(values)) if not np.isnan(values[i])]
+    cohort = _cohort(draft, (declared.layout, named), declared, {keys[i]: values[i] for i in given}, bandings)
+    numbers = np.full(len(values), -1)
+    lower, upper, reason = (shown[c].to_numpy() for c in ("lower", "upper", "reason"))
+    for i in given:
+        dimensions, levels = keys[i]
+        known = cohort.sets.setdefault(dimensions, {})
+        primary = reason[i] != ""
+        if levels in known:
+            at = known[levels]
+            draft.primary[at] |= primary
+        else:
+            low, high = (0.0, np.inf) if primary else (lower[i], upper[i])
+            floor = 1.0 if unit == PEOPLE and not declared.sensitive and reason[i] != UNKNOWN_PEOPLE else 0.0
+            if unit == SUM and (statistic != "sum_squares"):
+                floor, low = -np.inf, (-np.inf if primary else low)
+            cost = _cost(declared, dimensions, levels, values[i], unit)
+            at = known[levels] = draft.add(values[i], unit, low, high, floor, primary, cost)
+        numbers[i] = at
+    return numbers
+
+
+def _cost(declared: ResultsTable, dimensions: tuple[str, ...], levels: Key, value: float, unit: int) -> float:
+    size = abs(value) / UNIT.get(unit, 1.0)
+    whole = sum(d.total for d in declared.dimensions.values()) - sum(
+        declared.dimensions[n.partition("#")[0]].total for n in dimensions if n.partition("#")[0] in declared.dimensions
+    )
+    residual = any(level.lower() in RESIDUAL for level in levels)
+    return float(np.log1p(size) + 0.01) * (1 + TOTAL_COSTS * whole) * (RESIDUAL_COSTS if residual else 1.0)
+
+
+def _bandings(declared: list[ResultsTable]) -> dict[str, list[tuple[str, Dimension]]]:
+    """List the different bandings of each banded dimension: name -> (name used in keys, dimension)."""
+    found: dict[str, list[tuple[str, Dimension]]] = {}
+    for table in declared:
+        for name, spec in table.dimensions.items():
+            if spec.bands and all((spec.bands, spec.kind) != (d.bands, d.kind) for _, d in found.setdefault(name, [])):
+                found[name].append((f"{name}#{len(found[name])}" if found[name] else name, spec))
+    return found
+
+
+def _keys(declared: ResultsTable, table: pd.DataFrame, values: np.ndarray, bandings: dict[str, list[tuple[str, Dimension]]]
+          ) -> list[tuple[tuple[str, ...], Key]]:  # fmt: skip
+    """Give each row (dimensions broken out, their levels), without the dimensions over which the numbers do not change."""
+    texts = {name: table[name].astype(str).to_numpy() for name in declared.dimensions}
+    constant = _constant(declared, texts, values)
+    names = {}
+    for name, spec in declared.dimensions.items():
+        same = [key for key, d in bandings.get(name, []) if (d.bands, d.kind) == (spec.bands, spec.kind)]
+        names[name] = same[0] if same else name
+    kept = sorted((names[name], texts[name], declared.dimensions[name].total) for name in texts if name not in constant)
+    keys = []
+    for i in range(len(values)):
+        out = [(name, levels[i]) for name, levels, total in kept if not (total and levels[i] == ALL)]
+        keys.append((tuple(n for n, _ in out), tuple(level for _, level in out)))
+    return keys
+
+
+def _constant(declared: ResultsTable, texts: dict[str, np.ndarray], values: np.ndarray) -> set[str]:
+    """Find dimensions over whose levels every number repeats: one denominator beside each condition."""
+    constant: set[str] = set()
+    for name, spec in declared.dimensions.items():
+        if spec.total or spec.bands or spec.months or spec.local or len(set(texts[name])) < 2:
+            continue
+        others = [n for n in texts if n != name and n not in constant]
+        frame = pd.DataFrame({**{n: texts[n] for n in others}, "value": values})
+        groups = frame.groupby(others, sort=False)["value"] if others else None
+        least, most, size = (groups.min(), groups.max(), groups.size()) if groups is not None else (
+            pd.Series([frame["value"].min()]), pd.Series([frame["value"].max()]), pd.Series([len(frame)]))  # fmt: skip
+        if (size > 1).any() and (least.fillna(-1) == most.fillna(-1)).all() and not np.isnan(values).any():
+            constant.add(name)
+    return constant
+
+
+def _cohort(draft: Draft, statistic: tuple[str, str], declared: ResultsTable, values: dict, bandings: dict) -> Cohort:
+    """Find the cohort that these numbers belong to: every number they have in common agrees, and there is one."""
+    names = {n: [k for k, d in bandings.get(n, []) if (d.bands, d.kind) == (s.bands, s.kind)] or [n]
+             for n, s in declared.dimensions.items()}  # fmt: skip
+    splits = {names[n][0] for n, s in declared.dimensions.items() if not s.codelist and s.kind == "exclusive"}
+    for cohort in draft.cohorts:
+        if cohort.statistic == statistic and _agrees(cohort, values, draft.truth, splits | cohort.partition):
+            cohort.partition |= splits
+            return cohort
+    draft.cohorts.append(Cohort(statistic, {}, splits))
+    return draft.cohorts[-1]
+
+
+def _agrees(cohort: Cohort, values: dict, truth: list[float], partition: set[str]) -> bool:
+    common = [(cohort.sets[d][k], v) for (d, k), v in values.items() if k in cohort.sets.get(d, {})]
+    if common:
+        return all(truth[at] == v for at, v in common)
+    own: dict[tuple[str, ...], dict[Key, float]] = {}
+    for (dimensions, levels), value in values.items():
+        own.setdefault(dimensions, {})[levels] = value
+    theirs = {d: {k: truth[at] for k, at in cells.items()} for d, cells in cohort.sets.items()}
+    for fine, coarse in ((own, theirs), (theirs, own)):
+        for f, p in _nested(list(fine), list(coarse), partition):
+            sums = _sums(fine[f], f, p)
+            if sums.keys() == coarse[p].keys() and all(sums[k] == coarse[p][k] for k in sums):
+                return True
+    return False
+
+
+def _nested(fine: list[tuple[str, ...]], coarse: list[tuple[str, ...]], partition: set[str]
+            ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:  # fmt: skip
+    for f in fine:
+        for p in coarse:
+            if set(p) < set(f) and set(f) - set(p) <= partition:
+                yield f, p
+
+
+def _sums(cells: dict[Key, float], fine: tuple[str, ...], coarse: tuple[str, ...]) -> dict[Key, float]:
+    at = [fine.index(name) for name in coarse]
+    sums: dict[Key, float] = {}
+    for levels, value in cells.items():
+        key = tuple(levels[i] for i in at)
+        sums[key] = sums.get(key, 0.0) + value
+    return sums
+
+
+def _within_rows(draft: Draft, name: str, declared: ResultsTable, cells: dict, policy: Policy) -> None:
+    """Relate the statistics of a row: the rest of a whole, what cannot exceed what, what is withheld with what."""
+    linear = LINEAR[declared.layout]
+    for statistic, others in linear.follows.items():
+        for other in others if statistic in linear.units else ():
+            mutual = statistic in linear.follows.get(other, ())
+            for child, parent in _pairs(cells[name, statistic], cells[name, other]):
+                draft.pairs[parent, child] = draft.pairs.get((parent, child), True) and not mutual
+    for part, whole in linear.parts.items():
+        for x, n in _pairs(cells[name, part], cells[name, whole]):
+            rest = draft.truth[n] - draft.truth[x]
+            shown = (min(policy.threshold, rest) if policy.threshold > 1 else 0.0) if draft.truth[n] else 0.0
+            y = draft.implicit(rest, lower=0.0 if draft.primary[x] else shown)
+            draft.row([n, x, y], [1.0, -1.0, -1.0], 0.0, 0.0)
+            draft.pairs[x, y] = True
+            # an outsider must reckon with the threshold of others as well, as far as the whole allows it
+            draft.need_min[x] = draft.truth[n] - min(policy.threshold, max(draft.truth[n] - 1, 0))
+    for part, whole in linear.at_most.items():
+        for x, n in _pairs(cells[name, part], cells[name, whole]):
+            draft.row([n, x], [1.0, -1.0], 0.0, np.inf)
+
+
+def _pairs(first: np.ndarray, second: np.ndarray) -> Iterator[tuple[int, int]]:
+    both = (first >= 0) & (second >= 0) & (first != second)
+    yield from dict.fromkeys(zip(first[both].tolist(), second[both].tolist()))
+
+
+def _margins(cohort: Cohort, truth: list[float]) -> Iterator[tuple[list[int], list[float], float, float]]:
+    """Give the relations between parts and totals of a cohort, where its numbers fulfil them."""
+    names = list(cohort.sets)
+    for fine, coarse in _nested(names, names, cohort.partition):
+        if any(set(coarse) < set(between) < set(fine) for between in names):
+            continue
+        at = [fine.index(name) for name in coarse]
+        parts: dict[Key, list[int]] = {}
+        for levels, number in cohort.sets[fine].items():
+            parts.setdefault(tuple(levels[i] for i in at), []).append(number)
+        totals = {k: n for k, n in cohort.sets[coarse].items() if k in parts}
+        sums = {k: sum(truth[i] for i in parts[k]) for k in totals}
+        tolerance = {k: 1e-9 * max(1.0, abs(sums[k])) for k in totals}
+        equal = all(abs(sums[k] - truth[n]) <= tolerance[k] for k, n in totals.items())
+        below = all(sums[k] <= truth[n] + tolerance[k] for k, n in totals.items())
+        if not (equal or below):
+            continue
+        for key, total in totals.items():
+            slack = abs(sums[key] - truth[total]) if equal else 0.0  # sums of days differ in their last digit
+            yield [total, *parts[key]], [1.0, *[-1.0] * len(parts[key])], -slack, slack if equal else np.inf
+    yield from _crossing(cohort, truth)
+
+
+def _crossing(cohort: Cohort, truth: list[float]) -> Iterator[tuple[list[int], list[float], float, float]]:
+    """Relate two ways of breaking the same people out that share dimensions, where no table shows what they share."""
+    names = list(cohort.sets)
+    for i, one in enumerate(names):
+        for other in names[i + 1 :]:
+            shared = tuple(n for n in one if n in other)
+            apart = (set(one) | set(other)) - set(shared)
+            if not (set(one) - set(shared) and set(other) - set(shared) and apart <= cohort.partition) or any(
+                set(shared) <= set(n) and (set(n) < set(one) or set(n) < set(other)) for n in names if n not in (one, other)
+            ):
+                continue
+            sides = []
+            for dimensions in (one, other):
+                at = [dimensions.index(name) for name in shared]
+                members: dict[Key, list[int]] = {}
+                for levels, number in cohort.sets[dimensions].items():
+                    members.setdefault(tuple(levels[j] for j in at), []).append(number)
+                sides.append(members)
+            left, right = sides
+            common = [k for k in left if k in right]
+            gaps = [abs(sum(truth[n] for n in left[k]) - sum(truth[n] for n in right[k])) for k in common]
+            size = max((abs(truth[n]) for k in common for n in left[k]), default=0.0)
+            if common and max(gaps) <= 1e-9 * max(1.0, size):
+                for k, gap in zip(common, gaps):
+                    yield [*left[k], *right[k]], [1.0] * len(left[k]) + [-1.0] * len(right[k]), -gap, gap
+
+
+def _system(draft: Draft, cells: dict[tuple[str, str], np.ndarray], policy: Policy) -> System:
+    n = len(draft.truth)
+    kind, truth = np.array(draft.kind, int), np.array(draft.truth, float)
+    data, columns, starts = [], [], [0]
+    for row in draft.rows:
+        columns += row[0]
+        data += row[1]
+        starts.append(len(columns))
+    matrix = sparse.csr_matrix((np.array(data, float), np.array(columns, int), np.array(starts, int)), (len(draft.rows), n))
+    row_lower, row_upper = np.array([r[2] for r in draft.rows], float), np.array([r[3] for r in draft.rows], float)
+    truth = _completed(truth, matrix, row_lower, row_upper)
+    unit = np.select([kind == PEOPLE, kind == DAYS], [UNIT[PEOPLE], UNIT[DAYS]], 0.0)
+    t = policy.threshold
+    need_width = np.where(kind == SUM, np.abs(truth), unit * (t - 1))
+    need_max = np.where(kind == SUM, -np.inf, unit * t)
+    need_max[kind == IMPLICIT], need_width[kind == IMPLICIT] = -np.inf, 0.0
+    for piece in draft.pieces:
+        if 0 < truth[piece] < t:
+            need_width[piece], need_max[piece] = t - 1, t
+    need_min = np.full(n, np.inf)
+    need_min[list(draft.need_min)] = list(draft.need_min.values())
+    pairs = list(draft.pairs)
+    return System(
+        truth, kind, np.array(draft.lower, float), np.array(draft.upper, float), np.array(draft.floor, float),
+        np.array(draft.primary, bool), np.array(draft.cost, float), need_width, need_max, need_min,
+        np.array([p for p, _ in pairs], int), np.array([c for _, c in pairs], int),
+        np.array([draft.pairs[p] for p in pairs], bool), matrix, row_lower, row_upper, cells,
+    )  # fmt: skip
+
+
+def _completed(truth: np.ndarray, matrix: sparse.csr_matrix, row_lower: np.ndarray, row_upper: np.ndarray) -> np.ndarray:
+    """Compute the unknowns that no table shows, where those it shows give them away."""
+    missing = np.isnan(truth)
+    if not missing.any():
+        return truth
+    slack = 1e-6
+    lower, upper = np.where(missing, 0.0, truth - slack), np.where(missing, np.inf, truth + slack)
+    lower, upper = propagate(matrix, row_lower - slack, row_upper + slack, lower, upper, np.zeros(len(truth), bool))
+    found = missing & (upper - lower < 0.01)
+    return np.where(found, np.round((lower + upper) / 2), truth)

@@ -1,0 +1,112 @@
+"""What stands in the way of a withheld number: inequalities that every safe pattern fulfils.
+
+The end of an interval is a linear programme; its dual says how far the end moves, at most, when the bounds of other
+numbers are lifted because they are withheld too. A pattern in which these moves do not add up to what is missing cannot
+be safe (the capacity inequalities of Fischetti & Salazar 2001).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from shared_code.disclosure.audit import Finding
+from shared_code.disclosure.bounds import EPS, activity
+from shared_code.disclosure.programme import Extreme, Programme
+from shared_code.disclosure.system import IMPLICIT, System
+
+HOPS = (1, 2, 4, 8, 1000)  # how far around a number its relations are looked at, until they explain the failure
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Say that, if `unknown` is withheld, withholding more must move its interval by `short`.
+
+    gain[i] is what withholding unknown i can add, at most.
+    """
+
+    unknown: int
+    short: float
+    gain: dict[int, float]
+
+
+class Cutter:
+    """Find cuts for one state of the pattern."""
+
+    def __init__(self, system: System, withheld: np.ndarray):
+        self.system, self.withheld = system, withheld
+        self.lower, self.upper = system.bounds(withheld)
+        least, most = activity(system.matrix, self.lower, self.upper)
+        says = ~((least >= system.row_lower - EPS) & (most <= system.row_upper + EPS))
+        self.matrix = system.matrix[says]
+        self.row_lower, self.row_upper = system.row_lower[says], system.row_upper[says]
+        self.columns = self.matrix.tocsc()
+        self.owner = np.arange(system.size)
+        rest = system.kind[system.child] == IMPLICIT
+        self.owner[system.child[rest]] = system.parent[rest]
+
+    def cuts(self, finding: Finding) -> list[Cut]:
+        """Give the inequalities that the failing interval calls for; none when nothing that can be withheld would help."""
+        s, target = self.system, finding.unknown
+        size = 0
+        for hops in HOPS:
+            rows, members = self._around(target, hops)
+            if len(rows) == size and hops > 1:
+                break
+            size = len(rows)
+            found = self._of(target, rows, members)
+            if found:
+                return found
+        candidates = [int(i) for i in members if np.isfinite(s.cost[i]) and not self.withheld[i]]
+        return [Cut(target, 1.0, dict.fromkeys(candidates, 1.0))] if candidates else []  # only whole numbers explain it
+
+    def _around(self, target: int, hops: int) -> tuple[np.ndarray, np.ndarray]:
+        members, rows, front = {target}, set(), {target}
+        for _ in range(hops):
+            new_rows = {int(r) for c in front for r in self.columns.indices[self.columns.indptr[c]:self.columns.indptr[c + 1]]}
+            new_rows -= rows
+            if not new_rows:
+                break
+            rows |= new_rows
+            reached = {int(c) for r in new_rows for c in self.matrix.indices[self.matrix.indptr[r]:self.matrix.indptr[r + 1]]}
+            front = reached - members
+            members |= reached
+        return np.array(sorted(rows), int), np.array(sorted(members), int)
+
+    def _of(self, target: int, rows: np.ndarray, members: np.ndarray) -> list[Cut]:
+        s = self.system
+        at = int(np.searchsorted(members, target))
+        if not len(rows):
+            return []
+        part = sparse.csr_matrix(self.matrix[rows][:, members])
+        programme = Programme(part, self.row_lower[rows], self.row_upper[rows], self.lower[members], self.upper[members],
+                              np.zeros(len(members), bool))  # fmt: skip
+        high, low = programme.extreme(at, largest=True), programme.extreme(at, largest=False)
+        short = {
+            "max": s.need_max[target] - high.value, "min": low.value - s.need_min[target],
+            "width": s.need_width[target] - (high.value - low.value),
+        }  # fmt: skip
+        sides = {"max": (high,), "min": (low,), "width": (low, high)}
+        cuts = []
+        for name, missing in short.items():
+            if missing > EPS:
+                cuts.append(Cut(target, float(missing), self._gains(members, sides[name], missing)))
+        return [c for c in cuts if c.gain]
+
+    def _gains(self, members: np.ndarray, ends: tuple[Extreme, ...], most: float) -> dict[int, float]:
+        s = self.system
+        gain: dict[int, float] = {}
+        for end in ends:
+            for i in np.flatnonzero((end.at_upper > EPS) | (end.at_lower > EPS)):
+                unknown = int(members[i])
+                owner = int(self.owner[unknown])
+                if self.withheld[owner] or not np.isfinite(s.cost[owner]):
+                    continue
+                up = np.inf if end.at_upper[i] > EPS else 0.0
+                down = end.at_lower[i] * (self.lower[unknown] - s.floor[unknown]) if end.at_lower[i] > EPS else 0.0
+                total = gain.get(owner, 0.0) + up + max(0.0, down)
+                if total > EPS:
+                    gain[owner] = min(total, most)
+        return gain

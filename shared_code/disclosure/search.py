@@ -1,0 +1,237 @@
+"""Choose what is withheld besides the small numbers themselves, losing as little as possible.
+
+Small systems are solved exactly: a whole-number programme over the cuts found so far, until the audit passes. Large ones
+greedily: each round covers all cuts by what loses least per unit gained; then whatever turned out not to be needed is
+shown again. Every choice is made in a fixed order, so the same numbers give the same pattern.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse.csgraph import connected_components
+
+from shared_code.disclosure.audit import Audit, audit
+from shared_code.disclosure.cuts import Cut, Cutter
+from shared_code.disclosure.system import IMPLICIT, System
+
+EXACT_CELLS = 400
+MOST_ROUNDS = 200
+ZERO_COSTS = 1e4  # a zero is hidden only where nothing else helps
+
+
+class NoPattern(ValueError):
+    """No choice of further withheld numbers protects these: `unknowns` cannot be made safe."""
+
+    def __init__(self, unknowns: list[int]):
+        super().__init__(f"{len(unknowns)} numbers cannot be protected")
+        self.unknowns = unknowns
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Hold what is withheld, how it was found, and the number of linear programmes it took."""
+
+    withheld: np.ndarray
+    exact: bool
+    programmes: int
+
+
+def choose(system: System) -> Pattern:
+    """Find a pattern that is safe against an outsider who is told nothing of the withheld numbers.
+
+    Raises NoPattern where none exists.
+    """
+    start = system.closed(system.primary)
+    first = outsider(system, start)
+    if first.safe:
+        return Pattern(start, True, first.programmes)
+    parts = _parts(system)
+    failing = sorted({int(parts[f.unknown]) for f in first.findings})
+    cells = np.bincount(parts[np.isfinite(system.cost)], minlength=parts.max() + 1)
+    small = [p for p in failing if cells[p] <= EXACT_CELLS]
+    withheld, solved = start.copy(), first.programmes
+    if small:
+        withheld, n = _exact(system, withheld, parts, small, first)
+        solved += n
+    if len(small) < len(failing):
+        withheld, n = _greedy(system, withheld)
+        solved += n
+        withheld, n = _cleaned(system, withheld, start)
+        solved += n
+    return Pattern(withheld, len(small) == len(failing), solved)
+
+
+def outsider(system: System, withheld: np.ndarray, only: np.ndarray | None = None) -> Audit:
+    """Audit a pattern against an outsider who knows of a withheld number only that it is not zero."""
+    return audit(system, withheld, *system.bounds(withheld), only=only)
+
+
+def _parts(system: System) -> np.ndarray:
+    """Number the parts of the system that have no relation with each other."""
+    m, n = system.matrix.shape
+    rows = np.repeat(np.arange(m), np.diff(system.matrix.indptr))
+    extra = np.arange(len(system.parent))
+    a = np.concatenate([rows, m + n + extra, m + n + extra])
+    b = np.concatenate([system.matrix.indices + m, system.parent + m, system.child + m])
+    size = m + n + len(extra)
+    graph = sparse.csr_matrix((np.ones(len(a)), (a, b)), (size, size))
+    return connected_components(graph, directed=False)[1][m : m + n]
+
+
+def _greedy(system: System, withheld: np.ndarray) -> tuple[np.ndarray, int]:
+    solved = 0
+    for _ in range(MOST_ROUNDS):
+        found = outsider(system, withheld)
+        solved += found.programmes
+        if found.safe:
+            return withheld, solved
+        cutter = Cutter(system, withheld)
+        cuts, hopeless = [], []
+        for finding in found.findings:
+            own = cutter.cuts(finding)
+            cuts += own
+            if not own:
+                hopeless.append(finding.unknown)
+        if hopeless:
+            raise NoPattern(hopeless)
+        chosen = _cover(system, withheld, cuts)
+        withheld = withheld.copy()
+        withheld[sorted(chosen)] = True
+        withheld = system.closed(withheld)
+    raise NoPattern([f.unknown for f in found.findings])
+
+
+def _cover(system: System, withheld: np.ndarray, cuts: list[Cut]) -> set[int]:
+    """Choose unknowns that fulfil all cuts, by the least loss per unit gained."""
+    chosen: set[int] = set()
+    missing = [c.short for c in cuts]
+    where: dict[int, list[int]] = {}
+    for number, cut in enumerate(cuts):
+        for unknown in cut.gain:
+            where.setdefault(unknown, []).append(number)
+    weight = {i: _weight(system, withheld, i) for i in where}
+    open_ = {number for number, short in enumerate(missing) if short > 0}
+    while open_:
+        best, best_score = -1, 0.0
+        for unknown in sorted(where):
+            if unknown in chosen:
+                continue
+            gained = sum(min(cuts[n].gain[unknown], missing[n]) / cuts[n].short for n in where[unknown] if n in open_)
+            score = gained / weight[unknown]
+            if score > best_score + 1e-12:
+                best, best_score = unknown, score
+        if best < 0:
+            break  # the cuts ask for more than they offer; the next round finds others
+        chosen.add(best)
+        for n in where[best]:
+            missing[n] -= cuts[n].gain[best]
+            if missing[n] <= 1e-9:
+                open_.discard(n)
+    return chosen
+
+
+def _weight(system: System, withheld: np.ndarray, unknown: int) -> float:
+    """Give what is lost when an unknown is withheld, with everything that follows it."""
+    trial = np.zeros(system.size, bool)
+    trial[unknown] = True
+    lost = system.closed(trial) & ~withheld & (system.kind != IMPLICIT)
+    zero = ZERO_COSTS * float((system.truth[lost] == 0).sum())
+    return float(np.where(np.isfinite(system.cost[lost]), system.cost[lost], 0).sum()) + zero + 1e-6
+
+
+def _cleaned(system: System, withheld: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, int]:
+    """Show again what is not needed: one number per component at a time, the costliest first."""
+    solved = 0
+    kept = start.copy()
+    while True:
+        found = outsider(system, withheld)
+        candidates = np.flatnonzero(withheld & ~kept & (system.kind != IMPLICIT))
+        if not len(candidates):
+            return withheld, solved
+        order = candidates[np.lexsort((candidates, -system.cost[candidates]))]
+        seen: set[int] = set()
+        trial = withheld.copy()
+        tried = []
+        for unknown in order:
+            component = int(found.components[unknown])
+            if component not in seen:
+                seen.add(component)
+                tried.append(int(unknown))
+        trial[tried] = False
+        trial = system.closed(trial)
+        after = outsider(system, trial)
+        solved += found.programmes + after.programmes
+        failed = {int(found.components[f.unknown]) for f in after.findings}
+        loose = after.findings and not failed & {int(found.components[u]) for u in tried}
+        for unknown in tried:
+            kept[unknown] = True
+            if int(found.components[unknown]) not in failed and not loose and not trial[unknown]:
+                withheld[unknown] = False
+        withheld = system.closed(withheld)
+        if not outsider(system, withheld).safe:  # removals in different components met after all
+            withheld[tried] = True
+            withheld = system.closed(withheld)
+
+
+def _exact(system: System, start: np.ndarray, parts: np.ndarray, small: list[int], found: Audit) -> tuple[np.ndarray, int]:
+    """Find the cheapest safe pattern of each small part by cutting planes, all parts side by side."""
+    current, waiting, solved = start.copy(), set(small), 0
+    cuts: dict[int, list[Cut]] = {part: [] for part in small}
+    for _ in range(MOST_ROUNDS):
+        cutter = Cutter(system, current)
+        failing: dict[int, list[int]] = {}
+        for finding in found.findings:
+            part = int(parts[finding.unknown])
+            if part in waiting:
+                failing.setdefault(part, []).append(finding.unknown)
+                own = cutter.cuts(finding)
+                if not own and start[finding.unknown]:
+                    raise NoPattern([finding.unknown])
+                cuts[part] += own or [Cut(finding.unknown, 1.0, {})]  # this one cannot be withheld safely
+        waiting = set(failing)
+        if not waiting:
+            return current, solved
+        for part in sorted(waiting):
+            inside = parts == part
+            candidates = np.flatnonzero(inside & np.isfinite(system.cost) & ~start)
+            chosen = _cheapest(system, candidates, cuts[part])
+            if chosen is None:
+                raise NoPattern(failing[part])
+            current[inside] = start[inside]
+            current[chosen] = True
+        current = system.closed(current)
+        found = outsider(system, current, only=np.isin(parts, list(waiting)))
+        solved += found.programmes
+    raise NoPattern(sorted(u for unknowns in failing.values() for u in unknowns))
+
+
+def _cheapest(system: System, candidates: np.ndarray, cuts: list[Cut]) -> np.ndarray | None:
+    """Solve the covering problem: the least loss that fulfils every cut and withholds what follows with what it follows."""
+    place = {int(u): i for i, u in enumerate(candidates)}
+    rows, columns, values, least = [], [], [], []
+    for cut in cuts:
+        for unknown, gain in cut.gain.items():
+            if unknown in place:
+                rows.append(len(least))
+                columns.append(place[unknown])
+                values.append(min(gain, cut.short) / cut.short)
+        if cut.unknown in place:  # a number that need not be withheld calls for this only if it is
+            rows.append(len(least))
+            columns.append(place[cut.unknown])
+            values.append(-(1.0 - 1e-7))
+        least.append(0.0 if cut.unknown in place else 1.0 - 1e-7)
+    for parent, child in zip(system.parent.tolist(), system.child.tolist()):
+        if parent in place and child in place:
+            rows += [len(least)] * 2
+            columns += [place[child], place[parent]]
+            values += [1.0, -1.0]
+            least.append(0.0)
+    cost = system.cost[candidates] + np.where(system.truth[candidates] == 0, ZERO_COSTS, 0.0)
+    matrix = sparse.csr_matrix((values, (rows, columns)), (len(least), len(candidates)))
+    solved = milp(cost, constraints=LinearConstraint(matrix, least, np.inf), integrality=np.ones(len(candidates)),
+                  bounds=Bounds(0, 1), options={"mip_rel_gap": 0.0, "node_limit": 20_000})  # fmt: skip
+    return None if solved.x is None else candidates[solved.x > 0.5]
