@@ -12,6 +12,7 @@ from scipy import sparse
 from shared_code.config.study import Dimension, Policy, ResultsTable
 from shared_code.disclosure.bandings import band_rows
 from shared_code.disclosure.bounds import propagate
+from shared_code.disclosure.margins import Cohort, Key, margins, nested, sums_of
 from shared_code.disclosure.rules import UNKNOWN_PEOPLE, Frames
 from shared_code.disclosure.system import DAYS, IMPLICIT, LINEAR, PEOPLE, SUM, UNIT, System
 from shared_code.model import ALL
@@ -20,19 +21,6 @@ from shared_code.model import ALL
 # should cost the reader least.
 TOTAL_COSTS, RESIDUAL_COSTS = 4.0, 0.5
 RESIDUAL = {"unknown", "other", "not known", "not stated"}
-
-Key = tuple[str, ...]
-Levels = dict[tuple[str, ...], dict[Key, int]]  # dimensions broken out -> level of each -> unknown
-
-
-@dataclass
-class Cohort:
-    """Cells that count the same thing of the same people, over one or several tables."""
-
-    statistic: tuple[str, str]
-    sets: Levels = field(default_factory=dict)
-    partition: set[str] = field(default_factory=set)
-    declared: set[tuple[tuple[str, ...], str]] = field(default_factory=set)
 
 
 @dataclass
@@ -83,7 +71,7 @@ def build(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], frames: Mappi
             cells[name, statistic] = _unknowns(draft, name, declared, table, frames[name], statistic, unit, bandings, policy)
         _within_rows(draft, name, declared, cells, policy)
     for cohort in draft.cohorts:
-        for columns, coefficients, lower, upper in [*_margins(cohort, draft.truth), *band_rows(cohort, draft, bandings, policy)]:
+        for columns, coefficients, lower, upper in [*margins(cohort, draft.truth), *band_rows(cohort, draft, bandings, policy)]:
             draft.row(columns, coefficients, lower, upper)
     return _system(draft, cells, policy)
 
@@ -190,28 +178,11 @@ def _agrees(cohort: Cohort, values: dict, truth: list[float], partition: set[str
         own.setdefault(dimensions, {})[levels] = value
     theirs = {d: {k: truth[at] for k, at in cells.items()} for d, cells in cohort.sets.items()}
     for fine, coarse in ((own, theirs), (theirs, own)):
-        for f, p in _nested(list(fine), list(coarse), partition):
-            sums = _sums(fine[f], f, p)
+        for f, p in nested(list(fine), list(coarse), partition):
+            sums = sums_of(fine[f], f, p)
             if sums.keys() == coarse[p].keys() and all(sums[k] == coarse[p][k] for k in sums):
                 return True
     return False
-
-
-def _nested(fine: list[tuple[str, ...]], coarse: list[tuple[str, ...]], partition: set[str]
-            ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:  # fmt: skip
-    for f in fine:
-        for p in coarse:
-            if set(p) < set(f) and set(f) - set(p) <= partition:
-                yield f, p
-
-
-def _sums(cells: dict[Key, float], fine: tuple[str, ...], coarse: tuple[str, ...]) -> dict[Key, float]:
-    at = [fine.index(name) for name in coarse]
-    sums: dict[Key, float] = {}
-    for levels, value in cells.items():
-        key = tuple(levels[i] for i in at)
-        sums[key] = sums.get(key, 0.0) + value
-    return sums
 
 
 def _within_rows(draft: Draft, name: str, declared: ResultsTable, cells: dict, policy: Policy) -> None:
@@ -239,56 +210,6 @@ def _within_rows(draft: Draft, name: str, declared: ResultsTable, cells: dict, p
 def _pairs(first: np.ndarray, second: np.ndarray) -> Iterator[tuple[int, int]]:
     both = (first >= 0) & (second >= 0) & (first != second)
     yield from dict.fromkeys(zip(first[both].tolist(), second[both].tolist()))
-
-
-def _margins(cohort: Cohort, truth: list[float]) -> Iterator[tuple[list[int], list[float], float, float]]:
-    """Give the relations between parts and totals of a cohort, where its numbers fulfil them."""
-    names = list(cohort.sets)
-    for fine, coarse in _nested(names, names, cohort.partition):
-        if any(set(coarse) < set(between) < set(fine) for between in names):
-            continue
-        at = [fine.index(name) for name in coarse]
-        parts: dict[Key, list[int]] = {}
-        for levels, number in cohort.sets[fine].items():
-            parts.setdefault(tuple(levels[i] for i in at), []).append(number)
-        totals = {k: n for k, n in cohort.sets[coarse].items() if k in parts}
-        sums = {k: sum(truth[i] for i in parts[k]) for k in totals}
-        tolerance = {k: 1e-9 * max(1.0, abs(sums[k])) for k in totals}
-        equal = all(abs(sums[k] - truth[n]) <= tolerance[k] for k, n in totals.items())
-        below = all(sums[k] <= truth[n] + tolerance[k] for k, n in totals.items())
-        if not (equal or below):
-            continue
-        for key, total in totals.items():
-            slack = abs(sums[key] - truth[total]) if equal else 0.0  # sums of days differ in their last digit
-            yield [total, *parts[key]], [1.0, *[-1.0] * len(parts[key])], -slack, slack if equal else np.inf
-    yield from _crossing(cohort, truth)
-
-
-def _crossing(cohort: Cohort, truth: list[float]) -> Iterator[tuple[list[int], list[float], float, float]]:
-    """Relate two ways of breaking the same people out that share dimensions, where no table shows what they share."""
-    names = list(cohort.sets)
-    for i, one in enumerate(names):
-        for other in names[i + 1 :]:
-            shared = tuple(n for n in one if n in other)
-            apart = (set(one) | set(other)) - set(shared)
-            if not (set(one) - set(shared) and set(other) - set(shared) and apart <= cohort.partition) or any(
-                set(shared) <= set(n) and (set(n) < set(one) or set(n) < set(other)) for n in names if n not in (one, other)
-            ):
-                continue
-            sides = []
-            for dimensions in (one, other):
-                at = [dimensions.index(name) for name in shared]
-                members: dict[Key, list[int]] = {}
-                for levels, number in cohort.sets[dimensions].items():
-                    members.setdefault(tuple(levels[j] for j in at), []).append(number)
-                sides.append(members)
-            left, right = sides
-            common = [k for k in left if k in right]
-            gaps = [abs(sum(truth[n] for n in left[k]) - sum(truth[n] for n in right[k])) for k in common]
-            size = max((abs(truth[n]) for k in common for n in left[k]), default=0.0)
-            if common and max(gaps) <= 1e-9 * max(1.0, size):
-                for k, gap in zip(common, gaps):
-                    yield [*left[k], *right[k]], [1.0] * len(left[k]) + [-1.0] * len(right[k]), -gap, gap
 
 
 def _system(draft: Draft, cells: dict[tuple[str, str], np.ndarray], policy: Policy) -> System:

@@ -43,7 +43,7 @@ def guard_records(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -
 
 rules.GUARDS["records"] = guard_records
 system.LINEAR["records"] = system.Linear(
-    {name: system.PEOPLE for name in ("people", "rows", "people_failing", "rows_failing")},
+    dict.fromkeys(("people", "rows", "people_failing", "rows_failing"), system.PEOPLE),
     {"people": ("rows",), "rows": ("people",), "people_failing": ("rows_failing", "people"),
      "rows_failing": ("people_failing", "rows")},
     parts={"people_failing": "people"},
