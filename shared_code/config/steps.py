@@ -14,8 +14,11 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "life_expectancy": (("group", "by", "age", "ages"), ()),
     "gather": (("item", "unit"), ()),
     "change": (("item", "along", "at", "against"), ()),
+    "meta_analysis": (("item", "unit"), ("scale",)),
+    "profile": (("point",), ("item",)),
 }
-DIMENSIONS = ("item", "standardise", "groups", "local_groups", "slope", "group", "by", "age", "along")
+SCALES = ("identity", "log", "logit")  # on which sites estimate; a log is shown as a ratio, a logit in per cent
+DIMENSIONS = ("item", "standardise", "groups", "local_groups", "slope", "group", "by", "age", "along", "point")
 
 
 def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[str, Any]) -> Iterator[Fault]:
@@ -33,6 +36,8 @@ def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[s
     for name in needed:
         if name not in step:
             yield Fault((*where, name), "this key is missing")
+    if step.get("scale") is not None:
+        yield from unknown((*where, "scale"), [step["scale"]], SCALES, "a scale")
     if not dimensions:
         return
     for name in DIMENSIONS:

@@ -40,7 +40,8 @@ class Step(BaseModel):
     """One thing that pooling computes: a method of the closed list, a results table, and the method's settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    method: Literal["prevalence", "life_expectancy", "gather", "change", "shares", "months", "list_ratio", "quantiles", "means"]
+    method: Literal["prevalence", "life_expectancy", "gather", "change", "shares", "months", "list_ratio", "quantiles", "means",
+                    "meta_analysis", "profile"]  # fmt: skip
     table: str
 
     @property

@@ -20,11 +20,13 @@ from shared_code.pooling.gather import gather
 from shared_code.pooling.inbox import Inbox, receive
 from shared_code.pooling.life_tables import life_expectancy
 from shared_code.pooling.margins import incomplete_margins
+from shared_code.pooling.meta import meta_analysis, profile
 from shared_code.pooling.prevalence import prevalence
 from shared_code.pooling.results import COLUMNS, results_table
 
 METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "prevalence": prevalence, "life_expectancy": life_expectancy, "gather": gather, "change": change,
+    "meta_analysis": meta_analysis, "profile": profile,
 }  # fmt: skip
 POOLED = "pooled"
 NUMBERS = ("estimate", "lower", "upper", "se", "people", "events", "person_years", "bound_lower", "bound_upper",
