@@ -15,6 +15,7 @@ from shared_code.methods.completion import Completed, Totals, completed_proporti
 from shared_code.methods.effects import comparison, single
 from shared_code.methods.funnels import funnel_limits, funnel_position
 from shared_code.methods.hazards import cumulative_incidence, onset_quantile, years_free
+from shared_code.methods.imputation import combined, imputed_counts, imputed_proportion, imputed_rate
 from shared_code.methods.inequality import slope_index
 from shared_code.methods.intervals import (
     difference,
@@ -47,6 +48,7 @@ from shared_code.methods.results import (
     Bounds,
     Calibration,
     CensoredFit,
+    Combined,
     Discrimination,
     Estimate,
     Interval,
@@ -79,6 +81,7 @@ __all__ = [
     "Bounds",
     "Calibration",
     "CensoredFit",
+    "Combined",
     "Completed",
     "ConvergenceError",
     "Discrimination",
@@ -109,6 +112,7 @@ __all__ = [
     "calibration",
     "censored_proportion",
     "censored_rate",
+    "combined",
     "common_effect",
     "comparison",
     "completed_proportions",
@@ -125,6 +129,9 @@ __all__ = [
     "funnel_limits",
     "funnel_position",
     "gap",
+    "imputed_counts",
+    "imputed_proportion",
+    "imputed_rate",
     "indirect_rate",
     "indirect_ratio",
     "information",

@@ -203,6 +203,14 @@ class PooledProfile(Estimate):
 
 
 @dataclass(frozen=True, eq=False)
+class Combined(Estimate):
+    """Hold a result combined over imputed data: degrees of freedom, and the share of the variance that is missing information."""
+
+    df: Any
+    missing_share: Any
+
+
+@dataclass(frozen=True, eq=False)
 class LeaveOneOut(Interval):
     """Hold the analyses without each site in turn, in input order.
 
