@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from shared_code.config.study import Dimension, Policy, ResultsTable
 from shared_code.disclosure.bandings import band_rows
 from shared_code.disclosure.bounds import propagate
 from shared_code.disclosure.margins import Cohort, Key, margins, nested, sums_of
+from shared_code.disclosure.past import Past
 from shared_code.disclosure.rules import UNKNOWN_PEOPLE, Frames
 from shared_code.disclosure.system import DAYS, IMPLICIT, LINEAR, PEOPLE, SUM, UNIT, System
 from shared_code.model import ALL
@@ -20,6 +21,7 @@ from shared_code.model import ALL
 # Totals are worth more than parts, and a level that says little less: what is withheld to protect another number
 # should cost the reader least.
 TOTAL_COSTS, RESIDUAL_COSTS = 4.0, 0.5
+AGAIN_COSTS = 0.1  # what an earlier release withheld is withheld again rather than something else
 RESIDUAL = {"unknown", "other", "not known", "not stated"}
 
 
@@ -38,6 +40,8 @@ class Draft:
     pairs: dict[tuple[int, int], bool] = field(default_factory=dict)
     need_min: dict[int, float] = field(default_factory=dict)
     pieces: list[int] = field(default_factory=list)
+    public: list[int] = field(default_factory=list)
+    differences: dict[int, float] = field(default_factory=dict)
     cohorts: list[Cohort] = field(default_factory=list)
 
     def add(self, truth: float, kind: int, lower: float, upper: float, floor: float, primary: bool, cost: float) -> int:
@@ -54,10 +58,12 @@ class Draft:
         self.rows.append((columns, coefficients, lower, upper))
 
 
-def build(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], frames: Mapping[str, Frames], policy: Policy) -> System:
+def build(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], frames: Mapping[str, Frames], policy: Policy,
+          past: Sequence[Past] = ()) -> System:  # fmt: skip
     """Turn the tables of a release, judged row by row, into one system.
 
     frames  name -> what the rule of the layout says of every row
+    past    tables of earlier releases, row by row of the table they are compared with
     """
     draft = Draft()
     cells: dict[tuple[str, str], np.ndarray] = {}
@@ -70,6 +76,8 @@ def build(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], frames: Mappi
         for statistic, unit in linear.units.items():
             cells[name, statistic] = _unknowns(draft, name, declared, table, frames[name], statistic, unit, bandings, policy)
         _within_rows(draft, name, declared, cells, policy)
+    for number, before in enumerate(past):
+        _remember(draft, number, before, tables[before.name][1], cells, bandings, policy)
     for cohort in draft.cohorts:
         for columns, coefficients, lower, upper in [*margins(cohort, draft.truth), *band_rows(cohort, draft, bandings, policy)]:
             draft.row(columns, coefficients, lower, upper)
@@ -93,6 +101,8 @@ def _unknowns(draft: Draft, name: str, declared: ResultsTable, table: pd.DataFra
         if levels in known:
             at = known[levels]
             draft.primary[at] |= primary
+            if not primary:
+                draft.lower[at], draft.upper[at] = max(draft.lower[at], lower[i]), min(draft.upper[at], upper[i])
         else:
             low, high = (0.0, np.inf) if primary else (lower[i], upper[i])
             floor = 1.0 if unit == PEOPLE and not declared.sensitive and reason[i] != UNKNOWN_PEOPLE else 0.0
@@ -102,6 +112,41 @@ def _unknowns(draft: Draft, name: str, declared: ResultsTable, table: pd.DataFra
             at = known[levels] = draft.add(values[i], unit, low, high, floor, primary, cost)
         numbers[i] = at
     return numbers
+
+
+def _remember(draft: Draft, number: int, past: Past, table: pd.DataFrame, cells: dict[tuple[str, str], np.ndarray],
+              bandings: dict[str, list[tuple[str, Dimension]]], policy: Policy) -> None:  # fmt: skip
+    """Add what an earlier release said: facts about the same unknown, or an unknown of its own and the difference to it."""
+    declared = past.declared
+    for statistic, unit in LINEAR[declared.layout].units.items():
+        at, then, now = cells[past.name, statistic], past.truth[statistic].to_numpy(float), table[statistic].to_numpy(float)
+        lower, upper = (past.shown[statistic][side].to_numpy(float) for side in ("lower", "upper"))
+        withheld = (past.shown[statistic]["status"] == "withheld").to_numpy()
+        told = (at >= 0) & ~np.isnan(lower)
+        # what is no longer known counts as unchanged where it can be: that makes the outsider the stronger
+        then = np.where(np.isnan(then) & (lower <= now) & (now <= upper), now, then)
+        keys = _keys(declared, past.truth, then, bandings)
+        old = np.full(len(at), -1)
+        seen: dict[tuple, int] = {}
+        own = Cohort((f"release {number}", statistic), {}, _splits(declared, bandings))
+        for i in np.flatnonzero(told & ~np.isnan(then)):
+            if keys[i] not in seen:
+                seen[keys[i]] = draft.implicit(then[i], lower[i], upper[i], lower[i])
+                own.sets.setdefault(keys[i][0], {})[keys[i][1]] = seen[keys[i]]
+            old[i] = seen[keys[i]]
+        for a, b in _pairs(at, old):
+            change = draft.truth[a] - draft.truth[b]
+            if change == 0:
+                draft.row([a, b], [1.0, -1.0], 0.0, 0.0)
+                if draft.upper[b] - draft.lower[b] < (policy.threshold - 1) * UNIT.get(unit, 0.0):
+                    draft.public.append(a)  # it left before: nothing is left to protect in this number itself
+            elif unit != SUM and abs(change) < policy.threshold * UNIT[unit]:
+                difference = draft.implicit(change, -np.inf, np.inf, -np.inf)
+                draft.differences[difference] = (policy.threshold - 1) * UNIT[unit]
+                draft.row([a, b, difference], [1.0, -1.0, -1.0], 0.0, 0.0)
+        for i in np.flatnonzero(withheld & (at >= 0)):
+            draft.cost[at[i]] *= AGAIN_COSTS
+        draft.cohorts.append(own)
 
 
 def _cost(declared: ResultsTable, dimensions: tuple[str, ...], levels: Key, value: float, unit: int) -> float:
@@ -158,15 +203,20 @@ def _constant(declared: ResultsTable, texts: dict[str, np.ndarray], values: np.n
 
 def _cohort(draft: Draft, statistic: tuple[str, str], declared: ResultsTable, values: dict, bandings: dict) -> Cohort:
     """Find the cohort that these numbers belong to: every number they have in common agrees, and there is one."""
-    names = {n: [k for k, d in bandings.get(n, []) if (d.bands, d.kind) == (s.bands, s.kind)] or [n]
-             for n, s in declared.dimensions.items()}  # fmt: skip
-    splits = {names[n][0] for n, s in declared.dimensions.items() if not s.codelist and s.kind == "exclusive"}
+    splits = _splits(declared, bandings)
     for cohort in draft.cohorts:
         if cohort.statistic == statistic and _agrees(cohort, values, draft.truth, splits | cohort.partition):
             cohort.partition |= splits
             return cohort
     draft.cohorts.append(Cohort(statistic, {}, splits))
     return draft.cohorts[-1]
+
+
+def _splits(declared: ResultsTable, bandings: dict[str, list[tuple[str, Dimension]]]) -> set[str]:
+    """Name the dimensions whose levels may be parts of a whole."""
+    names = {n: [k for k, d in bandings.get(n, []) if (d.bands, d.kind) == (s.bands, s.kind)] or [n]
+             for n, s in declared.dimensions.items()}  # fmt: skip
+    return {names[n][0] for n, s in declared.dimensions.items() if not s.codelist and s.kind == "exclusive"}
 
 
 def _agrees(cohort: Cohort, values: dict, truth: list[float], partition: set[str]) -> bool:
@@ -231,8 +281,11 @@ def _system(draft: Draft, cells: dict[tuple[str, str], np.ndarray], policy: Poli
     for piece in draft.pieces:
         if 0 < truth[piece] < t:
             need_width[piece], need_max[piece] = t - 1, t
+    for difference, width in draft.differences.items():
+        need_width[difference] = width
     need_min = np.full(n, np.inf)
     need_min[list(draft.need_min)] = list(draft.need_min.values())
+    need_width[draft.public], need_max[draft.public], need_min[draft.public] = 0.0, -np.inf, np.inf
     pairs = list(draft.pairs)
     return System(
         truth, kind, np.array(draft.lower, float), np.array(draft.upper, float), np.array(draft.floor, float),

@@ -17,11 +17,13 @@ import pandas as pd
 from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure.build import build
 from shared_code.disclosure.forms import Earlier, Protected
+from shared_code.disclosure.past import hold, past_tables
 from shared_code.disclosure.ranges import Ranges, publish
+from shared_code.disclosure.record import record
 from shared_code.disclosure.rules import GUARDS, Frames
-from shared_code.disclosure.search import Pattern, choose
+from shared_code.disclosure.search import NoPattern, Pattern, choose
 from shared_code.disclosure.system import LINEAR, SUM, System
-from shared_code.model import CELL_COLUMNS, LAYOUTS
+from shared_code.model import CELL_COLUMNS, LAYOUTS, Problem, Refused
 
 COMPLEMENTARY = "withheld so that a smaller number cannot be computed"
 RULE = "withheld by the rule of its layout"
@@ -34,29 +36,60 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy) -> Protec
     """Turn unprotected results tables into the cells that may be released.
 
     tables  name -> (declaration, wide table)
-    ledger  the site's earlier releases. There is no rule for earlier releases yet: it refuses to run when there are
-            any, rather than ignore them.
+    ledger  the site's earlier releases, oldest first: what left before is known, and may be subtracted
     policy  threshold, rounding and dominance
-    Gives the cells of every table, sorted, nothing left out. Withheld values are empty and carry the range they are
-    known to lie in.
-    Raises ValueError for a layout that has no rule: what cannot be judged does not leave.
+    Gives the cells of every table, sorted, nothing left out; the record that may leave with them; and, for the site
+    alone, why each number is withheld. Withheld values are empty and carry the range they are known to lie in.
+    Raises ValueError for a layout that has no rule: what cannot be judged does not leave. Raises model.Refused when no
+    choice of withheld numbers protects the small ones.
     """
-    if len(ledger):
-        raise ValueError("this site has released before: a second release needs the comparison with the ledger")
     for name, (declared, _) in tables.items():
         if declared.layout not in GUARDS:
             raise ValueError(f"{name}: the layout {declared.layout} has no disclosure rule")
     # A count that passes the threshold but rounds to a number below it would look like one that does not.
     policy = policy.model_copy(update={"threshold": policy.smallest_shown})
     tables = {name: (declared, _in_order(declared, table)) for name, (declared, table) in sorted(tables.items())}
-    frames = {name: _judged(declared, table, policy) for name, (declared, table) in tables.items()}
-    system = build(tables, frames, policy)
-    pattern = choose(system)
-    ranges = publish(system, pattern.withheld, policy.threshold)
-    released = {}
+    past = past_tables(tables, ledger)
+    frames = {}
     for name, (declared, table) in tables.items():
-        released[name] = _cells(name, declared, table, frames[name], system, pattern, ranges)
-    return Protected(released)
+        frames[name] = hold(name, declared, table, _judged(declared, table, policy), past, policy)
+    system = build(tables, frames, policy, past)
+    try:
+        pattern = choose(system)
+        ranges = publish(system, pattern.withheld, policy.threshold)
+    except NoPattern as nothing:
+        raise _refused(system, tables, nothing) from None
+    released, reasons = {}, {}
+    for name, (declared, table) in tables.items():
+        cells = _cells(name, declared, table, frames[name], system, pattern, ranges)
+        kept = [*declared.dimensions, "statistic"]
+        released[name] = cells[[*declared.dimensions, *CELL_COLUMNS]]
+        reasons[name] = cells.loc[cells["status"] == "withheld", [*kept, "reason"]].reset_index(drop=True)
+    outcome = {"pattern": "least loss" if pattern.exact else "greedy, then cleaned up",
+               "programmes": pattern.programmes + ranges.audit.programmes,
+               "narrowest_interval": _narrowest(ranges)}  # fmt: skip
+    declarations = {name: declared for name, (declared, _) in tables.items()}
+    return Protected(released, record(released, declarations, policy, ledger, outcome), reasons)
+
+
+def _narrowest(ranges: Ranges) -> str:
+    least = ranges.audit.least_width
+    return "nothing is withheld" if np.isinf(least) else f"at least {np.floor(least * 100) / 100:g} times what is asked"
+
+
+def _refused(system: System, tables: Tables, nothing: NoPattern) -> Refused:
+    """Say where numbers cannot be protected, without saying which numbers."""
+    problems = []
+    for (name, statistic), at in system.cells.items():
+        number = int(np.isin(at, nothing.unknowns).sum())
+        if number:
+            wrong = f"{statistic}: withholding further numbers does not protect all that are small"
+            mend = "Declare coarser bands or fewer dimensions for this table, or leave out what was released before"
+            problems.append(Problem(name, wrong, "", mend))
+    if not problems:
+        mend = "Wait until more people differ, or leave out the tables that changed"
+        problems = [Problem(", ".join(sorted(tables)), "the difference to an earlier release would show a few people", "", mend)]
+    return Refused("The release", problems)
 
 
 def _judged(declared: ResultsTable, table: pd.DataFrame, policy: Policy) -> Frames:
@@ -94,7 +127,7 @@ def _cells(name: str, declared: ResultsTable, table: pd.DataFrame, frames: Frame
             more |= hidden[other]
         more &= (cells["status"].isin(["ok", "rounded"]) | (cells["status"] == "withheld")).to_numpy()
         shown = cells["status"].isin(["ok", "rounded"]).to_numpy()
-        cells.loc[more & shown, "reason"] = COMPLEMENTARY
+        cells.loc[more & shown, "reason"] = COMPLEMENTARY if at is not None else FOLLOWS
         cells.loc[more, "status"] = "withheld"
         cells.loc[more, "value"] = np.nan
         if at is None:
@@ -105,8 +138,7 @@ def _cells(name: str, declared: ResultsTable, table: pd.DataFrame, frames: Frame
             cells.loc[more & ~known, ["lower", "upper"]] = np.nan
         parts.append(keys.join(cells).assign(statistic=statistic))
     every = pd.concat(parts, ignore_index=True)[[*dimensions, *CELL_COLUMNS, "reason"]]
-    every = every.sort_values([*dimensions, "statistic"], ignore_index=True)
-    return every[[*dimensions, *CELL_COLUMNS]]
+    return every.sort_values([*dimensions, "statistic"], ignore_index=True)
 
 
 def summary(cells: pd.DataFrame) -> dict[str, int]:
