@@ -109,6 +109,11 @@ def _hold_one(cells: pd.DataFrame, declared: ResultsTable, table: pd.DataFrame, 
     shown_now = cells["status"].isin(["ok", "rounded"]).to_numpy()
     known = shown_now & ~np.isnan(old_lower) & ~np.isnan(now)
     change = np.where(np.isnan(then), np.where((old_lower <= now) & (now <= old_upper), 0.0, np.inf), now - then)
+    # the same number in another rounding would be known better than in either: it keeps its first form
+    wider = (cells["lower"].to_numpy() <= old_lower) & (old_upper <= cells["upper"].to_numpy())
+    same = known & (change == 0) & ~wider & ~np.isnan(old["value"].to_numpy(float))
+    for column in ("value", "status", "lower", "upper"):
+        cells.loc[same, column] = old[column].to_numpy()[same]
     few = (change != 0) & (np.abs(change) < t * unit)
     who = WHO.get(statistic, "people")
     if statistic in BY_PEOPLE.get(declared.layout, ()):
