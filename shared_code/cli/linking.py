@@ -20,7 +20,10 @@ def link(name: Annotated[str, typer.Argument(help="name of the site, as in confi
 
 def link_records(name: str, say: Any) -> str:
     """Link the records of a site, and say how it went: counts only."""
+    import pandas as pd
+
     from shared_code.linkage.site import link_site
+    from shared_code.reporting.linkage import linkage_page
 
     site = Site.read(name)
     site.in_force(dt.date.today())
@@ -29,10 +32,13 @@ def link_records(name: str, say: Any) -> str:
         report = link_site(site, folder_of(site), rooms.PRIVATE / name, say)
     except Refused as refused:
         raise refused.without_values(stages._kept_private(name, "problems.txt", str(refused))) from None
+    page = rooms.linkage(name) / "linkage.html"
+    counts = pd.read_parquet(rooms.linkage(name) / "linkage.parquet")
+    page.write_text(linkage_page(site.title, report, counts, site.made_up), "utf-8")
     told = [_told(source, found) for source, found in report["sources"].items()]
     register = f"{report['index']['people']:,} people in the index (version {report['version']})"
     return "\n".join([f"Linked the records of {site.title}: {register}.", *told,
-                      f"Counts and quality: {rooms.linkage(name) / 'linkage.json'}. It stays here."])  # fmt: skip
+                      f"How it went, and who is missed: {page}. It stays here."])  # fmt: skip
 
 
 def link_if_needed(site: Site, say: Any) -> None:
