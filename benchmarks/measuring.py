@@ -110,12 +110,14 @@ def copy_of_project(folder: Path, sites: list[str] | None = None) -> Path:
 def median(runs: list[Run]) -> dict[str, Any]:
     """Give the median of the seconds and of the peaks, and every run (processor time tells what a busy machine did)."""
     peaks = [run.peak_mb for run in runs if run.peak_mb is not None]
+    cpu = [run.cpu_seconds for run in runs if run.cpu_seconds is not None]
     return {
+        "cpu_seconds": statistics.median(cpu) if cpu else None,
         "seconds": statistics.median(run.seconds for run in runs),
         "peak_mb": statistics.median(peaks) if peaks else None,
         "runs": [round(run.seconds, 4) for run in runs],
         "peaks": [round(peak, 1) for peak in peaks],
-        "cpu": [round(run.cpu_seconds, 2) for run in runs if run.cpu_seconds is not None],
+        "cpu": [round(seconds, 2) for seconds in cpu],
     }
 
 

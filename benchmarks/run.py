@@ -26,6 +26,9 @@ import onboarding
 import sections
 from measuring import LINUX, Failed, machine
 
+DEFAULT = Path(__file__).with_name("results.json")
+README = Path(__file__).resolve().parents[1] / "README.md"
+START, END = "<!-- benchmarks: start -->", "<!-- benchmarks: end -->"
 QUICK_PEOPLE, QUICK_DEMO_PEOPLE = 1000, 2000  # with fewer, two sites have too little in common to draw
 FEWEST_PEOPLE = 500  # a made-up site cannot be smaller
 
@@ -86,7 +89,12 @@ def write(out: Path, measured: dict[str, Any]) -> None:
     """Write the results and the table beside them."""
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-    out.with_suffix(".md").write_text(as_markdown(measured), encoding="utf-8")
+    text = as_markdown(measured)
+    out.with_suffix(".md").write_text(text, encoding="utf-8")
+    if out.resolve() == DEFAULT.resolve() and README.is_file():  # what the project measured, shown where people look first
+        before, start, rest = README.read_text("utf-8").partition(START)
+        _, end, after = rest.partition(END)
+        README.write_text(f"{before}{start}\n{text.partition(chr(10))[2].strip()}\n{end}{after}", encoding="utf-8", newline="\n")
 
 
 def measure(options: sections.Options, together: bool) -> list[Any]:
@@ -114,7 +122,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, help="of everything but the big site (3)")
     parser.add_argument("--large-repeats", type=int, default=1, help="of the big site (1)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, two sites, everything once: does it work?")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results.json"), metavar="FILE.json")
+    parser.add_argument("--out", type=Path, default=DEFAULT, metavar="FILE.json")
     chosen = parser.parse_args(arguments)
     chosen.people = chosen.people or (QUICK_PEOPLE if chosen.quick else 1_000_000)
     chosen.demo_people = chosen.demo_people or (QUICK_DEMO_PEOPLE if chosen.quick else 20_000)
@@ -137,7 +145,7 @@ def as_markdown(measured: dict[str, Any]) -> str:
         if row["section"] != section:
             section = row["section"]
             lines.append(f"| **{section}** | | | | |")
-        unit = ", peak memory" if row["quantity"] == "peak_mb" else ""
+        unit = UNITS[row["quantity"]]
         ratio = f"{row['ratio']:.2f}" if row["ratio"] else ""
         cells = [row["what"] + unit, shown(row, "ours"), row["compared_with"], shown(row, "other"), ratio]
         lines.append(f"| {' | '.join(cells)} |")
@@ -154,6 +162,7 @@ def as_markdown(measured: dict[str, Any]) -> str:
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 
+UNITS = {"seconds": "", "peak_mb": ", peak memory", "cpu_seconds": ", processor time"}
 ONBOARDING = (
     "Onboarding is `prepare`: it reads, copies, maps every column, replaces identifiers by keyed pseudonyms, looks for "
     "unexplained codes, repeated keys and rows about unknown people, and writes the prepared tables in order; beside it "

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from shared_code.config import Site, rooms
+from shared_code.model import Problem, Refused
 
 
 def purge(name: str) -> str:
@@ -23,6 +24,10 @@ def purge(name: str) -> str:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+    stuck = [path for path in doomed if path.exists()]
+    if stuck:
+        mend = "Close what uses them, or ask for the right to remove them, then purge again"
+        raise Refused(f"The purge of {site.title}", [Problem(p.as_posix(), "it could not be removed", "", mend) for p in stuck])
     kept = sum(1 for path in ledger.rglob("*") if path.is_file())
     if room.is_dir() and not kept:
         shutil.rmtree(room, ignore_errors=True)

@@ -31,6 +31,9 @@ def check_table(connection: Any, table: Table, folder: Path, settings: str) -> l
                 shown = f" ({few(found[column.name])})"
             allowed = few(column.values, 20) or column.pattern or _limits(column) or column.meaning
             mend = f"Correct the mapping at {where}.columns.{column.name}, or the extract"
+            if column.values and "missing" in rule:
+                say = f"Say at {where}.columns.{column.name} what empty means"
+                mend = f"{say} (default: with one of these codes), or correct the extract"
             problems.append(Problem(f"{where}.columns.{column.name}", f"{number} rows {rule}{shown}", allowed, mend,
                                     told=f"{number} rows {rule}" if shown else ""))  # fmt: skip
     problems += _unique(rows, table, where)

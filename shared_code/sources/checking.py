@@ -23,6 +23,7 @@ from shared_code.sources import mapping, table_steps
 from shared_code.sources.drafting import BLANK, NO_DATE
 from shared_code.sources.holdings import FLOOR
 from shared_code.sources.opening import engine, kinds_of_rows, opened, unexplained
+from shared_code.sources.pseudonyms import read_key
 
 OFTEN_EMPTY = 0.2  # share of empty rows from which a column is mentioned
 
@@ -66,7 +67,7 @@ def check_site(site: Site, studies: Iterable[Study], folder: Path | None = None,
     """
     folder = folder if folder is not None else Path(site.folder or f"data/{site.site}")
     findings, where = Findings(), f"config/sites/{site.site}.yaml"
-    findings.missing += _blanks(site, where)
+    findings.missing += [*_blanks(site, where), *_key(site)]
     seen: dict[str, _Seen] = {}
     with tempfile.TemporaryDirectory(prefix="check-", dir=room) as place:  # for its owner only, and gone in the end
         connection = engine(Path(place) / "spill")
@@ -98,6 +99,18 @@ def _blanks(site: Site, where: str) -> list[str]:
                 told = f"{where}, tables.{table}.{place}.{name}: still {BLANK} ({column.meaning}; {required})."
                 open_ends.append(f"{told}{allowed} Write the column that holds it, or a constant.")
     return open_ends
+
+
+def _key(site: Site) -> list[str]:
+    """Say that `prepare` will need a key, where there is none yet."""
+    maps = [m for t in site.tables.values() for columns in (t.columns, *(r.columns for r in t.rows)) for m in columns.values()]
+    if site.made_up or not any(m.hides for m in maps):
+        return []
+    try:
+        read_key()
+    except Refused as refused:
+        return [str(problem) for problem in refused.problems]
+    return []
 
 
 def _filled_in(settings: TableMap) -> TableMap:
@@ -194,6 +207,8 @@ def _against_rule(rows: ir.Table, column: Column, rule: str, number: int, where:
     place, wrong, told = f"{where}.columns.{column.name}", f"{number:,} rows {rule}", ""
     allowed = few(column.values, 20) or column.pattern or column.meaning
     mend = f"Correct the mapping at {place}, or the extract"
+    if column.values and "missing" in rule:
+        mend = f"Say at {place} what an empty value means (default: with one of these codes), or correct the extract"
     if column.values and not column.private and "not allowed" in rule:
         code = rows[column.name]
         strange = rows.filter(code.notnull() & ~code.isin(list(column.values))).group_by(column.name).agg(n=lambda t: t.count())

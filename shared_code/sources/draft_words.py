@@ -32,11 +32,13 @@ TABLE_WORDS = {
 COLUMN_WORDS: dict[str, dict[str, str]] = {
     "": {
         "person_id": "person id; person identifier; pseudonym; pseudonymised; pseudo id; pseudoid; pseudo hesid; pid; patient; "
-                     "patient id; pat no; patno; nhs number; id; seqn; local number; chi",
+                     "patient id; pat no; patno; nhs number; id; seqn; local number; chi; client; client id; client no; "
+                     "client number; client ref; client reference; service user; service user id; person ref; person no; "
+                     "mosaic id; swift id; liquidlogic id; carefirst id",
         "lsoa21": "lsoa21; lsoa 21; lsoa 2021; lsoa; lsoa21cd; lsoa11; small area",
         "lsoa11": "lsoa11; lsoa 11; lsoa11cd; lsoa 2011",
         "provider": "provider; procode; procode3; provider code; trust; org code; site code",
-        "sex": "sex; gender; sexcd; sex cd", "source": "source; setting; origin; where; recorded in",
+        "sex": "sex; gender; sexcd; sex cd", "source": "source; src; setting; origin; where; recorded in",
         "date": "date; on", "status": "status; state",
     },
     "person": {
@@ -58,9 +60,10 @@ COLUMN_WORDS: dict[str, dict[str, str]] = {
     },
     "condition_event": {
         "event_id": "event id; eventid; record; record number; recno; diagnosis id; row id",
-        "code": "code; diagnosis code; diagcode; diag; term; snomed; icd10; icd; readcode; concept",
+        "code": "code; diagnosis code; diagcode; diag code; diag; term; snomed; icd10; icd; readcode; concept",
         "code_system": "coding; code system; codesys; terminology; scheme; vocabulary; terminology of code; system",
-        "event_date": "event date; date; date of diagnosis; diagdt; diagnosis date; dx date; recorded; onset; recorded on; start",
+        "event_date": "event date; date; date of diagnosis; diagdt; diagdate; diagnosis date; "
+                      "dx date; recorded; onset; recorded on; start",
         "status": "status; certainty; statuscd; verification; status of condition",
         "diag_position": "position; diagnosis order", "recorded_date": "recorded date; date recorded; entered",
         "parent_id": "spell; encounter; attendance",
@@ -116,11 +119,23 @@ COLUMN_WORDS: dict[str, dict[str, str]] = {
 CODE_WORDS: dict[str, dict[str, str]] = {
     "sex": {"F": "f female females woman women girl", "M": "m male males man men boy", "I": "i indeterminate other intersex",
             "U": "u x unknown notknown notstated notspecified"},
+    "ethnicity16": {  # as the NHS Data Dictionary and systems of councils write the groups of 2001
+        "A": "whitebritish british", "B": "whiteirish irish", "C": "whiteanyotherwhitebackground whiteother otherwhite",
+        "D": "mixedwhiteandblackcaribbean", "E": "mixedwhiteandblackafrican", "F": "mixedwhiteandasian",
+        "G": "mixedanyothermixedbackground mixedother othermixed", "H": "asianindian asianorasianbritishindian",
+        "J": "asianpakistani asianorasianbritishpakistani", "K": "asianbangladeshi asianorasianbritishbangladeshi",
+        "L": "asianorasianbritishanyotherasianbackground asianother otherasian",
+        "M": "blackcaribbean blackorblackbritishcaribbean", "N": "blackafrican blackorblackbritishafrican",
+        "P": "blackorblackbritishanyotherblackbackground blackother otherblack",
+        "R": "otherethnicgroupschinese asianchinese chinese", "S": "otherethnicgroupsanyotherethnicgroup otherethnicgroup",
+        "Z": "refused prefernottosay declined", "99": "unknown",
+    },
     "reg_type": {"GMS": "gms g regular permanent permanentgms registered", "temp": "temp t temporary temporaryresident",
                  "other": "other o private"},
     "code_system": {"SCT": "sct snomed snomedct s", "ICD10": "icd10 icd i10 icd10cm"},
     "source": {"GP": "gp gppractice generalpractice primary primarycare", "OP": "op outpatient outpatients",
-               "APC": "apc ip hospital inpatient inpatients admittedpatientcare", "MH": "mh mentalhealth",
+               "APC": "apc ip hospital hospitalinpatient hospitaladmission inpatient inpatients admittedpatientcare",
+               "MH": "mh mentalhealth",
                "ECDS": "ecds ae ed emergency emergencydepartment", "survey": "survey"},
     "status": {"active": "active confirmed current present a", "resolved": "resolved ended r",
                "history": "history past historyof p h", "family": "family fh familyhistory relative f"},

@@ -193,7 +193,8 @@ def _blank(column: Column, match: Match) -> list[str]:
     hint = f" Or, for all rows, {{constant: …}} with one of {few(column.values)}" if column.values else ""
     hint = " Or, for all rows, {constant: 2024-05}" if column.name == "ward_vintage" else hint
     asked = f"      # ? {column.name}: which column holds this: {column.meaning}?{hint}"
-    return [asked, f"      {column.name}: {{from: {BLANK}}}"]
+    more = ", pseudonymise: true" if column.name == "person_id" else ""
+    return [asked, f"      {column.name}: {{from: {BLANK}{more}}}"]
 
 
 def _wide(match: Match) -> dict[str, dict[str, str]]:

@@ -62,7 +62,7 @@ def assign(files: list[FileProfile]) -> tuple[list[Match], list[FileProfile]]:
     for seen in list(left):
         if _join(seen, chosen):
             left.remove(seen)
-    chosen += _deaths_of_people(chosen)
+    chosen += [*_deaths_of_people(chosen), *_places_of_people(chosen)]
     order = list(TABLES)
     return sorted(chosen, key=lambda m: order.index(m.table.name)), left
 
@@ -78,6 +78,25 @@ def _deaths_of_people(chosen: list[Match]) -> list[Match]:
         return []
     columns = {"person_id": people.columns["person_id"], "death_date": (date, score)}
     return [Match(people.seen, table, columns, present=[date.name])]
+
+
+def _places_of_people(chosen: list[Match]) -> list[Match]:
+    """Recognise a practice or a small area that stands in the file of people, where no file holds registrations or addresses."""
+    people = next((m for m in chosen if m.table.name == "person" and "person_id" in m.columns), None)
+    found: list[Match] = []
+    for name in ("gp_registration", "person_address"):
+        if people is None or any(m.table.name == name for m in chosen):
+            continue
+        used = {id(c) for match in (people, *found) for c, _ in match.columns.values()}
+        free = FileProfile(**{**people.seen.__dict__, "columns": [c for c in people.seen.columns if id(c) not in used]})
+        best = {c.name: _best(free, TABLES[name], c) for c in TABLES[name].columns if c.name != "person_id" and free.columns}
+        columns = {"person_id": people.columns["person_id"]}
+        for column, (c, score) in sorted(best.items(), key=lambda pair: (-pair[1][1], pair[0])):
+            if score >= SURE and not any(c is other for other, _ in columns.values()):
+                columns[column] = (c, score)
+        if set(ESSENTIAL[name]) & set(columns):
+            found.append(Match(people.seen, TABLES[name], columns))
+    return found
 
 
 def _join(seen: FileProfile, chosen: list[Match]) -> bool:
@@ -167,7 +186,8 @@ def _content(table: Table, column: Column, c: ColumnProfile) -> float:
     if column.name in PATTERN_FORMS:
         return 1.0 if c.share(*PATTERN_FORMS[column.name]) > 0.9 else 0.0
     if column.name == "code":
-        return 1.0 if c.share("icd10", "snomed") > 0.15 and not c.codes and c.share("icd10") + c.share("snomed") > 0.9 else 0.0
+        coded = c.share("icd10", "snomed") > 0.15 and c.share("icd10") + c.share("snomed") > 0.9
+        return 0.0 if not coded else 0.6 if c.codes else 1.0  # a few codes only: its name must say it, too
     if column.type in ("integer", "number"):
         fits = c.lowest is not None and (column.lowest is None or c.lowest >= column.lowest)
         fits = fits and (column.highest is None or (c.highest or 0) <= column.highest)

@@ -106,7 +106,7 @@ def test_one_command_measures_everything(tmp_path: Path):
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     measured = json.loads(out.read_text("utf-8"))
     found = {(row["section"], row["what"], row["compared_with"], row["quantity"]) for row in measured["rows"]}
-    assert len(found) == len(measured["rows"]) == 31
+    assert len(found) == len(measured["rows"]) == 34
     for row in measured["rows"]:
         assert row["repeats"] == len(row["ours_all"]["runs"]) == 1
         if row["quantity"] == "seconds" or sys.platform == "linux":

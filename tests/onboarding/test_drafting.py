@@ -172,3 +172,42 @@ def test_deaths_that_stand_with_the_people(tmp_path):
     text = draft_site("north", [tmp_path / "people.csv"])
     assert "present: [DEATHDATE]" in text
     assert "death_date: {from: DEATHDATE}" in text
+
+
+def test_an_extract_of_a_council_needs_few_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One export of clients with odd headings, and diagnoses from SPSS with labels: four answers, and it can be prepared."""
+    import pyreadstat
+
+    from shared_code.sources.prepare import prepare
+
+    monkeypatch.setenv("COHORTIUM_KEY", bytes(range(32)).hex())
+    ids, folder = [f"C{100_000 + 7 * i}" for i in range(300)], tmp_path / "extract"
+    folder.mkdir()
+    pd.DataFrame({
+        "Client Ref.": ids, "D.O.B": [f"{i % 28 + 1:02d}/{i % 12 + 1:02d}/{1930 + i % 80}" for i in range(300)],
+        "Gender (1=M 2=F)": [str(i % 2 + 1) for i in range(300)], "Surname": [f"Smythe{i}" for i in range(300)],
+        "Ethnic Origin": ["White British", "Asian - Indian", "Black African"] * 100, "GP Practice": ["M83001", "Y01234"] * 150,
+        "Date Registered": [f"{i % 28 + 1:02d}-Mar-{2001 + i % 20}" for i in range(300)],
+    }).to_csv(folder / "Clients extract (final) v2.csv", index=False)  # fmt: skip
+    events = pd.DataFrame({"CLIENT": ids * 2, "DIAGCODE": ["E11.9", "I10", "J45.9"] * 200, "SRC": [1.0, 2.0] * 300,
+                           "DIAGDATE": pd.to_datetime("2015-01-01") + pd.to_timedelta(range(600), "D")})  # fmt: skip
+    pyreadstat.write_sav(events, folder / "diagnoses.sav", variable_format={"DIAGDATE": "DATE11"},
+                         variable_value_labels={"SRC": {1: "GP practice", 2: "Hospital inpatient"}})  # fmt: skip
+    text = draft_site("moorland", sorted(folder.iterdir()))
+    assert "Smythe" not in text and "C100" not in text
+    answers = {"YOUR ORGANISATION": "Moorland Council", "2000-01-01": "2026-04-20", "reg_type: {from: YOUR_COLUMN}":
+               "reg_type: {constant: GMS}", "studies: []": "studies: [demonstration]"}  # fmt: skip
+    for question, answer in answers.items():
+        assert question in text
+        text = text.replace(question, answer)
+    (tmp_path / "moorland.yaml").write_text(text, "utf-8")
+    site = Site.read(tmp_path / "moorland.yaml")
+    found = check_site(site, [Study.read(ROOT / "config" / "study.yaml")], folder)
+    assert found.good, found.lines()
+    assert any("Long-term conditions" in line and "can run" in line for line in found.analyses)
+    assert prepare(site, folder, tmp_path / "prepared") == {"person": 300, "gp_registration": 300, "condition_event": 600}
+    person = pd.read_parquet(tmp_path / "prepared" / "person.parquet")
+    assert set(person["sex"]) == {"M", "F"} and set(person["ethnicity16"]) == {"A", "H", "N"}
+    monkeypatch.delenv("COHORTIUM_KEY")
+    told = check_site(site, [], folder)
+    assert told.good and any("identifiers are never stored without a key" in line for line in told.missing)
