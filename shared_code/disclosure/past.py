@@ -68,18 +68,24 @@ def _matching(old: str, cells: pd.DataFrame, tables: Mapping[str, tuple[ResultsT
 
 def _aligned(name: str, declared: ResultsTable, table: pd.DataFrame, cells: pd.DataFrame, people: pd.DataFrame | None) -> Past:
     dimensions = list(declared.dimensions)
-    index = pd.MultiIndex.from_frame(table[dimensions].astype(str))
+    units = list(LINEAR[declared.layout].units)
+    index = _joined(table, dimensions)
     shown = {}
-    for statistic in LINEAR[declared.layout].units:
+    for statistic in units:
         rows = cells[cells["statistic"] == statistic]
-        rows = rows.set_index(pd.MultiIndex.from_frame(rows[dimensions].astype(str)))[["value", "status", "lower", "upper"]]
+        rows = rows.set_axis(_joined(rows, dimensions))[["value", "status", "lower", "upper"]]
         shown[statistic] = rows.reindex(index).reset_index(drop=True)
     if people is None or not set(dimensions) <= set(people.columns):
-        truth = pd.DataFrame(np.nan, range(len(table)), list(LINEAR[declared.layout].units))
+        truth = pd.DataFrame(np.nan, range(len(table)), units)
     else:
-        known = people.set_index(pd.MultiIndex.from_frame(people[dimensions].astype(str)))
-        truth = known.reindex(columns=list(LINEAR[declared.layout].units)).reindex(index).reset_index(drop=True).astype(float)
+        known = people.set_axis(_joined(people, dimensions)).reindex(columns=units)
+        truth = known.reindex(index).reset_index(drop=True).astype(float)
     return Past(name, declared, pd.concat([table[dimensions].reset_index(drop=True), truth], axis=1), shown)
+
+
+def _joined(table: pd.DataFrame, dimensions: list[str]) -> pd.Index:
+    """Name every row by its levels."""
+    return pd.Index(["\x1f".join(levels) for levels in table[dimensions].astype(str).itertuples(index=False)])
 
 
 def hold(name: str, declared: ResultsTable, table: pd.DataFrame, frames: Frames, past: Sequence[Past], policy: Policy) -> Frames:
