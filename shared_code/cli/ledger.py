@@ -16,10 +16,12 @@ SiteName = Annotated[str, typer.Argument(help="name of the site, as in config/si
 @app.command()
 def check(site: SiteName) -> None:
     """Say what a site's ledger remembers, or what is damaged and how to mend it."""
+    from shared_code.cli.stages import sent_of
     from shared_code.releases import ledger
 
     found = Site.read(site)
     folder = rooms.ledger(site)
+    ledger.read(folder, "", sent_of(site))
     entries = ledger.since_start(ledger.chain(folder).entries())
     if not entries:
         typer.echo(f"The ledger of {found.title} is empty: it has released nothing yet.")

@@ -47,6 +47,10 @@ def _remember(site: Site, draft: Path, ready: approve.Ready) -> None:
     found = ready.package
     # behind published tables there is nothing that only the site knows
     known = beside.read(draft, found.digest) if site.tables else beside.Beside("")
+    left = [one.digest for one in ledger.read(rooms.ledger(site.site), found.manifest["study"])]
+    if site.tables and found.digest not in left and (*known.earlier,) != (*left,):
+        wrong = "another release of this site left after this draft was made, and it was not compared with it"
+        raise Refused(str(draft), [Problem(str(draft), wrong, "", f"Run release again: python3 run.py release {site.site}")])
     tables = {path.removeprefix(package.TABLES).removesuffix(".csv"): from_csv(body) for path, body in found.tables.items()}
     ledger.append(rooms.ledger(site.site), Earlier(found.digest, known.data, tables, known.people), found.manifest)
 

@@ -25,7 +25,7 @@ def extract_demo(name: str, people: int, study: Study) -> str:
         wrong = "only demonstration sites have made-up data"
         raise Refused(name, [Problem(f"config/sites/{name}.yaml", wrong, "a site named demo_…", "Extract it yourself")])
     make_extract(site, people, rooms.extract(name), study.index_date, study.period.start)
-    ledger.start_anew(rooms.ledger(name), "the people of this demonstration site were made up anew")
+    ledger.start_anew(rooms.ledger(name), "the people of this demonstration site were made up anew", sent_of(name))
     return f"Made up {people:,} people for {site.title} in {rooms.extract(name)}."
 
 
@@ -83,7 +83,8 @@ def analyse(name: str, stem: str, study_file: Path, study: Study) -> str:
 
 
 def release(name: str, study: Study) -> str:
-    """Protect all results of a site and write a draft of its package."""
+    """Protect all results of a site, also against what it released before, and write a draft of its package."""
+    from shared_code.releases import ledger
     from shared_code.releases.release import release as release_site
 
     target = rooms.draft(name, study.study)
@@ -91,10 +92,18 @@ def release(name: str, study: Study) -> str:
     site.in_force(dt.date.today())
     site.takes_part(study)
     _owner_only(name)
-    manifest = release_site(site, study, rooms.results(name, study.study), target, rooms.prepared(name))
+    earlier = ledger.read(rooms.ledger(name), study.study, sent_of(name))
+    manifest = release_site(site, study, rooms.results(name, study.study), target, rooms.prepared(name), earlier)
     tables = manifest["disclosure"]["tables"].values()
     withheld, cells = (sum(t.get(key, 0) for t in tables) for key in ("withheld", "cells"))
     return f"Wrote {target}: {cells:,} numbers, {withheld:,} of them withheld. People approve it next."
+
+
+def sent_of(name: str) -> list[str]:
+    """List the digests of everything that a site is known to have sent, in every study (the records in the outbox)."""
+    from shared_code.releases.approve import sent_before
+
+    return [entry["content"] for path in sorted(rooms.OUTBOX.glob(f"*/{name}.sent.jsonl")) for entry in sent_before(path)]
 
 
 def carry_demo(name: str, study: Study) -> str:
@@ -119,7 +128,8 @@ def pool(study: Study) -> str:
     from shared_code.pooling.pool import pool as pool_study
 
     target = rooms.pooled(study.study)
-    done = pool_study(study, rooms.INBOX / study.study, target, expected_sites(study))
+    publications = rooms.publications(study.study)
+    done = pool_study(study, rooms.INBOX / study.study, target, expected_sites(study), publications)
     missing = f", {done['missing']} missing" if done["missing"] else ""
     return f"Pooled the releases of {done['releases']} sites{missing}: {done['results']:,} results in {target}."
 

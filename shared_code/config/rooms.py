@@ -43,6 +43,11 @@ def ledger(site: str) -> Path:
     return PRIVATE / site / "ledger"
 
 
+def publications(study: str) -> Path:
+    """Folder of what the coordinating team remembers of everything it published."""
+    return PRIVATE / "coordination" / study / "ledger"
+
+
 def draft(site: str, study: str) -> Path:
     """The package as it would leave: what people look at and approve."""
     return PRIVATE / site / study / "release" / f"{site}.zip"

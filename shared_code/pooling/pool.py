@@ -22,6 +22,7 @@ from shared_code.pooling.life_tables import life_expectancy
 from shared_code.pooling.margins import incomplete_margins
 from shared_code.pooling.meta import meta_analysis, profile
 from shared_code.pooling.prevalence import prevalence
+from shared_code.pooling.publications import publish
 from shared_code.pooling.results import COLUMNS, results_table
 
 METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
@@ -33,13 +34,14 @@ NUMBERS = ("estimate", "lower", "upper", "se", "people", "events", "person_years
            "withheld_share")  # fmt: skip
 
 
-def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site]) -> dict[str, int]:
+def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], publications: Path | None = None
+         ) -> dict[str, int]:  # fmt: skip
     """Read the inbox, compute everything the study declares, and write it to a folder, whole or not at all.
 
     inbox     inbox/<study>     target  public/<study>/pooled     expected  site -> settings of who takes part
     Writes results.csv (tidy, one row per estimate), sites.csv (who is in what, and why not), notes.csv, cells/*.csv
     (the released cells of all sites) and pooled.json (digests). Raises model.Refused for a faulty inbox, or when fewer
-    sites have sent a release than the study asks for.
+    sites have sent a release than the study asks for, or a damaged ledger of publications (the folder `publications`).
     """
     received = receive(study, inbox, expected)
     if len(received.releases) < study.fewest_sites:
@@ -51,6 +53,8 @@ def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site]) 
     shutil.rmtree(partial, ignore_errors=True)
     try:
         number = _write(study, received, partial, expected)
+        if publications is not None:
+            publish(publications, partial, target)
     except BaseException:  # half a result is never left for somebody to find
         shutil.rmtree(partial, ignore_errors=True)
         raise

@@ -25,11 +25,15 @@ FOLDER, RECORD = "beside", "behind.json"
 
 @dataclass(frozen=True)
 class Beside:
-    """Hold what the site alone knows of a draft; see forms.Protected and forms.Earlier."""
+    """Hold what the site alone knows of a draft; see forms.Protected and forms.Earlier.
+
+    earlier  digests of the releases it was compared with
+    """
 
     data: str
     people: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     reasons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    earlier: tuple[str, ...] = ()
 
 
 def write(draft: Path, digest: str, known: Beside) -> None:
@@ -44,7 +48,7 @@ def write(draft: Path, digest: str, known: Beside) -> None:
         (partial / kind).mkdir(parents=True, mode=0o700)
         for name, table in tables.items():
             table.reset_index(drop=True).to_parquet(partial / kind / f"{name}.parquet", index=False)
-    (partial / RECORD).write_text(json.dumps({"draft": digest, "data": known.data}) + "\n", "utf-8")
+    (partial / RECORD).write_text(json.dumps({"draft": digest, "data": known.data, "earlier": known.earlier}) + "\n", "utf-8")
     if os.name == "posix":
         partial.chmod(0o700)
         for path in partial.rglob("*"):
@@ -62,7 +66,7 @@ def read(draft: Path, digest: str) -> Beside:
                   for kind in ("people", "reasons")}  # fmt: skip
         if record["draft"] != digest:
             raise Refused(str(draft), [Problem(folder.as_posix(), "it belongs to another draft", "", "Run release again")])
-        return Beside(record["data"], tables["people"], tables["reasons"])
+        return Beside(record["data"], tables["people"], tables["reasons"], tuple(record["earlier"]))
     except (OSError, ValueError, KeyError, TypeError):
         wrong = "the counts behind the draft are not there, or are damaged"
         raise Refused(str(draft), [Problem(folder.as_posix(), wrong, "", "Run release again")]) from None

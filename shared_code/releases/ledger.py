@@ -87,16 +87,15 @@ def append(folder: Path, release: Earlier, manifest: Mapping[str, Any]) -> bool:
     return True
 
 
-def start_anew(folder: Path, why: str) -> None:
+def start_anew(folder: Path, why: str, sent: Iterable[str] = ()) -> None:
     """Begin again, for a demonstration site whose people were made up anew: what is remembered speaks of others.
 
-    What was remembered stays in the chain, so that packages of the people before are still known to have left.
+    What was remembered stays in the chain, and packages of the people before are still known to have left.
     """
-    if (folder / "ledger.jsonl").is_file():
-        entries = chain(folder).entries()
-        if since_start(entries):
-            known = {digest for entry in entries for digest in entry.get("before", [entry.get("package")])}
-            chain(folder).append({"kind": START, "why": why, "before": sorted(known)})
+    entries = chain(folder).entries() if folder.exists() else []
+    known = {digest for entry in entries for digest in entry.get("before", [entry.get("package")])}
+    if since_start(entries) or {*sent} - known:
+        chain(folder).append({"kind": START, "why": why, "before": sorted(known | {*sent})})
 
 
 def rebuild(folder: Path, site: str, packages: list[Path]) -> tuple[int, int]:

@@ -169,6 +169,8 @@ def test_a_demonstration_begins_again_but_still_knows_what_left(tmp_path):
     ledger.start_anew(folder, "other people")
     ledger.start_anew(folder, "other people")  # nothing in between: nothing to begin again
     assert ledger.read(folder, "tiny", [f"{112:064x}"]) == []
+    ledger.start_anew(tmp_path / "lost", "other people, and the room was emptied", [f"{111:064x}"])
+    assert ledger.read(tmp_path / "lost", "tiny", [f"{111:064x}"]) == []
     written(folder, 113)
     assert [r.data for r in ledger.read(folder, "tiny", [f"{112:064x}", f"{113:064x}"])] == ["data113"]
     assert len((folder / "ledger.jsonl").read_text().splitlines()) == 3
