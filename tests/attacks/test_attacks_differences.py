@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pandas as pd
 import pytest
 
@@ -13,7 +11,6 @@ from shared_code.disclosure.attacks.differences import gives_away, of_two, over_
 from shared_code.disclosure.attacks.find import too_narrow
 
 T = 10
-JOINT = importlib.util.find_spec("shared_code.disclosure.search") is not None  # all tables are protected together
 SEX = {"sex": ["F", "M"]}
 TOTAL = {"sex": ["F", "M", "all"]}
 
@@ -98,7 +95,6 @@ def sites(numbers: list[int], declare) -> list[dict]:
     return [{"a.t": (declare(SEX), wide([("F", 900, n), ("M", 900, 100 + n)]))} for n in numbers]
 
 
-@pytest.mark.xfail(not JOINT, reason="each number is still judged by itself")
 @pytest.mark.parametrize(("numbers", "knows"), [([50, 7], 1), ([50, 44, 7], 2), ([40 + i for i in range(39)] + [3], 39)],
                          ids=["two sites", "three sites, two of them together", "forty sites, all but one together"])  # fmt: skip
 def test_partners_subtract_what_they_know(numbers, knows, declare, release_ours):

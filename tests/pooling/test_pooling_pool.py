@@ -20,7 +20,7 @@ def sent(network, counted, draw_people):
         net = network(**rules)
         for site in sites:
             net.send(f"s{site}", ill=counted(people[people["site"] == site], areas=site != 2))
-        net.expected |= {"s3": "S3"}
+        net.expected |= {"s3": net.site("s3")}
         return net
 
     return make
