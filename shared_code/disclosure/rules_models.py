@@ -48,19 +48,17 @@ def guard_profile(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -
 
 def guard_step(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> Frames:
     """Protect one iteration of a federated regression: exact where every group behind it is large enough, else nothing."""
-    total = _total(table)
     hidden = np.full(len(table), bool(list(step_faults(table, policy))))
-    nothing = np.full(len(table), float(total["cases"]) == 0)
+    nothing = not hidden.any() and float(_total(table)["cases"]) == 0
     guarded = {}
     for name in LAYOUTS["step"].statistics:
         values = table[name].to_numpy(float)
-        cells = _exact(values, hidden & ~np.isnan(values))
-        silent = np.isnan(values) | (nothing & ~hidden if name not in ("people", "events") else False)
-        cells.loc[silent, ["value", "lower", "upper"]] = np.nan
-        cells.loc[silent, "status"] = "not_applicable"
-        if name in ("people", "clusters"):
-            cells.loc[cells["status"] == "withheld", ["lower", "upper"]] = [0, np.inf]
-        guarded[name] = cells
+        silent = np.isnan(values) | (nothing and name not in ("people", "events"))
+        shown = np.where(silent | hidden, np.nan, values)
+        status = np.where(silent, "not_applicable", np.where(hidden, "withheld", "ok"))
+        count = name in ("people", "clusters")
+        lower, upper = (np.where((status == "withheld") & count, limit, shown) for limit in (0.0, np.inf))
+        guarded[name] = pd.DataFrame({"value": shown, "status": status, "lower": lower, "upper": upper})
     return guarded
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from shared_code.config.plan import Plan
 from shared_code.config.rooms import from_root
+from shared_code.config.study import ResultsTable
 from shared_code.model import ALL, LAYOUTS, Layout, Problem, Refused, few
 
 
@@ -19,8 +20,14 @@ def check_results(plan: Plan, name: str, table: pd.DataFrame, complete: bool = F
     complete  the site counted these numbers itself: none may be empty, and they must agree with each other
     """
     declared = plan.results(name)
+    levels = {dimension: plan.levels(name, dimension) for dimension in declared.dimensions}
+    return check_table(declared, levels, f"{plan.stem}.{name}", table, complete)
+
+
+def check_table(declared: ResultsTable, known: dict[str, dict[str, str] | None], where: str, table: pd.DataFrame,
+                complete: bool) -> list[Problem]:  # fmt: skip
+    """Compare a table with a declaration; `known` are the levels of each dimension, None where any text is allowed."""
     layout = LAYOUTS[declared.layout]
-    where = f"{plan.stem}.{name}"
     expected = [*declared.dimensions, *layout.columns]
     if sorted(table.columns) != sorted(expected):
         missing = [c for c in expected if c not in table.columns]
@@ -29,7 +36,7 @@ def check_results(plan: Plan, name: str, table: pd.DataFrame, complete: bool = F
         return [Problem(where, wrong, few(expected, 12), "Make the notebook's table and study.yaml agree")]
     problems = []
     for dimension, spec in declared.dimensions.items():
-        levels = plan.levels(name, dimension)
+        levels = known[dimension]
         if table[dimension].isna().any():
             problems.append(Problem(where, f"{dimension} is empty in some rows", "a code", "Correct the notebook"))
             continue

@@ -54,12 +54,15 @@ def step_table(table: ModelTable, beta: list[float], log_dispersion: float | Non
     model, names = table.model, parameters(table.model)
     step = derivatives(model.family, table, table.outcome, beta, offset=table.offset, log_dispersion=log_dispersion,
                        meat=spread, clusters=table.clusters if spread else None, effective=True)  # fmt: skip
-    fewest, people, cases, others = _fewest(table)
+    counted = table.counted or _count(table)
+    if table.counted is None:
+        object.__setattr__(table, "counted", counted)  # the same in every round
+    fewest, people, cases, others, patterns = counted
     shared = np.full((len(names), len(names)), float(people))
     shared[: len(beta), : len(beta)] = step.effective
     rows = [{"term": ALL, "by": ALL, "log_likelihood": step.log_likelihood, "people": people, "events": step.events,
              "clusters": step.clusters if model.robust == "clusters" else np.nan, "fewest": fewest[ALL, ALL],
-             "effective": people, "cases": cases, "others": others, "patterns": _patterns(table),
+             "effective": people, "cases": cases, "others": others, "patterns": patterns,
              "requests": requests}]  # fmt: skip
     source = [_grouping(name) for name in names]
     for i, name in enumerate(names):
@@ -101,10 +104,11 @@ def _grouping(column: str) -> str:
     return ALL if column in (INTERCEPT, DISPERSION) else column.partition("=")[0]
 
 
-def _fewest(table: ModelTable) -> tuple[dict[tuple[str, str], int], int, int, int]:
+def _count(table: ModelTable) -> tuple[dict[tuple[str, str], int], int, int, int, int]:
     """Find the smallest number of distinct people, zeros left out, in each two-way table of groups and outcome.
 
-    Gives it per pair of groupings (in both orders); the number of people, of those with the outcome, and without it.
+    Gives it per pair of groupings (in both orders); the number of people, of those with the outcome, and without it; and
+    the smallest number in a pattern of all terms, or 0.
     """
     groups = {ALL: np.zeros(len(table), dtype=np.int64), **table.groupings()}
     person = table.person
@@ -115,9 +119,10 @@ def _fewest(table: ModelTable) -> tuple[dict[tuple[str, str], int], int, int, in
     people = len(np.unique(person)) if person is not None else len(table)
     positive = table.outcome > 0
     if table.model.family == "linear":
-        return count, people, people, people
+        return count, people, people, people, _patterns(table)
     cases = len(np.unique(person[positive])) if person is not None else int(positive.sum())
-    return count, people, cases, people - cases if table.model.family in ("logistic", "modified_poisson") else people
+    others = people - cases if table.model.family in ("logistic", "modified_poisson") else people
+    return count, people, cases, others, _patterns(table)
 
 
 def _by_row(groups: dict[str, Ints], splits: list[NDArray[np.bool_]]) -> dict[tuple[str, str], int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,6 +102,7 @@ class ModelTable:
 
     model: Model
     table: pd.DataFrame
+    counted: Any = field(default=None, repr=False, compare=False)  # counts of people, once they are known
 
     def __len__(self) -> int:
         return len(self.table)
