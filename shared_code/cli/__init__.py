@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shared_code.cli import codelists, ledger, linking, onboarding, releasing
+from shared_code.cli import codelists, ledger, linking, models, onboarding, releasing
 from shared_code.cli.attack import attack
 from shared_code.cli.template import template
 from shared_code.config import Study
@@ -148,6 +148,7 @@ app.command("check")(onboarding.check)
 app.command("template")(template)
 app.add_typer(codelists.app, name="codelist", help="Codelists: load, check, compare, and see what they find.")
 releasing.register(app)
+models.register(app)
 
 
 def main() -> None:

@@ -53,7 +53,7 @@ def keys_show(name: str) -> None:
     from shared_code.releases import keys
 
     _check_name(name)
-    typer.echo(keys.public_text(_key(name)))
+    typer.echo(keys.public_text(private_key(name)))
 
 
 def approve(
@@ -77,7 +77,7 @@ def approve(
     role = role or next((one for one in person.roles if len(person.roles) == 1), "")
     if not role:
         raise Refused("The approval", [Problem(by, "has several roles", few(person.roles), "Say in which one: --role")])
-    found, lacking = approve_draft(settings, read, draft, by, role, reason, _key(by), dt.date.today())
+    found, lacking = approve_draft(settings, read, draft, by, role, reason, private_key(by), dt.date.today())
     after = f"It still needs the approval of: {few(lacking)}." if lacking else f"Next: cohortium send {site}{_other(study)}."
     typer.echo(f"{by} approved release {found.digest[:12]} of {settings.title} as {role}. Any changed byte voids this. {after}")
 
@@ -91,7 +91,7 @@ def send(
     from shared_code.cli.sending import send as send_package
 
     read, settings, _ = _draft_of(site, study)
-    typer.echo(send_package(settings, read, _key(_site_signer(settings, read)), days))
+    typer.echo(send_package(settings, read, private_key(site_signer(settings, read)), days))
 
 
 def approve_demo(site: SiteName, study: StudyFile = PROTOCOL) -> None:
@@ -109,7 +109,7 @@ def verify(
     """Say what a package is, who signed it, and whether every byte fits; needs no network and changes nothing."""
     from shared_code.cli.verifying import verify as verify_package
 
-    said, good = verify_package(package, Study.read(study), SITES, _decrypter(key))
+    said, good = verify_package(package, Study.read(study), SITES, decrypter(key))
     typer.echo(said)
     if not good:
         raise typer.Exit(1)
@@ -127,7 +127,7 @@ def receive(
     expected, refusals = expected_sites(read), []
     for file in files:
         try:
-            done = take_in(file, read, expected, rooms.INBOX / read.study, rooms.quarantine(), dt.date.today(), _decrypter(key))
+            done = take_in(file, read, expected, rooms.INBOX / read.study, rooms.quarantine(), dt.date.today(), decrypter(key))
         except Refused as refused:
             refusals.append(refused)
             continue
@@ -148,14 +148,14 @@ def _draft_of(name: str, study: Path) -> tuple[Study, Site, Path]:
     return read, settings, draft
 
 
-def _site_signer(site: Site, study: Study) -> str:
+def site_signer(site: Site, study: Study) -> str:
     """Name the key with which a site signs: its own, or that of the one who types the tables of a site without keys."""
     if site.site_key or not site.published:
         return site.site
     return next((name for name, person in study.people.items() if TYPIST in person.roles), site.site)
 
 
-def _key(name: str) -> Any:
+def private_key(name: str) -> Any:
     from shared_code.releases import keys
 
     passphrase = os.environ.get("COHORTIUM_PASSPHRASE", "")
@@ -171,7 +171,7 @@ def _passphrase(prompt: str) -> str:
     return os.environ.get("COHORTIUM_PASSPHRASE") or getpass.getpass(prompt)
 
 
-def _decrypter(key: str) -> Any:
+def decrypter(key: str) -> Any:
     if not key:
         return None
     from shared_code.releases import encryption, keys

@@ -73,6 +73,45 @@ def quarantine() -> Path:
     return INBOX / "_quarantine"
 
 
+def step_draft(site: str, study: str, model: str, number: int) -> Path:
+    """One step of a federated regression as it would leave; `model` is named analysis.model."""
+    return PRIVATE / site / study / "models" / model / round_name(number) / f"{site}.zip"
+
+
+def step_outgoing(site: str, study: str, model: str, number: int) -> Path:
+    """One step that a site may send: approved and signed."""
+    return OUTBOX / study / "models" / model / round_name(number) / f"{site}.zip"
+
+
+def step_sent(site: str, study: str, model: str) -> Path:
+    """The record of the steps a site has sent about a model."""
+    return OUTBOX / study / "models" / model / f"{site}.sent.jsonl"
+
+
+def steps_received(study: str, model: str) -> Path:
+    """Folder of the steps that the coordinating team received, by round."""
+    return INBOX / study / "models" / model
+
+
+def requests(study: str, model: str) -> Path:
+    """Folder of what the coordinating team asks the sites, by round; a person carries each request to its site."""
+    return PRIVATE / "coordination" / study / "models" / model
+
+
+def fitted(study: str, model: str) -> Path:
+    """The table of a fitted model."""
+    return PUBLIC / study / "models" / f"{model}.csv"
+
+
+def round_name(number: int) -> str:
+    """Name the folder of a round.
+
+    >>> round_name(3)
+    'round-03'
+    """
+    return f"round-{number:02d}"
+
+
 def pooled(study: str) -> Path:
     """Folder of the pooled tables."""
     return PUBLIC / study / "pooled"

@@ -35,7 +35,7 @@ def take_in(file: Path, study: Study, expected: Mapping[str, Site], inbox: Path,
     package.put(held, content)
     try:
         if content.startswith(ENCRYPTED):
-            content = _opened(content, decrypt, file)
+            content = opened(content, decrypt, file)
             package.put(held, content)
         received = accept(study, held, expected, today)
         register = Register(inbox)
@@ -73,7 +73,7 @@ def _read(file: Path) -> bytes:
     raise Refused(f"The package {file}", [Problem(str(file), wrong, "a package as a site sent it", "Check the name")])
 
 
-def _opened(content: bytes, decrypt: Callable[[bytes], bytes] | None, file: Path) -> bytes:
+def opened(content: bytes, decrypt: Callable[[bytes], bytes] | None, file: Path) -> bytes:
     if decrypt is None:
         mend = "Name the key that opens it: cohortium receive FILE --key NAME"
         raise Refused(str(file), [Problem(str(file), "it is encrypted", "", mend)])

@@ -19,6 +19,7 @@ from typing import Any
 
 from shared_code.config import digests
 from shared_code.config.models import Model
+from shared_code.config.rooms import round_name
 from shared_code.config.study import Policy, Study
 from shared_code.methods.federated import Fit, State, advance, begin, conclude, questions
 from shared_code.methods.glm import Step
@@ -83,7 +84,7 @@ class Rounds:
         state = begin(spec, begun["sites"])
         while asked := questions(spec, state):
             without = self.without(state.round)
-            here = self.inbox / _round(state.round)
+            here = self.inbox / round_name(state.round + 1)
             waiting = [s for s in asked if s not in without and not (here / f"{s}.zip").is_file()]
             if waiting:
                 return state
@@ -106,7 +107,7 @@ class Rounds:
         spec = specification(self.model, self.study.fewest_sites)
         written = {}
         for site, question in questions(spec, state).items():
-            path = self.folder / _round(state.round) / f"{site}.json"
+            path = self.folder / round_name(state.round + 1) / f"{site}.json"
             ask(self.study, self.stem, self.name, site, question, self.model_digest).write(path)
             written[site] = path
         return written
@@ -114,7 +115,7 @@ class Rounds:
     def waiting(self, state: State) -> list[str]:
         """List the sites whose answer to the current round has not arrived."""
         spec = specification(self.model, self.study.fewest_sites)
-        here, without = self.inbox / _round(state.round), self.without(state.round)
+        here, without = self.inbox / round_name(state.round + 1), self.without(state.round)
         return [s for s in questions(spec, state) if s not in without and not (here / f"{s}.zip").is_file()]
 
     def go_on_without(self, state: State, site: str, why: str) -> None:
@@ -122,12 +123,26 @@ class Rounds:
         waiting = self.waiting(state)
         if site not in waiting:
             raise Refused(self._where, [Problem(site, "its answer is not waited for", few(waiting) or "nobody's")])
-        path = self.folder / _round(state.round) / "without.json"
+        path = self.folder / round_name(state.round + 1) / "without.json"
         self._put(path, {**self.without(state.round), site: why})
+
+    def answer_path(self, site: str, number: int) -> Path:
+        """Name the file of a site's answer to a round, which counts from 1."""
+        return self.inbox / round_name(number) / f"{site}.zip"
+
+    def check_answer(self, path: Path) -> tuple[str, int]:
+        """Check a package from anywhere against the current round; gives its site and round (raises model.Refused)."""
+        state = self.state()
+        site = str(package.read(path)[0].get("site"))
+        asked = questions(specification(self.model, self.study.fewest_sites), state)
+        if site not in asked:
+            raise Refused(self._where, [Problem(str(path), f"{site} is not asked in this round", few(asked) or "nobody is")])
+        self._checked(path, ask(self.study, self.stem, self.name, site, asked[site], self.model_digest))
+        return site, state.round + 1
 
     def without(self, number: int) -> dict[str, str]:
         """Give the sites that will not answer a round, and why."""
-        path = self.folder / _round(number) / "without.json"
+        path = self.folder / round_name(number + 1) / "without.json"
         return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
     def result(self, state: State) -> Fit:
@@ -195,7 +210,3 @@ class Rounds:
         partial = path.with_name(path.name + ".partial")
         partial.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
         partial.replace(path)
-
-
-def _round(number: int) -> str:
-    return f"round-{number + 1:02d}"

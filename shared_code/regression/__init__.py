@@ -1,5 +1,5 @@
 """Federated regressions: the model table a notebook prepares, a site's answer to one round, and the rounds themselves."""
 
-from shared_code.regression.tables import open_model, save_model
+from shared_code.regression.tables import case_table, open_model, save_model
 
-__all__ = ["open_model", "save_model"]
+__all__ = ["case_table", "open_model", "save_model"]

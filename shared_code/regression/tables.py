@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from shared_code.config.models import INTERCEPT, TABLE_COLUMNS, Model
 from shared_code.config.plan import Plan
 from shared_code.config.rooms import from_root
+from shared_code.measures.cohort import band
 from shared_code.methods.glm import check_outcome
 from shared_code.model import Problem, Refused, few
 
@@ -21,14 +23,17 @@ FOLDER = "models"  # inside the folder of an analysis' results, in the private r
 FEW_VALUES = 20  # a number with no more values than this is counted value by value, as levels are
 
 
-def save_model(plan: Plan, folder: str | Path, name: str, table: pd.DataFrame) -> None:
+def save_model(plan: Plan, folder: str | Path, name: str, table: pd.DataFrame | None) -> None:
     """Write the model table of one declared model into the private room, checked, without anything else in it.
 
     table  one row per person (per person and band of time where the model has a baseline), with `outcome`, one column per
            term (codes of levels, or numbers), and `exposure`, `clusters`, `person` where the model uses them
+    None is not saved: the site does not collect what the model needs, and cannot answer requests about it.
     Levels become numbers; clusters and persons are numbered anew. Raises model.Refused when a column is missing or was not
     declared, a level is not on the model's list, a value is missing, or the outcome does not fit the family.
     """
+    if table is None:
+        return
     model = plan.entry.models[name]
     problems = _problems(model, f"{plan.stem}.{name}", table)
     if problems:
@@ -52,6 +57,26 @@ def save_model(plan: Plan, folder: str | Path, name: str, table: pd.DataFrame) -
     if os.name == "posix":
         partial.chmod(0o600)
     partial.replace(path)
+
+
+def case_table(people: ir.Table, cases: ir.Table, case: str, model: Model, known_only: list[str]) -> pd.DataFrame | None:
+    """Make the model table of who is a case: one row per person, the outcome 1 or 0 and the terms of the model.
+
+    people      one row per person: person_id and a column per term, numbers where a term has bands or is a number
+    cases       (person_id, name of the case) in its first two columns, such as conditions present
+    case        which case is the outcome
+    known_only  terms whose people with another value than the model's levels are left out; say so in the definition
+    Gives None where the site lacks the column of a term: then the model is not run there.
+    """
+    if any(term not in people.columns for term in model.terms):
+        return None
+    which = cases.filter(cases[cases.columns[1]] == case).select("person_id").distinct().mutate(outcome=1)
+    terms = {term: band(people[term], spec.bands) if spec.bands else people[term] for term, spec in model.terms.items()}
+    joined = people.select("person_id", **terms).left_join(which, "person_id")
+    table = joined.select(*model.terms, outcome=joined.outcome.fill_null(0)).execute()
+    for term in known_only:
+        table = table[table[term].isin(list(model.terms[term].levels))]
+    return table.dropna().reset_index(drop=True)
 
 
 def model_path(folder: str | Path, name: str) -> Path:
@@ -166,8 +191,8 @@ def open_model(plan: Plan, folder: str | Path, name: str) -> ModelTable:
     """Open a saved model table (raises model.Refused when the notebook has not made it, or an older plan's one is there)."""
     model, path = plan.entry.models[name], model_path(folder, name)
     if not path.is_file():
-        mend = f"Run analyse for {plan.stem}"
-        raise Refused(f"The model {name} of {plan.stem}", [Problem(str(path), "the model table is not there", "", mend)])
+        wrong = "there is no model table: the analysis was not run, or the site lacks what the model needs"
+        raise Refused(f"The model {name} of {plan.stem}", [Problem(str(path), wrong, "", f"Run analyse for {plan.stem}")])
     table = pd.read_parquet(path)
     if not set(model.terms) <= set(table.columns):
         problem = Problem(str(path), "it was made from another declaration", "", f"Run analyse for {plan.stem}")

@@ -1,0 +1,113 @@
+"""Taking in the answers to a round, and what becomes of a fitted model: the same checks, and a table for the public."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from shared_code.config.models import Model
+from shared_code.config.site import Site
+from shared_code.config.study import Study
+from shared_code.methods.federated import Fit
+from shared_code.methods.glm import DISPERSION
+from shared_code.model import Problem, Refused
+from shared_code.pooling.receiving import ENCRYPTED, opened
+from shared_code.pooling.results import results_table
+from shared_code.pooling.rounds import Rounds
+from shared_code.releases import package, signatures
+from shared_code.releases.approve import signers_of
+
+RATIOS = {"logistic": "odds ratio", "poisson": "rate ratio", "modified_poisson": "risk ratio", "negative_binomial": "rate ratio"}
+
+
+def signature_check(study: Study, expected: Mapping[str, Site], today: dt.date) -> Callable[[Path], None]:
+    """Give a check that a package is signed by those who may sign for its site (raises model.Refused)."""
+
+    def check(path: Path) -> None:
+        found = package.opened(path)
+        site = str(found.manifest.get("site"))
+        wrong = [f"{site!r} takes no part in this study"]
+        if site in expected:
+            try:
+                signed = signatures.read(found.signatures)
+                wrong = signatures.faults(signed, found.digest, study.study, site, signers_of(expected[site], study), today)
+            except ValueError as error:
+                wrong = [str(error)]
+        if wrong:
+            raise Refused(str(path), signatures.as_problems(wrong, str(path)))
+
+    return check
+
+
+def take_in_step(file: Path, rounds: Rounds, quarantine: Path, decrypt: Callable[[bytes], bytes] | None = None
+                 ) -> tuple[str, int]:  # fmt: skip
+    """Check one answer from anywhere and put it into the inbox, whole or not at all; gives its site and round.
+
+    decrypt  opens an encrypted package with the coordinating team's key
+    Raises model.Refused with every reason; the package then stays in quarantine.
+    """
+    if file.is_symlink() or not file.is_file() or file.stat().st_size > package.LARGEST:
+        raise Refused(f"The package {file}", [Problem(str(file), "it is not a file, or far too large", "a package")])
+    content = file.read_bytes()
+    held = quarantine / f"{package.digest(content)[:16]}.package"
+    package.put(held, content)
+    try:
+        if content.startswith(ENCRYPTED):
+            content = opened(content, decrypt, file)
+            package.put(held, content)
+        site, number = rounds.check_answer(held)
+    except Refused as refused:
+        package.put(held.with_suffix(".reason.txt"), f"{refused}\n".encode("utf-8", "backslashreplace"))
+        raise
+    package.put(rounds.answer_path(site, number), content)
+    held.unlink()
+    return site, number
+
+
+def write_fit(rounds: Rounds, fit: Fit, titles: Mapping[str, str], target: Path) -> None:
+    """Write a fitted model as a tidy table, one row per common coefficient, and beside it (JSON) how it came about."""
+    table = results_table(_rows(rounds, fit, titles))
+    package.put(target, table.to_csv(index=False, lineterminator="\n", float_format="%.12g").encode())
+    said = {"model": f"{rounds.stem}.{rounds.name}", "model_digest": rounds.model_digest, "settled": fit.settled,
+            "words": fit.words, "rounds": fit.rounds, "log_likelihood": fit.log_likelihood, "people": fit.people,
+            "events": fit.events, "sites": fit.sites, "left_out": fit.left_out, "history": fit.history,
+            "dispersion": None if math.isnan(fit.dispersion) else fit.dispersion,
+            "estimated": [list(key) for key in fit.estimated], "covariance": fit.covariance.tolist()}  # fmt: skip
+    package.put(target.with_suffix(".json"), (json.dumps(said, indent=1) + "\n").encode())
+
+
+def _rows(rounds: Rounds, fit: Fit, titles: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    model = rounds.model
+    ratio = RATIOS.get(model.family)
+    robust = {"people": ", robust variance", "clusters": f", variance from {fit.clusters} clusters"}.get(model.robust, "")
+    ridge = f", ridge {model.ridge:g}" if model.ridge else ""
+    without = [f"{site}: {why}" for site, why in fit.left_out.items()]
+    without += [site for site in titles if site not in fit.sites and site not in fit.left_out]
+    for (column, site), coefficient in fit.coefficients.items():
+        if site:  # a site's own level is its own matter, and nobody's question
+            continue
+        term, level, reference = _named(model, column)
+        scale = math.exp if ratio and column not in ("intercept", DISPERSION) else float
+        values = {name: scale(getattr(coefficient, name)) for name in ("estimate", "lower", "upper")}
+        yield {
+            "analysis": rounds.stem, "item": rounds.name, "group": term, "level": level, "comparator": reference,
+            "measure": "coefficient" if scale is float else ratio, "scale": "coefficient" if scale is float else "ratio",
+            "scope": "pooled", **values, "se": coefficient.se,
+            "people": fit.people, "events": fit.events if ratio else math.nan, "reason": coefficient.reason,
+            "method": f"federated {model.family.replace('_', ' ')} regression, {fit.rounds} rounds{ridge}{robust}",
+            "sites": "; ".join(fit.sites), "n_sites": len(fit.sites), "sites_without": "; ".join(without),
+            "releases": rounds.model_digest[:12],
+        }  # fmt: skip
+
+
+def _named(model: Model, column: str) -> tuple[str, str, str]:
+    """Give term, level and reference level of a column."""
+    term, _, level = column.partition("=")
+    spec = model.terms.get(term)
+    if not level or spec is None:
+        return column, "", ""
+    return term, level, "" if term == model.baseline else next(iter(spec.levels))

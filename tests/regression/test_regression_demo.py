@@ -1,0 +1,87 @@
+"""All parts of a federated regression played together: two approvals, signatures, ledger, quarantine, and the result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from typer.testing import CliRunner
+
+from shared_code.cli import app, models
+from shared_code.cli.models_demo import play
+from shared_code.config import Site, Study, rooms
+from shared_code.config.plan import Plan
+from shared_code.model import Refused
+from shared_code.pooling.step_packages import take_in_step
+from shared_code.regression.requests import Request
+from shared_code.regression.tables import save_model
+from shared_code.releases import keys, ledger, package
+
+ROOT = Path(__file__).parents[2]
+STEM, NAME = "long_term_conditions", "multimorbidity"
+MODEL = f"{STEM}.{NAME}"
+
+
+def people(seed: int) -> pd.DataFrame:
+    chance = np.random.default_rng(seed)
+    n = 8000
+    table = pd.DataFrame({"age": chance.choice(["40-54", "55-64", "65-74", "75+"], n), "sex": chance.choice(["F", "M"], n),
+                          "deprivation": chance.choice(list("12345"), n)})  # fmt: skip
+    eta = -1.5 + 0.5 * (table["age"] == "75+") + 0.4 * (table["deprivation"] == "1") + 0.1 * seed
+    return table.assign(outcome=(chance.random(n) < 1 / (1 + np.exp(-eta))).astype(int))
+
+
+@pytest.fixture
+def made_up(tmp_path, monkeypatch) -> tuple[Study, dict[str, pd.DataFrame]]:
+    """Three demonstration sites that have run the analysis, and two that have not."""
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
+    monkeypatch.chdir(tmp_path)
+    study = Study.read("config/study.yaml")
+    tables = {}
+    for seed, site in enumerate([s for s in models.expected_sites(study) if s.startswith("demo_")][:3]):
+        tables[site] = people(seed)
+        save_model(Plan(study, STEM), rooms.results(site, study.study) / STEM, NAME, tables[site])
+    return study, tables
+
+
+def test_every_step_goes_through_every_door(made_up):
+    study, tables = made_up
+    said = list(play(study, STEM, NAME))
+    assert "Fitted over 3 sites" in said[-1] and said[-1].count("there is no model table") == 2
+    result = pd.read_csv(rooms.fitted(study.study, MODEL)).set_index(["group", "level"])
+    everyone = pd.concat([table.assign(site=site) for site, table in tables.items()])
+    columns = [everyone["site"] == site for site in tables] + [everyone["age"] == a for a in ("55-64", "65-74", "75+")]
+    columns += [everyone["sex"] == "M", *[everyone["deprivation"] == d for d in "1234"]]
+    expected = sm.GLM(everyone["outcome"], np.column_stack(columns).astype(float), family=sm.families.Binomial()).fit(tol=1e-15)
+    np.testing.assert_allclose(np.log(result["estimate"]), expected.params[3:], atol=1e-8)
+    np.testing.assert_allclose(result["se"], expected.bse[3:], atol=1e-8)
+    assert set(result["n_sites"]) == {3} and set(result["people"]) == {24_000}
+    assert result["sites_without"].str.count("no model table").eq(2).all()
+    rounds = json.loads(rooms.fitted(study.study, MODEL).with_suffix(".json").read_text())["rounds"]
+    for site in tables:
+        entries = ledger.chain(rooms.ledger(site)).entries()
+        assert [entry["round"] for entry in entries] == list(range(1, rounds + 1))
+        sent = package.opened(rooms.steps_received(study.study, MODEL) / "round-01" / f"{site}.zip")
+        assert len(sent.signatures["approvals"]) == 2 and sent.manifest["kind"] == "model step"
+
+
+def test_without_approval_nothing_leaves_and_without_signature_nothing_is_taken_in(made_up, message_of):
+    study, tables = made_up
+    site = next(iter(tables))
+    rounds = models.rounds_of(study, STEM, NAME)
+    rounds.start(list(tables))
+    request = rounds.ask(rounds.state())[site]
+    done = CliRunner().invoke(app, ["model", "step", site, str(request)])
+    assert done.exit_code == 0, done.output
+    with pytest.raises(Refused, match="it lacks the approval of an analyst and of a reviewer"):
+        models.send_step(Site.read(site), study, Request.read(request), keys.demonstration(site, "site"))
+    assert not rooms.step_outgoing(site, study.study, MODEL, 1).exists() and not rooms.ledger(site).exists()
+    draft = rooms.step_draft(site, study.study, MODEL, 1)
+    with pytest.raises(Refused, match="nobody has signed it"):
+        take_in_step(draft, rounds, rooms.quarantine())
+    assert not list(rooms.steps_received(study.study, MODEL).rglob("*.zip"))
