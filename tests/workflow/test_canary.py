@@ -9,7 +9,10 @@ import shutil
 import stat
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+from shared_code.linkage.nhs_number import check_digit
 
 pytestmark = pytest.mark.xdist_group("demonstration")
 PEOPLE = 1_000
@@ -21,37 +24,64 @@ controller: Canaryton Council (invented)
 studies: [demonstration]
 folder: data/canaryton
 extract_date: 2026-04-20
+linkage:
+  index: register
+  records:
+    register:
+      kind: GP
+      file: people.csv
+      columns:
+        record: {from: RECORD}
+        nhs_number: {from: NHS_NUMBER}
+        surname: {from: SURNAME}
+        forename: {from: FORENAME}
+        date_of_birth: {from: DOB, date: "%d/%m/%Y"}
+        sex: {from: SEX, values: {1: M, 2: F}}
+        postcode: {from: POSTCODE}
+    hospital:
+      kind: APC
+      file: hospital.csv
+      columns:
+        record: {from: RECORD}
+        nhs_number: {from: NHS_NUMBER}
+        surname: {from: SURNAME}
+        forename: {from: FORENAME}
+        date_of_birth: {from: DOB, date: "%d/%m/%Y"}
+        sex: {from: SEX, values: {1: M, 2: F}}
+        postcode: {from: POSTCODE}
 tables:
   person:
     file: people.csv
     columns:
-      person_id: {from: NHS_NUMBER, pseudonymise: true}
+      person_id: {from: RECORD, linked: register}
       birth_month: {from: DOB, date: "%d/%m/%Y", first_of_month: true}
       sex: {from: SEX, values: {1: M, 2: F}}
   gp_registration:
     file: people.csv
     columns:
-      person_id: {from: NHS_NUMBER, pseudonymise: true}
+      person_id: {from: RECORD, linked: register}
       practice_code: {constant: A12345}
       reg_start: {constant: 2001-01-01}
       reg_type: {constant: GMS}
   condition_event:
-    file: people.csv
+    file: hospital.csv
     number: event_id
     columns:
-      person_id: {from: NHS_NUMBER, pseudonymise: true}
+      person_id: {from: RECORD, linked: hospital}
       code: {from: CODE, icd10: true}
       code_system: {constant: ICD10}
       event_date: {constant: 2019-01-01}
-      source: {constant: GP}
+      source: {constant: APC}
 """
 KEY = "f0e1d2c3b4a5968778695a4b3c2d1e0f" * 2
 
 
 def recognisable(number: int) -> dict[str, str]:
     letters = "".join(random.Random(number).choices("bcdfghjklmnpqrstvwxz", k=9))
+    nine = next(n for n in range(454_321_000 + 70 * number, 455_000_000) if check_digit(str(n)) is not None)
     return {
-        "NHS_NUMBER": f"999{5_432_100 + 7 * number}", "NAME": f"Qx{letters} Zy{letters[::-1]}",
+        "RECORD": f"P{number:05d}", "NHS_NUMBER": f"{nine}{check_digit(str(nine))}",
+        "FORENAME": f"Qx{letters}", "SURNAME": f"Zy{letters[::-1]}", "NAME": f"Qx{letters} Zy{letters[::-1]}",
         "POSTCODE": f"ZZ{number % 90 + 10} {number % 9}QQ{letters[0].upper()}",
         "DOB": f"{number % 27 + 1:02d}/{number % 11 + 1:02d}/{1921 + number % 90}", "SEX": str(number % 2 + 1),
         "CODE": "E11" if number % 3 else "I10", "NOTE": f"seen at home by Nurse Vw{letters}",
@@ -112,11 +142,18 @@ def write(folder: Path, people: list[dict[str, str]]) -> None:
         writer = csv.DictWriter(file, list(people[0]))
         writer.writeheader()
         writer.writerows(people)
+    with (folder / "data" / "canaryton" / "hospital.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(people[0]))
+        writer.writeheader()
+        for number, person in enumerate(people):  # every third without a number, so that names and dates must link them
+            known = person["NHS_NUMBER"] if number % 3 else ""
+            writer.writerow({**person, "RECORD": f"H{number:05d}", "NHS_NUMBER": known})
 
 
 def canaries(people: list[dict[str, str]]) -> set[bytes]:
     """Everything that could name somebody. Postcodes and dates are looked for as they were written."""
-    return {p[k].encode() for p in people for k in ("NHS_NUMBER", "NAME", "NOTE")} | {p["DOB"].encode() for p in people}
+    named = {p[k] for p in people for k in ("NHS_NUMBER", "NAME", "NOTE", "FORENAME", "SURNAME", "DOB")}
+    return {n.encode() for n in named} | {n.upper().encode() for n in named}  # as linkage writes them, too
 
 
 def found_in(content: bytes, wanted: set[bytes]) -> set[bytes]:
@@ -146,6 +183,19 @@ def test_the_mistake_is_told_without_the_values_and_kept_with_them(canaryton):
     assert "private/canaryton/logs/problems.txt" in said
     private = copy.folder / "private" / "canaryton" / "logs" / "problems.txt"
     assert any(p["NAME"] in private.read_text("utf-8") for p in people[:7])
+
+
+def test_identifiers_do_not_go_past_the_linkage(canaryton):
+    """Everybody was linked, with and without a number; in the private room only files of problems name anybody."""
+    copy, people, _ = canaryton
+    room = copy.folder / "private" / "canaryton"
+    links = pd.read_parquet(room / "linkage" / "links" / "hospital.parquet")
+    assert links["person_id"].notna().all() and set(links["link_method"]) == {"D1", "D3"}  # their postcodes are none
+    wanted = {c.decode() for c in canaries(people)}
+    for path in [*room.rglob("*.parquet"), *room.rglob("*.html"), *room.rglob("*.json"), *room.rglob("*.csv")]:
+        text = pd.read_parquet(path).to_csv() if path.suffix == ".parquet" else path.read_text("utf-8")
+        words = set(text.replace('"', " ").replace(",", " ").replace("<", " ").split())
+        assert not wanted & words, path
 
 
 def test_the_key_is_nowhere(canaryton):
