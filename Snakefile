@@ -11,6 +11,7 @@ For a real site no rule writes outbox/ or inbox/: two people approve, the site s
 from pathlib import Path
 
 from shared_code.config import Site, Study, digests, rooms, sites_of
+from shared_code.config.study import QUALITY
 from shared_code.model import Refused
 
 STUDY_FILE = config.get("study", "config/study.yaml")
@@ -57,6 +58,13 @@ def results_of(wildcards):
     site = the_site(wildcards)
     runs = [stem for stem, entry in STUDY.analyses.items() if site.can_run(entry)]
     return [rooms.results(site.site, NAME) / stem for stem in runs]
+
+
+def measured_quality(wildcards):
+    """An analysis that declares a minimum of data quality waits until the quality is known."""
+    site, entry = the_site(wildcards), STUDY.analyses[wildcards.analysis]
+    measured = entry.minimum_quality and QUALITY in STUDY.analyses and site.can_run(STUDY.analyses[QUALITY])
+    return [rooms.results(site.site, NAME) / QUALITY] if measured else []
 
 
 def whatever_arrived(wildcards):
@@ -135,8 +143,9 @@ rule analyse:
     message: "Run {wildcards.analysis} at {params.site}"
     input:
         tables=rules.prepare.output,
+        quality=measured_quality,
         notebook="notebooks/{analysis}.ipynb",
-        code=code("measures", "methods", "regression", "execution"),
+        code=code("measures", "methods", "regression", "quality", "execution"),
     output:
         tables=directory(rooms.PRIVATE / SITE / NAME / "results" / "{analysis}"),
         notebook=rooms.PRIVATE / SITE / NAME / "notebooks" / "{analysis}.ipynb",
@@ -155,7 +164,7 @@ rule release:
     input:
         results=results_of,
         settings=f"config/sites/{SITE}.yaml",
-        code=code("disclosure", "releases"),
+        code=code("quality", "disclosure", "releases"),
     output:
         rooms.draft(SITE, NAME),
     params:
@@ -215,7 +224,7 @@ rule pool:
     message: "Check every package in the inbox and pool them"
     input:
         packages=whatever_arrived,
-        code=code("pooling", "releases", "methods"),
+        code=code("pooling", "releases", "methods", "quality"),
     output:  # a stamp, not the results: if this fails, what was pooled before stays
         touch(rooms.PUBLIC / NAME / "pool.stamp"),
     params:

@@ -67,7 +67,10 @@ def _kept_private(name: str, file: str, text: str) -> str:
 
 def analyse(name: str, stem: str, study_file: Path, study: Study) -> str:
     """Run one notebook on one site's prepared tables."""
+    from shared_code.cli.quality import quality_before
+    from shared_code.config.study import QUALITY
     from shared_code.execution import run_notebook
+    from shared_code.quality import record
 
     study.analysis(stem)
     site = Site.read(name)
@@ -76,9 +79,15 @@ def analyse(name: str, stem: str, study_file: Path, study: Study) -> str:
     _owner_only(name)
     results = rooms.results(name, study.study) / stem
     shutil.rmtree(results, ignore_errors=True)
+    reasons = record.missed(study, results.parent, stem)
+    if reasons:
+        record.write_not_run(results, rooms.notebook(name, study.study, stem), stem, reasons)
+        return f"Did not run {stem} for {name}: below the minimum quality ({'; '.join(reasons)})."
     parameters = {"study": study_file.as_posix(), "prepared": rooms.prepared(name).as_posix(),
                   "results": results.as_posix()}  # fmt: skip
     run_notebook(Path("notebooks") / f"{stem}.ipynb", rooms.notebook(name, study.study, stem), parameters, ROOT)
+    if stem == QUALITY:
+        record.write_quality(study, results, rooms.prepared(name), quality_before(name, study))
     return f"Ran {stem} for {name}; its tables are in {results}."
 
 

@@ -27,7 +27,7 @@ class Dimension(Strict):
     points    lowest, highest and how many numbers at equal distances, such as the log ratios of a profile
     local     the site's own names (localities, wards): never pooled over sites
     total     may also hold "all", where the dimension is not broken out
-    checks    instead of values: every check of data quality of these kinds, or the `sources` or `tables` they speak of
+    checks    instead of values: every check of data quality of these kinds, or the `sources` whose months are judged
     """
 
     label: str = ""

@@ -16,9 +16,15 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "change": (("item", "along", "at", "against"), ()),
     "meta_analysis": (("item", "unit"), ("scale",)),
     "profile": (("point",), ("item",)),
+    "shares": (("item",), ("group", "level", "only")),
+    "months": (("item", "along"), ()),
+    "list_ratio": (("place", "by"), ()),
+    "quantiles": (("item", "along", "at"), ()),
+    "means": (("item", "unit"), ()),
 }
 SCALES = ("identity", "log", "logit")  # on which sites estimate; a log is shown as a ratio, a logit in per cent
-DIMENSIONS = ("item", "standardise", "groups", "local_groups", "slope", "group", "by", "age", "along", "point")
+DIMENSIONS = ("item", "standardise", "groups", "local_groups", "slope", "group", "by", "age", "along", "point", "level",
+              "only", "place")  # fmt: skip
 
 
 def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[str, Any]) -> Iterator[Fault]:

@@ -14,6 +14,10 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "caterpillar": ({"item"}, set()),
     "trend": (set(), {"items", "mark"}),
     "change": (set(), {"items"}),
+    "heat_map": (set(), set()),
+    "strata": (set(), {"item", "measure"}),
+    "flow": (set(), set()),
+    "funnel": ({"item"}, {"measure"}),
 }
 
 

@@ -8,7 +8,19 @@ from pathlib import Path
 
 from shared_code.config.plan import Plan
 from shared_code.config.study import Study
-from shared_code.figures import caterpillar, change, gradient, ratios, style, trend, words
+from shared_code.figures import (
+    caterpillar,
+    change,
+    flow,
+    funnel,
+    gradient,
+    heat_map,
+    ratios,
+    strata,
+    style,
+    trend,
+    words,
+)
 from shared_code.figures.checks import problems
 from shared_code.figures.page import empty_page
 from shared_code.figures.request import Drawn, NothingToDraw, Request, numbers_of, read_results
@@ -17,7 +29,7 @@ from shared_code.model import Refused
 
 KINDS: dict[str, Callable[[Request], Drawn]] = {
     "ratios": ratios.draw, "gradient": gradient.draw, "caterpillar": caterpillar.draw, "trend": trend.draw,
-    "change": change.draw,
+    "change": change.draw, "heat_map": heat_map.draw, "strata": strata.draw, "flow": flow.draw, "funnel": funnel.draw,
 }  # fmt: skip
 
 

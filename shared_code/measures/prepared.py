@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,19 @@ class Prepared:
         if self._folder is not None:
             return (self._folder / f"{name}.parquet").is_file()
         return name in self._connection.list_tables()
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the prepared tables lie; None where they are in a database."""
+        return self._folder
+
+    @property
+    def extract_date(self) -> dt.date | None:
+        """Day of the extract, from the record beside the prepared tables; None where there is no record."""
+        record = self._folder / "prepared.json" if self._folder is not None else None
+        if record is None or not record.is_file():
+            return None
+        return dt.date.fromisoformat(json.loads(record.read_text("utf-8"))["extract_date"])
 
     def __getattr__(self, name: str) -> ir.Table:
         if name.startswith("_") or name not in TABLES:

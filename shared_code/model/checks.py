@@ -55,7 +55,7 @@ SHORT = {
 # What is received separately, and so judged month by month separately: diagnoses by where they were recorded.
 SOURCES = {f"condition_event.{code}": f"{WORDS['condition_event'].capitalize()}: {where}" for code, where in RECORDED_IN.items()}
 SOURCES |= {table: WORDS[table].capitalize() for table in FEEDS if table != "condition_event"}
-LISTS = {"sources": SOURCES, "tables": {table: words.capitalize() for table, words in WORDS.items()}}
+LISTS = {"sources": SOURCES}
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,7 @@ _ALL = [
           "Deciles of deprivation that are shares of the site's own areas instead of national ones", 0.01, 0.05),
     *(Check(f"received:{table}", "received", table, f"Months without {WORDS[table]}, or with far fewer or more than usual",
             0.0, 0.1) for table in FEEDS),
-    *(Check(f"linked:{table}", "linked", table, f"{WORDS[table].capitalize()} with an identifier, not linked to a person",
-            0.05, 0.1) for table in (*WORDS,)),
+    Check("linked:records", "linked", "person", "Records with an identifier that could not be linked to a person", 0.05, 0.1),
     Check("listed:area_population", "listed", "area_population",
           "Registered people against the estimated population: above 1.08 or below 0.92", 0.08, 0.25),
     *(Check(f"drift:{name}", "drift", "person", f"Shift of the cohort by {label} since the last release (PSI)", 0.1, 0.25)
@@ -140,7 +139,7 @@ CHECKS: dict[str, Check] = {check.name: check for check in _ALL}
 
 
 def named(groups: list[str]) -> dict[str, str]:
-    """Give name -> title of the checks of some kinds, or of the `sources` or `tables` that checks speak of.
+    """Give name -> title of the checks of some kinds, or of the `sources` whose months are judged.
 
     >>> named(["national"])
     {'national:area_lookup.imd10': "Deciles of deprivation that are shares of the site's own areas instead of national ones"}

@@ -12,7 +12,7 @@ import pandas as pd
 
 from shared_code.config import digests
 from shared_code.config.site import Site
-from shared_code.config.study import Study
+from shared_code.config.study import QUALITY, Study
 from shared_code.model import Problem, Refused
 from shared_code.pooling.catalogue import catalogue
 from shared_code.pooling.change import change
@@ -23,11 +23,14 @@ from shared_code.pooling.margins import incomplete_margins
 from shared_code.pooling.meta import meta_analysis, profile
 from shared_code.pooling.prevalence import prevalence
 from shared_code.pooling.publications import publish
+from shared_code.pooling.quality import lights, list_ratio, means, months, quantiles
 from shared_code.pooling.results import COLUMNS, results_table
+from shared_code.pooling.shares import shares
 
 METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "prevalence": prevalence, "life_expectancy": life_expectancy, "gather": gather, "change": change,
     "meta_analysis": meta_analysis, "profile": profile,
+    "shares": shares, "months": months, "list_ratio": list_ratio, "quantiles": quantiles, "means": means,
 }  # fmt: skip
 POOLED = "pooled"
 NUMBERS = ("estimate", "lower", "upper", "se", "people", "events", "person_years", "bound_lower", "bound_upper",
@@ -39,9 +42,10 @@ def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], 
     """Read the inbox, compute everything the study declares, and write it to a folder, whole or not at all.
 
     inbox     inbox/<study>     target  public/<study>/pooled     expected  site -> settings of who takes part
-    Writes results.csv (tidy, one row per estimate), sites.csv (who is in what, and why not), notes.csv, cells/*.csv
-    (the released cells of all sites) and pooled.json (digests). Raises model.Refused for a faulty inbox, or when fewer
-    sites have sent a release than the study asks for, or a damaged ledger of publications (the folder `publications`).
+    Writes results.csv (tidy, one row per estimate), quality.csv (what every check says of every site), sites.csv (who is
+    in what, and why not), notes.csv, cells/*.csv (the released cells of all sites) and pooled.json (digests). Raises
+    model.Refused for a faulty inbox, or when fewer sites have sent a release than the study asks for,
+    or a damaged ledger of publications (the folder `publications`).
     """
     received = receive(study, inbox, expected)
     if len(received.releases) < study.fewest_sites:
@@ -85,6 +89,9 @@ def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, S
     columns = ["analysis", "table", "site", "dimension", "share_missing"]
     pd.DataFrame(notes, columns=columns).to_csv(folder / "notes.csv", index=False, lineterminator="\n")
     manifests = {site: r.manifest for site, r in received.releases.items()}
+    if QUALITY in study.analyses:
+        told = lights(QUALITY, results, manifests, {site: settings.title for site, settings in expected.items()})
+        told.to_csv(folder / "quality.csv", index=False, lineterminator="\n", float_format="%.10g")
     held = json.dumps(catalogue(study, manifests), indent=2, ensure_ascii=False) + "\n"
     (folder / "catalogue.jsonld").write_text(held, "utf-8")
     (folder / "pooled.json").write_text(json.dumps(_record(study, received), indent=2, sort_keys=True) + "\n", "utf-8")
@@ -121,7 +128,8 @@ def availability(study: Study, inbox: Inbox, expected: Mapping[str, Site]) -> pd
                 state, digest = "in", received.digest
                 reason = "; ".join(f"without {what}: {why}" for what, why in collected.items())
             else:
-                state, digest = "not run", received.digest
+                below = stem in received.manifest.get("below_minimum", [])
+                state, digest = "excluded" if below else "not run", received.digest
                 reason = received.manifest["not_run"].get(stem, "released before this analysis was part of the study")
             rows.append({"site": site, "title": settings.title, "analysis": stem, "analysis_title": entry.title,
                          "state": state, "reason": reason,

@@ -44,11 +44,12 @@ COLUMNS = {
     "sites_without": "sites of the study that are not in it",
     "sites_excluded": "sites that sent numbers which are not in it, with the reason",
     "reason": "why there is no estimate",
+    "verdict": "what a check of data quality says of a site: pass, look, stop or not assessed",
     "releases": "first 12 digits of the digest of each release it was computed from",
 }
 
 TEXT = {"analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "method", "sites",
-        "sites_without", "sites_excluded", "reason", "releases"}  # fmt: skip
+        "sites_without", "sites_excluded", "reason", "verdict", "releases"}  # fmt: skip
 
 
 def results_table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ from shared_code.config.study import Policy, ResultsTable, Study
 from shared_code.disclosure import Earlier, Protected
 from shared_code.measures.saving import check_results
 from shared_code.model import Problem, Refused, few
+from shared_code.quality import record
 from shared_code.releases import beside, ledger, package
 from shared_code.releases.cells import to_csv
 from shared_code.releases.contents import contents
@@ -37,7 +39,8 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     """
     problems: list[Problem] = []
     unprotected = {}
-    for stem in analyses_run(site, study):
+    below = {stem: why for stem in analyses_run(site, study) if (why := record.missed(study, results, stem))}
+    for stem in [stem for stem in analyses_run(site, study) if stem not in below]:
         for name, declared in study.analyses[stem].results.items():
             path = results / stem / f"{name}.parquet"
             if not path.is_file():
@@ -51,7 +54,7 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     policy = study.disclosure.stricter(site.disclosure)
     done = _protected(site, unprotected, earlier, policy)
     protected = dict(done.tables)
-    manifest = describe(site, study, policy, protected)
+    manifest = describe(site, study, policy, protected, below) | {"quality": record.leaving(results)}
     if prepared is not None:
         manifest["holdings"] = json.loads((prepared / "prepared.json").read_text("utf-8"))["holdings"]
     files = contents(study, manifest, protected, policy, done.record)
@@ -82,8 +85,12 @@ def analyses_run(site: Site, study: Study) -> list[str]:
     return [stem for stem, entry in study.analyses.items() if site.can_run(entry)]
 
 
-def describe(site: Site, study: Study, policy: Policy, protected: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    """Say what is in a release: who, which plan, which code, what was withheld, and what was not run and why."""
+def describe(site: Site, study: Study, policy: Policy, protected: dict[str, pd.DataFrame],
+             below: Mapping[str, list[str]] = MappingProxyType({})) -> dict[str, Any]:  # fmt: skip
+    """Say what is in a release: who, which plan, which code, what was withheld, and what was not run and why.
+
+    below  analyses left out because the site's data miss the minimum quality they declare: stem -> reasons
+    """
     included = {name.split(".")[0] for name in protected}
     not_run = {}
     for stem, entry in study.analyses.items():
@@ -91,6 +98,8 @@ def describe(site: Site, study: Study, policy: Policy, protected: dict[str, pd.D
             lacking = site.lacks(entry)
             named = few([_in_words(need) for need in lacking])
             not_run[stem] = f"the site has no {named}" if lacking else "not part of this release"
+        if stem in below:
+            not_run[stem] = f"below the minimum quality: {'; '.join(below[stem])}"
     published = [entry for entry in site.published if f"{entry.analysis}.{entry.results}" in protected]
     return {
         "study": study.study, "site": site.site, "site_title": site.title, "made_up_data": site.made_up,
@@ -104,7 +113,7 @@ def describe(site: Site, study: Study, policy: Policy, protected: dict[str, pd.D
                        "tables": {name: disclosure.summary(frame) for name, frame in sorted(protected.items())}},
         "controller": site.controller, "limits": site.notes,
         "governance": site.governance.model_dump(mode="json") if site.governance else {},
-        "not_run": not_run,
+        "not_run": not_run, "below_minimum": sorted(below),
         "not_collected": not_collected(site, study, published),
     }  # fmt: skip
 

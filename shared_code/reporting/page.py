@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from shared_code.reporting import quality_words
 from shared_code.reporting.words import estimate, interval, number, pipe_table, share
 
 DATA, FIGURES, STUDY = "data", "figures", "study.json"
 TEXT = {"analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "method", "sites",
-        "sites_without", "reason", "releases"}  # fmt: skip
+        "sites_without", "reason", "verdict", "releases"}  # fmt: skip
 
 
 MUCH_WITHHELD = 0.1  # share of the numerator in withheld or rounded numbers from which a sentence says so
@@ -208,7 +209,7 @@ class Report:
 
     def who(self) -> str:
         """Tabulate which site is in which analysis, and why not."""
-        state = {"in": "in", "not run": "not in", "missing": "no release yet"}
+        state = {"in": "in", "not run": "not in", "excluded": "excluded", "missing": "no release yet"}
         frame = self.sites.assign(words=[
             state[s] + (f" ({reason})" if reason else "") for s, reason in zip(self.sites["state"], self.sites["reason"])
         ])  # fmt: skip
@@ -252,6 +253,35 @@ class Report:
             "Quality": dataset["cohortium:quality"], "Known limits": dataset["dct:description"],
         } for dataset in held["dcat:dataset"]]  # fmt: skip
         return pipe_table(pd.DataFrame(table))
+
+    def lights(self) -> str:
+        """Tabulate what the checks of data quality say of every site, as traffic lights in words."""
+        return quality_words.lights(self._told)
+
+    def raised(self) -> str:
+        """List every check of data quality that says look or stop."""
+        return quality_words.raised(self._told)
+
+    def checks(self) -> str:
+        """Tabulate how complete, valid and plausible the rows of all sites together are."""
+        rows = self.rows(quality_words.STEM, group="everyone")
+        return quality_words.checks(rows[rows["scale"] == "%"])
+
+    def list_ratio(self) -> str:
+        """Tabulate registered people for every person of the estimated population."""
+        rows = self.rows(quality_words.STEM, measure="list ratio")
+        return quality_words.list_ratio(rows, self.entry(quality_words.STEM)["labels"])
+
+    def lags(self) -> str:
+        """Tabulate the days from a fact to its record."""
+        rows = self.rows(quality_words.STEM)
+        return quality_words.lags(rows[rows["scale"] == "days"])
+
+    @cached_property
+    def _told(self) -> pd.DataFrame:
+        kinds = dict.fromkeys(("site", "title", "kind", "check", "words", "verdict", "reason"), str)
+        told = pd.read_csv(self.folder / DATA / "quality.csv", dtype=kinds, keep_default_na=False, na_values={"share": [""]})
+        return told
 
     def notes(self) -> str:
         """Say where the parts of a table do not add up to its total."""

@@ -1,0 +1,78 @@
+"""The record of quality at a site: quality.json beside the results, and whether an analysis may run on these data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from shared_code.config.study import QUALITY, Study
+from shared_code.measures.prepared import Prepared
+from shared_code.model.checks import CHECKS
+from shared_code.quality.judge import Finding, below_minimum, judge
+
+FILE, NOT_RUN = "quality.json", "not_run.json"
+TABLES = ("faults", "months", "registered", "cohort", "linked")
+LEAVING = ("national", "drift")  # kinds whose verdict no released table can show: the word leaves with the release
+
+
+def write_quality(study: Study, folder: Path, prepared: Path, earlier: pd.DataFrame | None = None
+                  ) -> dict[str, Any]:  # fmt: skip
+    """Judge a site by what the analysis data_quality saved, and write quality.json beside it; gives its content.
+
+    folder  results/data_quality     earlier  cells of data_quality.cohort in the site's last release of other data
+    """
+    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    found = judge(tables, Prepared(prepared), study.period, earlier)
+    content = {
+        "study": study.study, "checks": {name: finding.as_json() for name, finding in found.items()},
+        "below_minimum": below_minimum(study, found),
+    }  # fmt: skip
+    partial = folder / f"{FILE}.partial"
+    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    partial.replace(folder / FILE)
+    return content
+
+
+def missed(study: Study, results: Path, stem: str) -> list[str]:
+    """Say which of its minimum quality an analysis misses at a site, in words that may leave; empty when it may run.
+
+    results  folder of the site's results, in which data_quality has run. Where it has not, that is the reason.
+    """
+    if not study.analysis(stem).minimum_quality:
+        return []
+    path = results / QUALITY / FILE
+    if not path.is_file():
+        return ["the quality of the data was not measured"]
+    known = json.loads(path.read_text("utf-8"))["checks"]
+    return below_minimum(study, {name: _finding(known.get(name), name) for name in CHECKS}).get(stem, [])
+
+
+def _finding(known: dict[str, Any] | None, name: str) -> Finding:
+    if known is None:
+        return Finding(name, "not assessed", reason="the record of quality is older than this check")
+    return Finding(**{key: float("nan") if value is None else value for key, value in known.items()})
+
+
+def write_not_run(results: Path, notebook: Path, stem: str, reasons: list[str]) -> None:
+    """Leave in place of results and of the executed notebook why an analysis did not run."""
+    results.mkdir(parents=True)
+    content = {"analysis": stem, "below_minimum": reasons}
+    (results / NOT_RUN).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    said = f"# {stem} did not run\n\nThe data of this site are below the minimum quality it declares:\n\n"
+    cell = {"cell_type": "markdown", "id": "not-run", "metadata": {}, "source": said + "\n".join(f"- {r}" for r in reasons)}
+    page = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    notebook.parent.mkdir(parents=True, exist_ok=True)
+    notebook.write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def leaving(results: Path) -> dict[str, str]:
+    """Give the verdicts that leave with the release because no released table can show them: check -> word."""
+    path = results / QUALITY / FILE
+    known = json.loads(path.read_text("utf-8"))["checks"] if path.is_file() else {}
+    return {name: known[name]["verdict"] for name in known if name in CHECKS and CHECKS[name].kind in LEAVING}
+
+
+__all__ = ["FILE", "NOT_RUN", "leaving", "missed", "write_not_run", "write_quality"]
