@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shared_code.config import Site, rooms
+from shared_code.config import Site, Study, rooms
 
 app = typer.Typer(no_args_is_help=True, help="The ledger of everything a site has released.")
 SiteName = Annotated[str, typer.Argument(help="name of the site, as in config/sites/NAME.yaml")]
@@ -26,7 +26,8 @@ def check(site: SiteName) -> None:
     if not entries:
         typer.echo(f"The ledger of {found.title} is empty: it has released nothing yet.")
         return
-    typer.echo(f"The ledger of {found.title} is whole: {len(entries)} releases, last entry {ledger.chain(folder).last()[:12]}.")
+    releases = "release" if len(entries) == 1 else "releases"
+    typer.echo(f"The ledger of {found.title} is whole: {len(entries)} {releases}, last entry {ledger.chain(folder).last()[:12]}.")
     for number, entry in enumerate(entries, 1):
         tables = sum(1 for name in entry["files"] if name.startswith(ledger.CELLS))
         known = "with" if any(name.startswith(ledger.PEOPLE) for name in entry["files"]) else "without"
@@ -47,3 +48,16 @@ def rebuild(
     typer.echo(f"The ledger of {title} knows {known} releases again; for {counted} of them also the counts behind them.")
     if counted < known:
         typer.echo("Of the others only what left is known, so the next release is compared with that alone.")
+
+
+@app.command()
+def publications(study: Annotated[Path, typer.Option("--study", help="the protocol")] = Path("config/study.yaml")) -> None:
+    """Say what the coordinating team has published so far, and from which releases."""
+    from shared_code.pooling.publications import history
+
+    read = Study.read(study)
+    found = history(rooms.publications(read.study))
+    typer.echo(f"Published from {read.study} so far: {len(found)} {'time' if len(found) == 1 else 'times'}.")
+    for one in found:
+        releases = ", ".join(f"{site} {digest[:12]}" for site, digest in one["releases"].items())
+        typer.echo(f"  {one['number']}. results {one['results'][:12]}, from the releases of {releases}")

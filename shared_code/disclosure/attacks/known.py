@@ -79,7 +79,7 @@ class Known:
         rows, columns, values = zip(*((r, c, v) for r, (left, _, _) in enumerate(self.equations) for c, v in left.items()))
         matrix = coo_matrix((values, (rows, columns)), (len(self.equations), len(self.cells))).tocsr()
         low, high = (np.array([equation[side] for equation in self.equations]) for side in (1, 2))
-        self._one_by_one(low, high)
+        self._one_by_one(matrix, low, high)
         joined = coo_matrix((np.ones(len(rows)), (rows, [len(self.equations) + c for c in columns])), [sum(matrix.shape)] * 2)
         _, part = connected_components(joined, directed=False)
         left_to_solve = MOST_SOLVED
@@ -111,21 +111,27 @@ class Known:
             if most.status == 0:
                 self.upper[i] = min(self.upper[i], math.floor(-most.fun + TOLERANCE))
 
-    def _one_by_one(self, low: np.ndarray, high: np.ndarray) -> None:
+    def _one_by_one(self, matrix: csr_matrix, low: np.ndarray, high: np.ndarray) -> None:
         """Use each equation by itself, again and again, until none says more (whole numbers throughout)."""
-        for _ in range(20):
-            moved = False
-            for row, (left, _, _) in enumerate(self.equations):
-                ends = {c: (v * self.lower[c], v * self.upper[c]) if v > 0 else (v * self.upper[c], v * self.lower[c])
-                        for c, v in left.items()}  # fmt: skip
-                for c, v in left.items():
-                    rest_low = sum(e[0] for o, e in ends.items() if o != c)
-                    rest_high = sum(e[1] for o, e in ends.items() if o != c)
-                    a, b = (low[row] - rest_high) / v, (high[row] - rest_low) / v
-                    a, b = (a, b) if v > 0 else (b, a)
-                    if math.isfinite(a) and math.ceil(a - TOLERANCE) > self.lower[c] + TOLERANCE:
-                        self.lower[c], moved = float(math.ceil(a - TOLERANCE)), True
-                    if math.isfinite(b) and math.floor(b + TOLERANCE) < self.upper[c] - TOLERANCE:
-                        self.upper[c], moved = float(math.floor(b + TOLERANCE)), True
-            if not moved:
-                return
+        lower, upper = np.array(self.lower), np.array(self.upper)
+        row, column, factor = np.repeat(np.arange(len(low)), np.diff(matrix.indptr)), matrix.indices, matrix.data
+        for _ in range(30):
+            least = np.where(factor > 0, factor * lower[column], factor * upper[column])
+            most = np.where(factor > 0, factor * upper[column], factor * lower[column])
+            rest_least, rest_most = _without_own(row, least, -math.inf), _without_own(row, most, math.inf)
+            one, other = (low[row] - rest_most) / factor, (high[row] - rest_least) / factor
+            new_lower, new_upper = lower.copy(), upper.copy()
+            np.maximum.at(new_lower, column, np.ceil(np.minimum(one, other) - TOLERANCE))
+            np.minimum.at(new_upper, column, np.floor(np.maximum(one, other) + TOLERANCE))
+            if np.array_equal(new_lower, lower) and np.array_equal(new_upper, upper):
+                break
+            lower, upper = new_lower, new_upper
+        self.lower, self.upper = lower.tolist(), upper.tolist()
+
+
+def _without_own(row: np.ndarray, ends: np.ndarray, endless: float) -> np.ndarray:
+    """Give, for each entry of each equation, the sum of the ends of the others."""
+    infinite = np.isinf(ends)
+    finite = np.where(infinite, 0.0, ends)
+    total, infinities = np.bincount(row, finite), np.bincount(row, infinite)
+    return np.where(infinities[row] - infinite > 0, endless, total[row] - finite)
