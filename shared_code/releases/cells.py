@@ -45,7 +45,13 @@ def to_csv(cells: pd.DataFrame) -> bytes:
             text[name] = [_decimal(number, in_full) for number, in_full in zip(text[name], precise)]
         else:
             text[name] = text[name].map(lambda label: neutral(str(label)))
-    return text.to_csv(index=False, lineterminator="\n").encode()
+    rows = [list(text.columns), *zip(*(text[name] for name in text.columns))]
+    return "".join(",".join(map(_quoted, row)) + "\n" for row in rows).encode()
+
+
+def _quoted(text: str) -> str:
+    """Quote a field where RFC 4180 asks for it; pandas leaves a lone carriage return bare, which breaks the row."""
+    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') else text
 
 
 def _decimal(number: float, in_full: bool) -> str:

@@ -93,7 +93,7 @@ def crate(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, 
     """
     controller, software = {"@id": "#controller"}, {"@id": "#cohortium"}
     parts = [{
-        "@id": name, "@type": "File", "name": name, "contentSize": str(len(body)), "sha256": digest(body),
+        "@id": name, "@type": "File", "name": name, "contentSize": str(len(body)), "identifier": f"sha256:{digest(body)}",
         "description": _meaning(name), "encodingFormat": "text/csv" if name.endswith(".csv") else "application/json",
     } for name, body in sorted(files.items()) if name != CRATE]  # fmt: skip
     parts.append({"@id": "manifest.json", "@type": "File", "name": "manifest.json", "encodingFormat": "application/json",
@@ -101,7 +101,7 @@ def crate(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, 
     root = {
         "@id": "./", "@type": "Dataset", "name": f"Release of {manifest['site_title']} in the study {manifest['study']}",
         "description": "Checked totals, no row about a person. Withheld numbers are empty and carry the range they lie in.",
-        "datePublished": manifest["extract_date"], "license": {"@id": "#terms"}, "author": controller,
+        "datePublished": manifest["extract_date"], "license": {"@id": "#terms"}, "author": controller, "publisher": controller,
         "creator": software, "temporalCoverage": f"{manifest['period']['start']}/{manifest['period']['end']}",
         "hasPart": [{"@id": part["@id"]} for part in parts],
     }  # fmt: skip
