@@ -14,7 +14,7 @@ import typer
 
 from shared_code.cli.stages import expected_sites
 from shared_code.config import Site, Study, rooms
-from shared_code.config.people import ANALYST, REVIEWER, TYPIST
+from shared_code.config.people import ANALYST, REVIEWER, TYPIST, only_public
 from shared_code.config.site import SITES
 from shared_code.model import Problem, Refused, few
 
@@ -150,7 +150,7 @@ def _draft_of(name: str, study: Path) -> tuple[Study, Site, Path]:
 
 def site_signer(site: Site, study: Study) -> str:
     """Name the key with which a site signs: its own, or that of the one who types the tables of a site without keys."""
-    if site.site_key or not site.published:
+    if site.site_key or not only_public(site, study):
         return site.site
     return next((name for name, person in study.people.items() if TYPIST in person.roles), site.site)
 

@@ -60,20 +60,26 @@ def shared_keys(content: dict[str, Any]) -> Iterator[Fault]:
             yield Fault(("people", str(name), "key"), f"it is also the key of {seen[key]}", "a key of their own for everybody")
 
 
+def only_public(site: Any, study: Any) -> bool:
+    """Tell whether a release of a site can hold only numbers that anybody can read already.
+
+    The site maps no table of persons, and the study withholds nothing (a threshold of 1), which it may do only for tables
+    that were published. Asked of the settings, never of a package.
+    """
+    return bool(site.published) and not site.tables and study.disclosure.threshold == 1
+
+
 def who_may_sign(site: Any, study: Any) -> tuple[Mapping[str, Person], tuple[str, ...]]:
     """Give the people who may approve for a site, and the keys that stand for the site itself.
 
     A site of published tables that has no people of its own is typed by people of the coordinating team, whom the study
     lists; their keys then stand for the site too.
     """
-    if site.published and not site.tables and not site.people:
+    if only_public(site, study) and not site.people:
         return study.people, tuple(person.key for person in study.people.values() if TYPIST in person.roles)
     return site.people, (site.site_key,) if site.site_key else ()
 
 
-def approvals_needed(site: Any) -> tuple[str, ...]:
-    """Give the roles that must approve a release of a site; the receiver asks its own copy of the site's settings.
-
-    A site that maps tables of its own needs two people, whatever a package says of itself.
-    """
-    return APPROVALS_OF_PUBLISHED if site.published and not site.tables else APPROVALS
+def approvals_needed(site: Any, study: Any) -> tuple[str, ...]:
+    """Give the roles that must approve a release of a site: two people, unless every number in it is public already."""
+    return APPROVALS_OF_PUBLISHED if only_public(site, study) else APPROVALS

@@ -64,6 +64,8 @@ def site_template() -> str:
         "folder: data/NAME               # where your extract lies",
         "extract_date: 2026-04-30      # no earlier than the study's last day",
         "# disclosure: {threshold: 15, rounding: 5}   # only if your own rules are stricter than the study's",
+        "people: {}                      # who approves: NAME: {roles: [analyst], key: \"…\"}, from `cohortium keys new NAME`",
+        'site_key: ""                    # public key of the site itself, from `cohortium keys new SITE`',
         "",
         "tables:",
     ]

@@ -30,7 +30,7 @@ VALID_DAYS = 366  # a package is good for a year, unless the site's agreement en
 def signers_of(site: Site, study: Study) -> Signers:
     """Give who may sign for a site in a study, from settings files alone."""
     people, site_keys = who_may_sign(site, study)
-    return Signers(people, site_keys, approvals_needed(site))
+    return Signers(people, site_keys, approvals_needed(site, study))
 
 
 def approve(site: Site, study: Study, draft: Path, name: str, role: str, reason: str, key: Any, today: dt.date

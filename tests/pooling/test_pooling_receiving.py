@@ -232,5 +232,5 @@ def test_what_is_no_ordinary_file(sent, message_of, tmp_path):
 
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"a": NaN}', '{"a": 1e999}', "[" * 100_000, '"\\ud800"', "\ufeff{}", "{"])
 def test_json_with_two_meanings_is_not_read(text):
-    with pytest.raises(ValueError, match="it |occurs twice"):
+    with pytest.raises(ValueError, match=r"it |occurs twice"):
         json_form.read(text.encode())

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared_code.config import Site, Study, digests
+from shared_code.config import Policy, Site, Study, digests
 from shared_code.model import Refused
 from shared_code.pooling.inbox import receive
 from shared_code.pooling.pool import pool
@@ -138,6 +138,9 @@ def test_a_typist_alone_may_send_tables_that_are_public_and_nothing_else(study: 
     """A site that maps tables of its own needs its own two people, whatever the study says of typists."""
     published = sites[SITE]
     assert signers_of(published, study).roles == ("typist",)
+    withholding = study.model_copy(update={"disclosure": Policy(threshold=10, rounding=5)})
+    assert signers_of(published, withholding).roles == ("analyst", "reviewer")
+    assert not signers_of(published, withholding).people
     mapped = published.model_copy(update={"tables": {"person": None}})
     assert signers_of(mapped, study).roles == ("analyst", "reviewer")
     assert not signers_of(mapped, study).people and not signers_of(mapped, study).site_keys
