@@ -11,6 +11,7 @@ linkage.json      what does not depend on strata:
     sources             name -> kind, records, identities, with_identifier, linked, methods {D1: n, …, U: n},
                         bands {weight band: n}, numbers [{reason, issue_range, rows}], reasons {reason: rows},
                         review {reason: pairs}, vetoed {veto: pairs}, model (trained or published), accept, clerical,
+                        thresholds [{accept, linked}: records linked at another accepting threshold],
                         quality {hidden, right, wrong, missed, precision, recall, f1, each with _lower and _upper but f1},
                         checked {links, precision, se} once a person has checked the clerical sample
     implausible         [{check, source, records, of}]: counts of §12.6; `of` is how many records could be checked

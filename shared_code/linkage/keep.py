@@ -32,13 +32,14 @@ from shared_code.linkage.index import FIRST, LAST, build, revise
 from shared_code.linkage.people import People
 from shared_code.linkage.plausible import implausible
 from shared_code.linkage.quality import Quality, checked_precision, to_check
-from shared_code.linkage.settings import LINKER_VERSION, METHODS, REVIEW
+from shared_code.linkage.settings import EXACT_BAND, LINKER_VERSION, METHODS, REVIEW
 from shared_code.sources.pseudonyms import pseudonym, record_pseudonym
 
 if TYPE_CHECKING:
     from shared_code.linkage.site import Source
 
 CHECKED = "checked.csv"
+LOOSE, STRICT, STRICT_BAND = 0.95, 0.999, "0.999+"  # accepting thresholds of the sensitivity analysis
 YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 
 
@@ -176,7 +177,8 @@ def _to_look_at(sources: list[Source], people: People) -> tuple[pd.DataFrame, pd
             "source": source.name, "row": drawn["record_id"].astype("int64"), "index_row": drawn["person_id"].map(place),
             "weight_band": drawn["weight_band"].astype(str), "stands_for": drawn["stands_for"].round(6), "right": "",
         }))  # fmt: skip
-    both = [pd.concat(x, ignore_index=True) if x else pd.DataFrame() for x in (review, sample)]
+    both = [pd.concat(x, ignore_index=True).sort_values(["source", "row"], kind="stable") if x else pd.DataFrame()
+            for x in (review, sample)]  # fmt: skip
     return both[0], both[1]
 
 
@@ -195,11 +197,11 @@ def _report(site: Site, key: bytes, sources: list[Source], people: People, versi
                   "rows": len(people.rows), "without_valid_number": people.without_number, "sharing_a_number": people.sharing,
                   "merges": len(people.current), "new_merges": people.new_merges, "changed": changed,
                   "numbers": sources[0].numbers},
-        "sources": {s.name: _of_source(s, before.checked, site) for s in sources[1:]},
+        "sources": {s.name: _of_source(s, before.checked, people, site) for s in sources[1:]},
     }  # fmt: skip
 
 
-def _of_source(source: Source, checked: pd.DataFrame | None, site: Site) -> dict[str, Any]:
+def _of_source(source: Source, checked: pd.DataFrame | None, people: People, site: Site) -> dict[str, Any]:
     assert source.linked is not None and site.linkage is not None
     facts, report = source.facts, source.linked.report
     methods = facts["link_method"].value_counts()
@@ -212,8 +214,8 @@ def _of_source(source: Source, checked: pd.DataFrame | None, site: Site) -> dict
         "methods": {name: int(methods.get(name, 0)) for name in METHODS},
         "bands": {str(k): int(v) for k, v in facts["weight_band"].value_counts().sort_index().items()},
         "numbers": source.numbers, "reasons": reasons, "review": report["review"], "vetoed": report["vetoed"],
-        "model": report["model"]["origin"], "accept": site.linkage.accept, "clerical": site.linkage.clerical,
-        "quality": _quality(source.hidden), "checked": _checked(source, checked),
+        "thresholds": _thresholds(source), "model": report["model"]["origin"], "accept": site.linkage.accept,
+        "clerical": site.linkage.clerical, "quality": _quality(source.hidden), "checked": _checked(source, checked, people),
     }  # fmt: skip
 
 
@@ -230,15 +232,31 @@ def _quality(hidden: pd.DataFrame | None) -> dict[str, Any] | None:
     return {"hidden": len(hidden), "right": found.right, "wrong": found.wrong, "missed": found.missed, **clean}
 
 
-def _checked(source: Source, checked: pd.DataFrame | None) -> dict[str, Any] | None:
+def _thresholds(source: Source) -> list[dict[str, Any]]:
+    """Count records linked if fewer or more pairs were accepted (sensitivity, specification 12.6).
+
+    From the probabilities at hand: a lower threshold would accept pairs that are now listed for review as clerical.
+    """
+    assert source.linked is not None
+    pairs, bands = source.linked.review, source.facts["weight_band"]
+    more = pairs.loc[(pairs["reason"] == "clerical") & (pairs["probability"] >= LOOSE), "record_id"].astype("int64")
+    unit = "row" if source.settings.one_record_a_person else "identity"
+    linked = int(source.facts["person_id"].notna().sum())
+    return [{"accept": LOOSE, "linked": linked + int(source.facts[unit].isin(more).sum())},
+            {"accept": STRICT, "linked": int(bands.isin([EXACT_BAND, STRICT_BAND]).sum())}]  # fmt: skip
+
+
+def _checked(source: Source, checked: pd.DataFrame | None, people: People) -> dict[str, Any] | None:
     """Read what a person found of the sample; answers about links that are no longer made do not count."""
-    if checked is None or not {"source", "row", "weight_band", "stands_for", "right"} <= set(checked.columns):
+    if checked is None or not {"source", "row", "index_row", "weight_band", "stands_for", "right"} <= set(checked.columns):
         return None
-    said = checked[(checked["source"] == source.name) & checked["right"].str.strip().str.lower().isin(YES + NO)]
-    said = said.assign(right=said["right"].str.strip().str.lower().isin(YES), row=said["row"].astype("int64"),
-                       stands_for=said["stands_for"].astype("float64"))  # fmt: skip
-    linked = source.facts.loc[source.facts["person_id"].notna(), "row"]
-    said = said[said["row"].isin(linked)]
+    answer = checked["right"].str.strip().str.lower()
+    said = checked[(checked["source"] == source.name) & answer.isin(YES + NO)]
+    kinds = {"row": "int64", "index_row": "float64", "stands_for": "float64"}
+    said = said.assign(right=answer.loc[said.index].isin(YES)).astype(kinds)
+    then = said["index_row"].map(people.rows.set_index("row")["person_id"])
+    now = said["row"].map(source.facts.set_index("row")["person_id"])
+    said = said[then.notna() & (then == now)]
     if said.empty:
         return None
     precision, error = checked_precision(said)

@@ -67,8 +67,15 @@ def _source(name: str, found: dict[str, Any], counts: pd.DataFrame) -> list[str]
         _table("Linked by which step", ["Step", "Records", "Of all"], steps, 1),
         _table("NHS numbers as delivered", ["Number", "Records", "Of all"], reasons, 1),
     ]  # fmt: skip
+    other = " and ".join(f"{_n(t['linked'])} at {t['accept']:g}" for t in found["thresholds"])
+    parts.append(f"<p>Links by probability are made from {found['accept']:g}. With another threshold the records linked would be "
+                 f"{other}.</p>")  # fmt: skip
     if review:
         parts.append(_table("Pairs for a person to look at (review.csv)", ["Reason", "Pairs"], review, 1))
+    if found["checked"]:
+        checked = found["checked"]
+        parts.append(f"<p>Of {_n(checked['links'])} links of all weights that a person checked, weighted back to all links, "
+                     f"{100 * checked['precision']:.1f} % are right (standard error {100 * checked['se']:.1f}).</p>")  # fmt: skip
     return parts + _quality(found, everyone, counts)
 
 
@@ -86,10 +93,6 @@ def _quality(found: dict[str, Any], everyone: pd.Series, counts: pd.DataFrame) -
         ["Coverage: estimated share of all matches that were found", f"{_n(everyone['linked'])} links",
          _triple(everyone["coverage"], everyone["coverage_lower"], everyone["coverage_upper"])],
     ]  # fmt: skip
-    checked = found["checked"]
-    if checked:
-        rows.append(["Precision of all links, from the sample a person checked", f"{_n(checked['links'])} links",
-                     f"{100 * checked['precision']:.1f} % (standard error {100 * checked['se']:.1f})"])  # fmt: skip
     parts = [
         "<h3>Quality against a gold standard</h3>",
         f"<p>{_n(hidden)} records that their NHS number links were linked once more with the number hidden. That measures the "

@@ -22,6 +22,7 @@ from shared_code.model.validation import column_rules
 from shared_code.sources import mapping, table_steps
 from shared_code.sources.drafting import BLANK, NO_DATE
 from shared_code.sources.holdings import FLOOR
+from shared_code.sources.identified import read_identified
 from shared_code.sources.opening import engine, kinds_of_rows, opened, unexplained
 from shared_code.sources.pseudonyms import read_key
 
@@ -72,6 +73,7 @@ def check_site(site: Site, studies: Iterable[Study], folder: Path | None = None,
     with tempfile.TemporaryDirectory(prefix="check-", dir=room) as place:  # for its owner only, and gone in the end
         connection = engine(Path(place) / "spill")
         try:
+            _check_records(connection, site, folder, Path(place) / "records", findings)
             for name, settings in site.tables.items():
                 found = _check_table(connection, TABLES[name], settings, site, folder, Path(place) / "landed", findings)
                 if found:
@@ -82,6 +84,19 @@ def check_site(site: Site, studies: Iterable[Study], folder: Path | None = None,
         finally:
             connection.disconnect()
     return findings
+
+
+def _check_records(connection: Any, site: Site, folder: Path, place: Path, findings: Findings) -> None:
+    """Read the sources that are to be linked; nothing is linked."""
+    for name, source in (site.linkage.records if site.linkage else {}).items():
+        place.mkdir(exist_ok=True)
+        try:
+            rows = connection.read_parquet(read_identified(connection, name, source, site, folder, place)).count().execute()
+        except Refused as refused:
+            findings.wrong += [problem for problem in refused.problems if problem not in findings.wrong]
+        else:
+            findings.fits.append(f"linkage, {name}: {_rounded(int(rows))} records from {source.source}, to be linked "
+                                 f"{'to' if name != site.linkage.index else 'as'} the people of the index.")  # fmt: skip
 
 
 def _blanks(site: Site, where: str) -> list[str]:

@@ -248,6 +248,26 @@ def test_nothing_of_a_person_is_kept_or_said(north, capfd):
     assert [p.name for p in north.private.iterdir() if p.name.startswith("linkage")] == ["linkage"]  # what was read is gone
 
 
+def test_check_reads_the_records_and_keeps_nothing(north, capsys):
+    before = sorted(p.name for p in north.private.iterdir())
+    north.run("check", "north")
+    said = capsys.readouterr().out
+    assert "linkage, register: fewer than 100 records from register.csv, to be linked as the people of the index." in said
+    assert "linkage, hospital: fewer than 100 records from hospital.csv, to be linked to the people of the index." in said
+    assert "Quellbird" not in said and sorted(p.name for p in north.private.iterdir()) == before
+
+
+def test_a_checked_sample_gives_the_precision_a_person_found(north):
+    sample = pd.read_csv(north.private / "linkage" / "to_check.csv")
+    assert sample["row"].tolist() == [1, 2, 3, 4, 10] and sample["index_row"].tolist() == [1, 2, 3, 2, 3]
+    sample["right"] = ["yes", "yes", "no", "yes", "yes"]
+    sample.to_csv(north.private / "linkage" / "checked.csv", index=False)
+    assert north.run("link", "north") == 0
+    assert north.report["sources"]["hospital"]["checked"] == {"links": 5, "precision": 0.8, "se": 0.0}  # all of them: no error
+    assert "that a person checked" in (north.private / "linkage" / "linkage.html").read_text("utf-8")
+    (north.private / "linkage" / "checked.csv").unlink()
+
+
 def test_problems_of_every_source_are_told_together_without_values(tmp_path, capsys):
     site = North(tmp_path)
     site.write(register=REGISTER.replace("id,nhs", "id,number"), hospital=HOSPITAL.replace("H2,", "H1,").replace(",F,", ",W,"))

@@ -130,6 +130,9 @@ def test_counts_agree_with_one_another(hospital):
     report, links = hospital.report["sources"]["hospital"], hospital.rows["link_method"].value_counts()
     assert report["methods"] == {m: int(links.get(m, 0)) for m in ("D1", "D2", "D3", "P", "U")}
     assert report["records"] == len(hospital.rows) == sum(report["reasons"].values()) == sum(report["bands"].values())
+    loose, strict = (t["linked"] for t in report["thresholds"])
+    assert strict <= report["linked"] <= loose
+    assert report["linked"] - strict == hospital.rows["weight_band"].isin(["0.990-0.999"]).sum()
     everyone = hospital.counts[hospital.counts["stratum"] == "all"].iloc[0]
     for stratum, rows in hospital.counts.groupby("stratum"):
         known = rows if (rows["taken_from"] == "record").all() else rows.assign(records=everyone["records"])
