@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -58,6 +58,17 @@ def shared_keys(content: dict[str, Any]) -> Iterator[Fault]:
         key = person.key if isinstance(person, Person) else mapping(person).get("key")
         if isinstance(key, str) and seen.setdefault(key, name) != name:
             yield Fault(("people", str(name), "key"), f"it is also the key of {seen[key]}", "a key of their own for everybody")
+
+
+def borrowed_keys(site: Any, others: Iterable[Any]) -> list[str]:
+    """List who signs for a real site with a key of a made-up one: everybody can make those keys."""
+    known = {key for other in others if other.made_up for key in _keys_of(other).values()}
+    return [] if site.made_up else [who for who, key in _keys_of(site).items() if key in known]
+
+
+def _keys_of(site: Any) -> dict[str, str]:
+    keys = {f"people.{name}.key": person.key for name, person in site.people.items()}
+    return keys | ({"site_key": site.site_key} if site.site_key else {})
 
 
 def only_public(site: Any, study: Any) -> bool:

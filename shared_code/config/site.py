@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from shared_code.config.columns import ColumnMap, FixedColumn, Join, RowMap, TableMap, table_faults
 from shared_code.config.linkage import Linkage, linkage_faults
-from shared_code.config.people import Person, key_bytes, shared_keys
+from shared_code.config.people import Person, borrowed_keys, key_bytes, shared_keys
 from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.strict import STEM, Fault, Strict, mapping, unknown
 from shared_code.config.study import Policy
@@ -203,6 +203,11 @@ def sites_of(study: str, sites: Path = SITES) -> list[Site]:
         except Refused as refused:
             if study in str(_studies_named_in(path)):
                 problems += refused.problems
+    for site in found:
+        for key in borrowed_keys(site, found):
+            wrong = "it is a key of a made-up site, which everybody can make"
+            mend = "Make one of your own: cohortium keys new NAME"
+            problems.append(Problem(f"{sites / site.site}.yaml, {key}", wrong, "", mend))
     if problems:
         raise Refused(f"The site files in {sites}", problems)
     return [site for site in found if study in site.studies]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from shared_code.config import Site
-from shared_code.releases import approve, package
+from shared_code.config import Site, sites_of
+from shared_code.config.digests import ROOT
+from shared_code.releases import approve, keys, package
 from shared_code.releases import signatures as sig
 
 TODAY = dt.date(2026, 11, 25)
@@ -99,6 +100,19 @@ def test_two_names_for_one_key_are_refused_in_the_settings(north):
     content["people"]["rosa"]["key"] = content["site_key"]
     with pytest.raises(ValueError, match="it is also the key of the site"):
         Site.model_validate(content)
+
+
+def test_a_real_site_cannot_use_the_keys_that_everybody_can_make(north, tmp_path, message_of):
+    everybody = keys.public_text(keys.demonstration("demo_ashvale", "reviewer"))
+    demo = (ROOT / "config" / "sites" / "demo_ashvale.yaml").read_text("utf-8")
+    (tmp_path / "demo_ashvale.yaml").write_text(demo, "utf-8")
+    real = {**json.loads(north.model_dump_json(exclude_defaults=True)), "studies": ["demonstration"]}
+    (tmp_path / "north.yaml").write_text(json.dumps(real), "utf-8")
+    assert [site.site for site in sites_of("demonstration", tmp_path)] == ["demo_ashvale", "north"]
+    real["people"]["rosa"]["key"] = everybody
+    (tmp_path / "north.yaml").write_text(json.dumps(real), "utf-8")
+    message = message_of(sites_of, "demonstration", tmp_path)
+    assert "people.rosa.key: it is a key of a made-up site, which everybody can make" in message
 
 
 # who, in which role, with whose key | words of the one message
