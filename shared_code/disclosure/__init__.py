@@ -2,6 +2,8 @@
 
 from shared_code.disclosure import rules_models, rules_records
 from shared_code.disclosure.forms import Earlier, Protected
+from shared_code.disclosure.pooled import partner_reasons, protect_pooled
 from shared_code.disclosure.protect import protect, summary
 
-__all__ = ["Earlier", "Protected", "protect", "rules_models", "rules_records", "summary"]
+__all__ = ["Earlier", "Protected", "partner_reasons", "protect", "protect_pooled", "rules_models", "rules_records",
+           "summary"]  # fmt: skip

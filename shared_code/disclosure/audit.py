@@ -43,28 +43,45 @@ class Audit:
     least_width: float
     programmes: int
     components: np.ndarray
-    targets: int
+    low: np.ndarray
+    high: np.ndarray
 
     @property
     def safe(self) -> bool:
         return not self.findings
 
 
-def audit(system: System, withheld: np.ndarray, lower: np.ndarray, upper: np.ndarray, only: np.ndarray | None = None
-          ) -> Audit:  # fmt: skip
+def audit(system: System, withheld: np.ndarray, lower: np.ndarray, upper: np.ndarray, only: np.ndarray | None = None,
+          since: Audit | None = None, enough: int = 10**9) -> Audit:  # fmt: skip
     """Audit a pattern, given the bounds of every unknown that are published or known.
 
     only   unknowns to look at (default: every withheld one and every piece that the tables give away)
+    since  an earlier audit of everything: what has not changed in any way since, and was safe, stays so
+    enough failures of one component after which the others in it are not looked for
     """
     low, high, component, rows = reduced(system, lower, upper)
     targets = targets_of(system, withheld)
     if only is not None:
         targets &= only
+    if since is not None:
+        targets &= _touched(system, low, high, component, since)
     state = _State(system, low, high, rows, component)
-    state.settle(np.flatnonzero(targets))
-    for target in np.flatnonzero(targets):
+    state.settle(np.flatnonzero(targets), enough)
+    for target in np.flatnonzero(targets & ~state.skipped):
         state.judge(int(target))
-    return Audit(state.findings, state.least_width, state.programmes, component, int(targets.sum()))
+    least = min(state.least_width, since.least_width) if since is not None else state.least_width
+    return Audit(state.findings, least, state.programmes, component, low, high)
+
+
+def _touched(system: System, low: np.ndarray, high: np.ndarray, component: np.ndarray, since: Audit) -> np.ndarray:
+    """Select the unknowns of components in which a bound changed, or that share a relation with one that did."""
+    changed = (low != since.low) | (high != since.high)
+    changed[[f.unknown for f in since.findings]] = True
+    rows = np.repeat(np.arange(system.matrix.shape[0]), np.diff(system.matrix.indptr))
+    near = np.zeros(system.matrix.shape[0], bool)
+    near[rows[changed[system.matrix.indices]]] = True
+    changed[system.matrix.indices[near[rows]]] = True
+    return np.isin(component, component[changed])
 
 
 def targets_of(system: System, withheld: np.ndarray) -> np.ndarray:
@@ -147,14 +164,15 @@ class _State:
         self.whole = ((system.kind == PEOPLE) | (system.kind == IMPLICIT)) & _whole_rows(system)
         self.low, self.high = _ended(system, low, high)
         self.least, self.most = moves(system, self.low, self.high, kept, self.whole)
+        self.skipped = np.zeros(system.size, bool)
         self.findings: list[Finding] = []
         self.least_width, self.programmes = np.inf, 0
 
-    def settle(self, targets: np.ndarray) -> None:
+    def settle(self, targets: np.ndarray, enough: int) -> None:
         """Solve programmes until each target is settled, or both ends of its interval are known."""
         alone = np.bincount(self.component)[self.component] == 1
         self.least[alone], self.most[alone] = self.low[alone], self.high[alone]
-        waiting = [int(t) for t in targets if not alone[t] and not self.settled(int(t))]
+        waiting = targets[~alone[targets] & ~self.settled(targets)].tolist()
         if not waiting:
             return
         members = np.flatnonzero(np.isin(self.component, self.component[waiting]))
@@ -166,7 +184,7 @@ class _State:
         queues: dict[int, list[int]] = {}
         for target in reversed(waiting):
             queues.setdefault(int(self.component[target]), []).append(target)
-        side = dict.fromkeys(queues, True)
+        side, failures = dict.fromkeys(queues, True), dict.fromkeys(queues, 0)
         while True:
             asked = {}
             for number, queue in queues.items():
@@ -187,6 +205,11 @@ class _State:
                 side[number] = not largest
                 if not largest:
                     queues[number].pop()  # both ends are known
+                    failures[number] += not self.settled(target)
+                    if failures[number] >= enough:
+                        rest = np.array(queues[number], int)
+                        self.skipped[rest[~self.settled(rest)]] = True
+                        queues[number].clear()
         self.programmes += programme.solved
 
     def _together(self, waiting: list[int], programme: Programme, members: np.ndarray, place: np.ndarray, labels: np.ndarray
@@ -198,9 +221,8 @@ class _State:
             largest = turn % 2 == 0
             taken: set[int] = set()
             asked = []
-            for target in waiting:
-                if self.settled(target):
-                    continue
+            open_ = np.array(waiting)
+            for target in open_[~self.settled(open_)].tolist():
                 rows = [r for r in columns.indices[columns.indptr[target]:columns.indptr[target + 1]].tolist() if self.kept[r]]
                 if taken.isdisjoint(rows):
                     taken.update(rows)
@@ -208,7 +230,7 @@ class _State:
             if len(asked) < FEW_TOGETHER:
                 return
             self._ask(asked, [largest] * len(asked), programme, members, place, labels)
-            if sum(self.settled(t) for t in asked) < len(asked) / 10 and not largest:
+            if self.settled(np.array(asked)).sum() < len(asked) / 10 and not largest:
                 return
 
     def _ask(self, targets: list[int], largest: list[bool], programme: Programme, members: np.ndarray, place: np.ndarray,
@@ -245,11 +267,11 @@ class _State:
             return float(np.round(found))
         return float(np.floor(value + EPS) if largest else np.ceil(value - EPS))
 
-    def settled(self, target: int) -> bool:
+    def settled(self, target: int | np.ndarray) -> np.ndarray:
         s, least, most = self.system, self.least[target], self.most[target]
-        scale = EPS * max(1.0, s.need_width[target])
-        return bool(most - least >= s.need_width[target] - scale and most >= s.need_max[target] - scale
-                    and least <= s.need_min[target] + scale)  # fmt: skip
+        scale = EPS * np.maximum(1.0, s.need_width[target])
+        return ((most - least >= s.need_width[target] - scale) & (most >= s.need_max[target] - scale)
+                & (least <= s.need_min[target] + scale))  # fmt: skip
 
     def judge(self, target: int) -> None:
         if not self.settled(target):
@@ -262,7 +284,7 @@ class _State:
 
 def _ended(system: System, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give endless ranges an end far enough away to settle any question; it can only make the audit stricter."""
-    unit = np.array([UNIT.get(int(k), 0.0) for k in system.kind])
+    unit = np.select([system.kind == PEOPLE, system.kind == DAYS], [UNIT[PEOPLE], UNIT[DAYS]], 0.0)
     far = FAR * np.maximum(np.maximum(system.need_width, unit), 1.0)
     truth = np.where(np.isnan(system.truth), np.where(np.isfinite(low), low, 0.0), system.truth)
     reach = float(np.max(np.abs(truth), initial=0.0))

@@ -39,15 +39,20 @@ class Draft:
     rows: list[tuple[list[int], list[float], float, float]] = field(default_factory=list)
     pairs: dict[tuple[int, int], bool] = field(default_factory=dict)
     need_min: dict[int, float] = field(default_factory=dict)
+    whole: dict[int, int] = field(default_factory=dict)
     pieces: list[int] = field(default_factory=list)
     public: list[int] = field(default_factory=list)
     differences: dict[int, float] = field(default_factory=dict)
     cohorts: list[Cohort] = field(default_factory=list)
 
     def add(self, truth: float, kind: int, lower: float, upper: float, floor: float, primary: bool, cost: float) -> int:
-        for name, value in (("truth", truth), ("kind", kind), ("lower", lower), ("upper", upper), ("floor", floor),
-                            ("primary", primary), ("cost", cost)):  # fmt: skip
-            getattr(self, name).append(value)
+        self.truth.append(truth)
+        self.kind.append(kind)
+        self.lower.append(lower)
+        self.upper.append(upper)
+        self.floor.append(floor)
+        self.primary.append(primary)
+        self.cost.append(cost)
         return len(self.truth) - 1
 
     def implicit(self, truth: float, lower: float = 0.0, upper: float = np.inf, floor: float = 0.0) -> int:
@@ -251,6 +256,7 @@ def _within_rows(draft: Draft, name: str, declared: ResultsTable, cells: dict, p
             y = draft.implicit(rest, lower=0.0 if draft.primary[x] else shown)
             draft.row([n, x, y], [1.0, -1.0, -1.0], 0.0, 0.0)
             draft.pairs[x, y] = True
+            draft.whole[x] = n
             # an outsider must reckon with the threshold of others as well, as far as the whole allows it
             draft.need_min[x] = draft.truth[n] - min(policy.threshold, max(draft.truth[n] - 1, 0))
     for part, whole in linear.at_most.items():
@@ -288,11 +294,13 @@ def _system(draft: Draft, cells: dict[tuple[str, str], np.ndarray], policy: Poli
     need_min[list(draft.need_min)] = list(draft.need_min.values())
     need_width[draft.public], need_max[draft.public], need_min[draft.public] = 0.0, -np.inf, np.inf
     pairs = list(draft.pairs)
+    whole = np.full(n, -1)
+    whole[list(draft.whole)] = list(draft.whole.values())
     return System(
         truth, kind, np.array(draft.lower, float), np.array(draft.upper, float), np.array(draft.floor, float),
         np.array(draft.primary, bool), np.array(draft.cost, float), need_width, need_max, need_min,
         np.array([p for p, _ in pairs], int), np.array([c for _, c in pairs], int),
-        np.array([draft.pairs[p] for p in pairs], bool), matrix, row_lower, row_upper, cells,
+        np.array([draft.pairs[p] for p in pairs], bool), matrix, row_lower, row_upper, cells, whole,
     )  # fmt: skip
 
 

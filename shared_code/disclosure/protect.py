@@ -18,7 +18,7 @@ from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure.build import build
 from shared_code.disclosure.forms import Earlier, Protected
 from shared_code.disclosure.past import hold, past_tables
-from shared_code.disclosure.ranges import Ranges, publish
+from shared_code.disclosure.ranges import Ranges, first_look, publish
 from shared_code.disclosure.record import record
 from shared_code.disclosure.rules import GUARDS, Frames
 from shared_code.disclosure.search import NoPattern, Pattern, choose
@@ -55,8 +55,10 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy) -> Protec
         frames[name] = hold(name, declared, table, _judged(declared, table, policy), past, policy)
     system = build(tables, frames, policy, past)
     try:
-        pattern = choose(system)
-        ranges = publish(system, pattern.withheld, policy.threshold)
+        look = first_look(system, policy.threshold)
+        suspects = np.isin(look.components, look.components[[f.unknown for f in look.findings]])
+        pattern = choose(system, suspects)
+        ranges = publish(system, pattern.withheld, policy.threshold, look)
     except NoPattern as nothing:
         raise _refused(system, tables, nothing) from None
     released, reasons = {}, {}
@@ -66,7 +68,7 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy) -> Protec
         released[name] = cells[[*declared.dimensions, *CELL_COLUMNS]]
         reasons[name] = cells.loc[cells["status"] == "withheld", [*kept, "reason"]].reset_index(drop=True)
     outcome = {"pattern": "least loss" if pattern.exact else "greedy, then cleaned up",
-               "programmes": pattern.programmes + ranges.audit.programmes,
+               "programmes": look.programmes + pattern.programmes + ranges.audit.programmes,
                "narrowest_interval": _narrowest(ranges)}  # fmt: skip
     declarations = {name: declared for name, (declared, _) in tables.items()}
     return Protected(released, record(released, declarations, policy, ledger, outcome), reasons)

@@ -13,11 +13,11 @@ next step, until the audit passes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shared_code.disclosure.audit import Audit, audit, reduced
+from shared_code.disclosure.audit import Audit, audit
 from shared_code.disclosure.system import IMPLICIT, PEOPLE, SUM, UNIT, System
 
 EDGES = (2, 5, 10)  # times the threshold, then times ten, and so on
@@ -48,22 +48,38 @@ class Ranges:
     merged: int
 
 
-def publish(system: System, withheld: np.ndarray, threshold: int) -> Ranges:
-    """Give every withheld number its class, tightened by what is published, such that the audit passes."""
-    largest = _largest(system, withheld)
-    edges = ladder(threshold, largest * 10 ** (SPARE // len(EDGES)))
+def publish(system: System, withheld: np.ndarray, threshold: int, since: Audit | None = None) -> Ranges:
+    """Give every withheld number its class, tightened by what is published, such that the audit passes.
+
+    since  the audit of the small numbers by themselves
+    """
+    edges = ladder(threshold, _largest(system, withheld) * 10 ** (SPARE // len(EDGES)))
     top = np.full(system.size, -1)  # -1: its own class; k: from the least value to the end of class k
     programmes = 0
     for _ in range(len(edges) * 20):
         lower, upper = bounds(system, withheld, top, edges)
-        found = audit(system, withheld, lower, upper)
+        found = audit(system, withheld, lower, upper, since=since, enough=1)
         programmes += found.programmes
+        if found.safe and since is not None:  # the last word is an audit of everything
+            found = audit(system, withheld, lower, upper, enough=1)
+            programmes += found.programmes
         if found.safe:
-            low, high, _, _ = reduced(system, lower, upper)
-            done = Audit([], found.least_width, programmes, found.components, found.targets)
-            return Ranges(low, high, done, int((top >= 0).sum()))
-        top = _merged(system, withheld, top, edges, found)
+            done = replace(found, programmes=programmes)
+            return Ranges(found.low, found.high, done, int((top >= 0).sum()))
+        top, since = _merged(system, withheld, top, edges, found), _both(since, found)
     raise ValueError("no ranges could be found that keep the withheld numbers safe")
+
+
+def first_look(system: System, threshold: int) -> Audit:
+    """Audit the small numbers by themselves, with their classes: what is safe so needs nothing else to be withheld."""
+    start = system.closed(system.primary)
+    edges = ladder(threshold, _largest(system, start))
+    return audit(system, start, *bounds(system, start, np.full(system.size, -1), edges), enough=1)
+
+
+def _both(since: Audit | None, found: Audit) -> Audit:
+    """Remember what fails; what an earlier audit settled and the last one did not look at stays settled."""
+    return found if since is None else replace(found, least_width=min(since.least_width, found.least_width))
 
 
 def bounds(system: System, withheld: np.ndarray, top: np.ndarray, edges: list[int]) -> tuple[np.ndarray, np.ndarray]:

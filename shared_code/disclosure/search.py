@@ -14,12 +14,13 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse.csgraph import connected_components
 
-from shared_code.disclosure.audit import Audit, audit
+from shared_code.disclosure.audit import Audit, Finding, audit
 from shared_code.disclosure.cuts import Cut, Cutter
 from shared_code.disclosure.system import IMPLICIT, System
 
 EXACT_CELLS = 400
 MOST_ROUNDS = 200
+CUTS_AT_ONCE = 2  # failing numbers of one component that are looked into in a round
 ZERO_COSTS = 1e4  # a zero is hidden only where nothing else helps
 
 
@@ -40,13 +41,14 @@ class Pattern:
     programmes: int
 
 
-def choose(system: System) -> Pattern:
+def choose(system: System, suspects: np.ndarray | None = None) -> Pattern:
     """Find a pattern that is safe against an outsider who is told nothing of the withheld numbers.
 
+    suspects  the unknowns that may not be safe when just the small numbers are withheld (default: any)
     Raises NoPattern where none exists.
     """
     start = system.closed(system.primary)
-    first = outsider(system, start)
+    first = outsider(system, start, only=suspects)
     if first.safe:
         return Pattern(start, True, first.programmes)
     parts = _parts(system)
@@ -58,16 +60,28 @@ def choose(system: System) -> Pattern:
         withheld, n = _exact(system, withheld, parts, small, first)
         solved += n
     if len(small) < len(failing):
-        withheld, n = _greedy(system, withheld)
+        withheld, n = _greedy(system, withheld, first)
         solved += n
         withheld, n = _cleaned(system, withheld, start)
         solved += n
     return Pattern(withheld, len(small) == len(failing), solved)
 
 
-def outsider(system: System, withheld: np.ndarray, only: np.ndarray | None = None) -> Audit:
+def outsider(system: System, withheld: np.ndarray, only: np.ndarray | None = None, since: Audit | None = None) -> Audit:
     """Audit a pattern against an outsider who knows of a withheld number only that it is not zero."""
-    return audit(system, withheld, *system.bounds(withheld), only=only)
+    return audit(system, withheld, *system.bounds(withheld), only=only, since=since, enough=CUTS_AT_ONCE)
+
+
+def _narrowest(found: Audit) -> list[Finding]:
+    """Take the narrowest intervals of each component: what mends them often mends the others."""
+    taken: dict[int, int] = {}
+    chosen = []
+    for finding in sorted(found.findings, key=lambda f: (f.upper - f.lower, f.unknown)):
+        component = int(found.components[finding.unknown])
+        taken[component] = taken.get(component, 0) + 1
+        if taken[component] <= CUTS_AT_ONCE:
+            chosen.append(finding)
+    return chosen
 
 
 def _parts(system: System) -> np.ndarray:
@@ -82,16 +96,17 @@ def _parts(system: System) -> np.ndarray:
     return connected_components(graph, directed=False)[1][m : m + n]
 
 
-def _greedy(system: System, withheld: np.ndarray) -> tuple[np.ndarray, int]:
+def _greedy(system: System, withheld: np.ndarray, found: Audit) -> tuple[np.ndarray, int]:
+    """Withhold more until the audit passes, covering what each round finds by what loses least."""
     solved = 0
     for _ in range(MOST_ROUNDS):
-        found = outsider(system, withheld)
+        found = outsider(system, withheld, since=found)
         solved += found.programmes
         if found.safe:
             return withheld, solved
         cutter = Cutter(system, withheld)
         cuts, hopeless = [], []
-        for finding in found.findings:
+        for finding in _narrowest(found):
             own = cutter.cuts(finding)
             cuts += own
             if not own:
@@ -145,36 +160,33 @@ def _weight(system: System, withheld: np.ndarray, unknown: int) -> float:
 
 def _cleaned(system: System, withheld: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, int]:
     """Show again what is not needed: one number per component at a time, the costliest first."""
-    solved = 0
     kept = start.copy()
+    found = outsider(system, withheld, only=np.zeros(system.size, bool))
+    solved = 0
     while True:
-        found = outsider(system, withheld)
         candidates = np.flatnonzero(withheld & ~kept & (system.kind != IMPLICIT))
         if not len(candidates):
             return withheld, solved
         order = candidates[np.lexsort((candidates, -system.cost[candidates]))]
-        seen: set[int] = set()
+        first = np.unique(found.components[order], return_index=True)[1]
+        tried = order[np.sort(first)]
         trial = withheld.copy()
-        tried = []
-        for unknown in order:
-            component = int(found.components[unknown])
-            if component not in seen:
-                seen.add(component)
-                tried.append(int(unknown))
         trial[tried] = False
         trial = system.closed(trial)
-        after = outsider(system, trial)
-        solved += found.programmes + after.programmes
-        failed = {int(found.components[f.unknown]) for f in after.findings}
-        loose = after.findings and not failed & {int(found.components[u]) for u in tried}
-        for unknown in tried:
-            kept[unknown] = True
-            if int(found.components[unknown]) not in failed and not loose and not trial[unknown]:
-                withheld[unknown] = False
-        withheld = system.closed(withheld)
-        if not outsider(system, withheld).safe:  # removals in different components met after all
-            withheld[tried] = True
-            withheld = system.closed(withheld)
+        after = outsider(system, trial, since=found)
+        solved += after.programmes
+        failed = np.isin(found.components[tried], [found.components[f.unknown] for f in after.findings])
+        kept[tried] = True
+        shown = withheld.copy()
+        shown[tried[~failed]] = False
+        shown = system.closed(shown)
+        if after.findings:  # what is shown now must be safe without what stays withheld after all
+            again = outsider(system, shown, since=found)
+            solved += again.programmes
+            if again.findings:
+                continue
+            after = again
+        withheld, found = shown, after
 
 
 def _exact(system: System, start: np.ndarray, parts: np.ndarray, small: list[int], found: Audit) -> tuple[np.ndarray, int]:
@@ -185,9 +197,11 @@ def _exact(system: System, start: np.ndarray, parts: np.ndarray, small: list[int
         cutter = Cutter(system, current)
         failing: dict[int, list[int]] = {}
         for finding in found.findings:
+            if int(parts[finding.unknown]) in waiting:
+                failing.setdefault(int(parts[finding.unknown]), []).append(finding.unknown)
+        for finding in _narrowest(found):
             part = int(parts[finding.unknown])
             if part in waiting:
-                failing.setdefault(part, []).append(finding.unknown)
                 own = cutter.cuts(finding)
                 if not own and start[finding.unknown]:
                     raise NoPattern([finding.unknown])
@@ -204,7 +218,7 @@ def _exact(system: System, start: np.ndarray, parts: np.ndarray, small: list[int
             current[inside] = start[inside]
             current[chosen] = True
         current = system.closed(current)
-        found = outsider(system, current, only=np.isin(parts, list(waiting)))
+        found = outsider(system, current, only=np.isin(parts, list(waiting)), since=found)
         solved += found.programmes
     raise NoPattern(sorted(u for unknowns in failing.values() for u in unknowns))
 

@@ -71,6 +71,7 @@ class System:
     parent, child   child[i] is withheld when parent[i] is; one_way where the opposite does not hold
     matrix, row_lower, row_upper    row_lower <= matrix @ truth <= row_upper
     cells        (table, statistic) -> unknown of each row, -1 where there is none
+    whole        the unknown that this one is a part of (cases of people), -1 where there is none
     """
 
     truth: np.ndarray
@@ -90,6 +91,7 @@ class System:
     row_lower: np.ndarray
     row_upper: np.ndarray
     cells: dict[tuple[str, str], np.ndarray]
+    whole: np.ndarray
 
     @property
     def size(self) -> int:
@@ -113,7 +115,14 @@ class System:
     def bounds(self, withheld: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give the range of every unknown as an outsider knows it who is told nothing of the withheld ones."""
         lower = np.where(withheld, self.hidden_lower(withheld), self.lower)
-        return lower, np.where(withheld, np.inf, self.upper)
+        upper = np.where(withheld, np.inf, self.upper)
+        # Cases cannot exceed a large denominator that is shown. To take its least value for it leaves the outsider a
+        # little less room than there is, and so asks for more protection; it keeps conditions apart that share it.
+        part = np.flatnonzero(withheld & (self.whole >= 0))
+        least = self.lower[self.whole[part]]
+        large = ~withheld[self.whole[part]] & (least >= 2 * self.need_max[part]) & (least >= self.truth[part])
+        upper[part[large]] = least[large]
+        return lower, upper
 
 
 UNIT = {PEOPLE: 1.0, DAYS: DAYS_A_YEAR}

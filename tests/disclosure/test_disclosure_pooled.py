@@ -1,0 +1,73 @@
+"""Pooled tables: no site learns of a few people elsewhere by subtracting its own numbers."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared_code.config.study import Policy, ResultsTable
+from shared_code.disclosure import partner_reasons, protect_pooled
+from shared_code.disclosure.pooled import FEW_SITES, PARTNER
+
+KNOWN = Path(__file__).parents[2].parent / "shared" / "methods" / "known_answers.json"
+steady = settings(deadline=None, database=None, derandomize=True, max_examples=60)
+DECLARED = ResultsTable.model_validate({
+    "title": "t", "layout": "bins", "sets": [[], ["area"]],
+    "dimensions": {"area": {"values": {"1": "a", "2": "b", "3": "c"}, "total": True}},
+})  # fmt: skip
+
+
+@pytest.mark.skipif(not KNOWN.is_file(), reason="the known answers are not beside the project")
+def test_known_answer_of_the_partner():
+    """T11.4: pooled (57, 33, 12), own (50, 30, 3): the others have (7, 3, 9), so no cell is published."""
+    case = json.loads(KNOWN.read_text("utf-8"))["T11.4"]
+    own = np.array(case["inputs"]["own"], float)
+    others = np.array(case["inputs"]["pooled"], float) - own
+    assert others.tolist() == case["expected"]["other_sites"]
+    sites = {"own": own, "b": np.ceil(others / 2), "c": np.floor(others / 2)}
+    assert (partner_reasons(sites, Policy(threshold=10)) == PARTNER).all()
+
+
+@steady
+@given(st.lists(st.lists(st.integers(0, 30), min_size=4, max_size=4), min_size=2, max_size=5), st.integers(1, 2))
+def test_every_site_and_pair_is_tried(numbers, colluding):
+    policy = Policy(threshold=10, colluding=colluding, fewest_contributing=2)
+    sites = {f"s{i}": np.array(values, float) for i, values in enumerate(numbers)}
+    for cell, reason in enumerate(partner_reasons(sites, policy)):
+        own = [values[cell] for values in numbers]
+        rests = [sum(own) - sum(group) for size in range(1, colluding + 1) for group in combinations(own, size)]
+        unsafe = any(0 < rest < 10 for rest in rests) or (sum(own) > 0 and sum(v > 0 for v in own) < 2)
+        assert bool(reason) == unsafe
+
+
+def site(*people: int) -> pd.DataFrame:
+    rows = [*zip("123", people), ("all", sum(people))]
+    return pd.DataFrame(rows, columns=["area", "people"]).assign(records=lambda t: t["people"])
+
+
+def test_the_pooled_table_is_protected_as_a_whole():
+    """Area 1 comes from two sites only: its pooled number is withheld, and so is another, or it could be computed."""
+    sites = {"a": site(50, 100, 200), "b": site(60, 150, 90), "c": site(0, 40, 80)}
+    done = protect_pooled(DECLARED, sites, Policy(threshold=10, rounding=1))
+    people = done[done["statistic"] == "people"].set_index("area")
+    assert people.loc["1", "reason"] == FEW_SITES
+    assert people["withheld"].sum() >= 2
+    shown = people[~people["withheld"]]
+    assert (shown["value"] == [sum(t.set_index("area").loc[a, "people"] for t in sites.values()) for a in shown.index]).all()
+
+
+def test_what_is_safe_is_published_whole():
+    sites = {name: site(50, 100, 200) for name in "abc"}
+    assert not protect_pooled(DECLARED, sites, Policy(threshold=10, rounding=1))["withheld"].any()
+
+
+def test_tables_with_other_rows_are_refused():
+    with pytest.raises(ValueError, match="the same rows"):
+        protect_pooled(DECLARED, {"a": site(1, 2, 3), "b": site(1, 2, 3).iloc[1:]}, Policy())
