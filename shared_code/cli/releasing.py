@@ -134,8 +134,8 @@ def receive(
         typer.echo(f"Received release {done.sent.number} of {done.manifest['site_title']}, {done.digest[:12]}, "
                    f"sent on {done.sent.date}: {rooms.incoming(done.site, read.study).as_posix()}.")  # fmt: skip
     if refusals:
-        kept = f"Refused packages lie in {rooms.quarantine().as_posix()}, each with its reason; nothing of them is used."
-        raise Refused("What arrived", [p for r in refusals for p in r.problems] + [Problem("quarantine", kept)])
+        typer.echo(f"Refused packages lie in {rooms.quarantine().as_posix()}, each with its reason; nothing of them is used.")
+        raise Refused("What arrived", [problem for refused in refusals for problem in refused.problems])
 
 
 def _draft_of(name: str, study: Path) -> tuple[Study, Site, Path]:
