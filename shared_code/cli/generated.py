@@ -7,7 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from shared_code.cli.functions_page import functions_page
+from shared_code.cli.functions_page import checks_page, functions_page
 from shared_code.config import Study
 from shared_code.config.digests import ROOT
 from shared_code.model.dictionary import dictionary_page, site_template
@@ -56,6 +56,7 @@ def files() -> dict[Path, str]:
     return {
         ROOT / "docs" / "data-dictionary.md": dictionary_page(),
         ROOT / "docs" / "functions.md": functions_page(),
+        ROOT / "docs" / "data-quality.md": checks_page(),
         ROOT / "docs" / "data-model.json": json.dumps(data_package(), indent=2, ensure_ascii=False) + "\n",
         ROOT / "config" / "sites" / "_template.yaml": site_template(),
         ROOT / "environment.yml": conda_environment(),

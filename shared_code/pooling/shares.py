@@ -35,7 +35,9 @@ def shares(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any]
     for name, value in settings.get("only", {}).items():
         cells = cells[cells[name] == value]
     keys = ["site", *declared.dimensions]
-    wide = cells.pivot(index=keys, columns="statistic", values=["value", "status", "lower", "upper"]).reset_index()
+    wide = cells.pivot(index=keys, columns="statistic", values=["value", "status", "lower", "upper"])
+    wide.columns = [" ".join(name) for name in wide.columns]
+    wide = wide.reset_index()
     item, group, level = settings["item"], settings.get("group"), settings.get("level")
     by = [item, *[name for name in (group, level) if name]]
     for key, rows in wide.groupby(by, sort=False):
@@ -55,21 +57,21 @@ def _of_scope(rows: pd.DataFrame, base: dict[str, Any], declared: ResultsTable, 
         return
     sound = declared.layout == "records" and (check is None or check.kind in SOUND)
     measure = SOUND.get(check.kind, "implausible") if check else "linked" if sound else "share"
-    collected = rows["status", part] != "not_collected"
-    used = rows[collected & (rows["upper", whole] > 0)]
+    collected = rows[f"status {part}"] != "not_collected"
+    used = rows[collected & (rows[f"upper {whole}"] > 0)]
     if used.empty:
         why = "there are no rows to judge" if collected.any() else "not collected"
         yield base | {"measure": measure, "sites": [], "reason": why,
                       "verdict": NOT_ASSESSED if check and base["scope"] != "pooled" else ""}  # fmt: skip
         return
-    n, low, high = _size(used, whole), used["lower", part].astype(float), used["upper", part].astype(float)
+    n, low, high = _size(used, whole), used[f"lower {part}"].astype(float), used[f"upper {part}"].astype(float)
     high = np.minimum(high, n)
-    x = used["value", part].astype(float).where(used["value", part].notna(), (low + high) / 2)
+    x = used[f"value {part}"].astype(float).where(used[f"value {part}"].notna(), (low + high) / 2)
     if declared.layout == "records":  # few people affected: their rows are withheld, and the people are counted instead
-        few = used["value", part].isna() & (used["upper", "people_failing"] < used["lower", "people"])
+        few = used[f"value {part}"].isna() & (used["upper people_failing"] < used["lower people"])
         people = _size(used, "people")
-        n, low = n.where(~few, people), low.where(~few, used["lower", "people_failing"].astype(float))
-        high = high.where(~few, used["upper", "people_failing"].astype(float))
+        n, low = n.where(~few, people), low.where(~few, used["lower people_failing"].astype(float))
+        high = high.where(~few, used["upper people_failing"].astype(float))
         x = x.where(~few, (low + high) / 2)
     total, faulty = n.sum(), x.sum()
     count = total - faulty if sound else faulty
@@ -89,8 +91,8 @@ def _of_scope(rows: pd.DataFrame, base: dict[str, Any], declared: ResultsTable, 
 
 def _size(used: pd.DataFrame, whole: str) -> pd.Series:
     """Give the denominators: as released, or the lower end of the range where it is withheld."""
-    value = used["value", whole].astype(float)
-    return value.where(value.notna(), used["lower", whole].astype(float))
+    value = used[f"value {whole}"].astype(float)
+    return value.where(value.notna(), used[f"lower {whole}"].astype(float))
 
 
 def judged(check: Check, row: pd.Series) -> dict[str, str]:
@@ -98,12 +100,12 @@ def judged(check: Check, row: pd.Series) -> dict[str, str]:
 
     Where faulty rows are withheld because few people have them, the people affected are judged instead of the rows.
     """
-    n = float(np.nanmax([row["value", "rows"] or np.nan, row["lower", "rows"]]))
-    shown = row["value", "rows_failing"]
+    n = float(np.nanmax([row["value rows"] or np.nan, row["lower rows"]]))
+    shown = row["value rows_failing"]
     if shown is not None and not pd.isna(shown):
         return {"verdict": verdict(check, float(shown) / n)}
-    people = float(np.nanmax([row["value", "people"] or np.nan, row["lower", "people"]]))
-    ends = float(row["lower", "rows_failing"]) / n, float(row["upper", "people_failing"]) / people
+    people = float(np.nanmax([row["value people"] or np.nan, row["lower people"]]))
+    ends = float(row["lower rows_failing"]) / n, float(row["upper people_failing"]) / people
     least, most = sorted(min(1.0, end) for end in ends)
     if verdict(check, least) == verdict(check, most):
         return {"verdict": verdict(check, most)}
@@ -119,7 +121,7 @@ def _differences(wide: pd.DataFrame, item: str, group: str, level: str, whole: s
     for (name, stratum), rows in wide.groupby([item, group], sort=False):
         for scope, members in scopes.items():
             mine = rows[rows["site"].isin(members)]
-            n, x = _size(mine, whole), mine["value", part].astype(float)
+            n, x = _size(mine, whole), mine[f"value {part}"].astype(float)
             known = x.notna()
             sums = pd.DataFrame({"level": mine[level], "site": mine["site"], "not": x, "linked": n - x})[known]
             both = sums.groupby("level")[["linked", "not"]].sum()

@@ -35,8 +35,9 @@ def raised(told: pd.DataFrame) -> str:
     lines = []
     for row in found.assign(order=order).sort_values(["order", "title", "check"]).to_dict("records"):
         size = f": {number(row['share'], 1)} %" if row["share"] == row["share"] else ""
-        lines.append(f"- {SIGNS[row['verdict']]}: {row['title']}, {row['words'][0].lower()}{row['words'][1:]}{size}"
-                     + (f" ({row['reason']})" if row["reason"] else "") + ".")  # fmt: skip
+        words = row["words"] if row["words"][1].isupper() else row["words"][0].lower() + row["words"][1:]
+        why = f" ({row['reason']})" if row["reason"] else ""
+        lines.append(f"- {SIGNS[row['verdict']]}: {row['title']}, {words}{size}{why}.")
     return "\n".join(lines) + "\n"
 
 

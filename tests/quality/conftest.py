@@ -154,3 +154,13 @@ def findings(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 @pytest.fixture(scope="session")
 def study() -> Study:
     return STUDY
+
+
+@pytest.fixture(scope="session")
+def stored() -> Callable[[Tables, Path], tuple[Path, dict[str, pd.DataFrame]]]:
+    """Store tables, and give their folder and everything the analysis saves of them."""
+
+    def keep(tables: Tables, folder: Path) -> tuple[Path, dict[str, pd.DataFrame]]:
+        return store(tables, folder), results(open_prepared(folder), everything=True)
+
+    return keep
