@@ -29,7 +29,7 @@ def start(analysis: Analysis, model: ModelName, sites: Annotated[str, typer.Opti
     rounds = rounds_of(Study.read(study), analysis, model)
     taking_part = [name.strip() for name in sites.split(",")] if sites else list(expected_sites(rounds.study))
     rounds.start(taking_part)
-    typer.echo(_where_it_stands(rounds))
+    typer.echo(where_it_stands(rounds))
 
 
 @app.command()
@@ -88,7 +88,7 @@ def receive(analysis: Analysis, model: ModelName, files: list[Path],
     for file in files:
         site, number = take_in_step(file, rounds, rooms.quarantine(), decrypter(key))
         typer.echo(f"Received the answer of {site} to round {number}.")
-    typer.echo(_where_it_stands(rounds))
+    typer.echo(where_it_stands(rounds))
 
 
 @app.command("next")
@@ -104,7 +104,7 @@ def next_round(
         if not why.strip():
             raise Refused("The fit", [Problem(without, "no reason is given", "", "Say why: --why '…'")])
         rounds.go_on_without(rounds.state(), without, why.strip())
-    typer.echo(_where_it_stands(rounds))
+    typer.echo(where_it_stands(rounds))
 
 
 @app.command()
@@ -116,8 +116,11 @@ def demo(analysis: Analysis, model: ModelName, study: StudyFile = PROTOCOL) -> N
         typer.echo(line)
 
 
-def rounds_of(study: Study, analysis: str, model: str) -> Any:
-    """Open the rounds of a model (raises model.Refused when the study declares none of this name)."""
+def rounds_of(study: Study, analysis: str, model: str, expected: dict[str, Site] | None = None) -> Any:
+    """Open the rounds of a model (raises model.Refused when the study declares none of this name).
+
+    expected  site -> settings of every site that takes part, where they are read already
+    """
     from shared_code.pooling.rounds import Rounds
     from shared_code.pooling.step_packages import signature_check
 
@@ -125,7 +128,7 @@ def rounds_of(study: Study, analysis: str, model: str) -> Any:
     if f"{analysis} {model}" not in known:
         raise Refused("The model", [Problem(f"{analysis} {model}", "the study declares no such model", few(known) or "none")])
     name = f"{analysis}.{model}"
-    check = signature_check(study, expected_sites(study), dt.date.today())
+    check = signature_check(study, expected or expected_sites(study), dt.date.today())
     return Rounds(study, analysis, model, rooms.requests(study.study, name), rooms.steps_received(study.study, name), check)
 
 
@@ -162,7 +165,7 @@ def send_step(site: Site, study: Study, request: Any, key: Any) -> Path:
     return target
 
 
-def _where_it_stands(rounds: Any) -> str:
+def where_it_stands(rounds: Any, expected: dict[str, Site] | None = None) -> str:
     """Write whatever is next, and say what it is."""
     from shared_code.pooling.step_packages import write_fit
 
@@ -173,7 +176,7 @@ def _where_it_stands(rounds: Any) -> str:
         return f"Round {state.round + 1}: requests in {folder}; waiting for {few(rounds.waiting(state), 12)}."
     fit = rounds.result(state)
     target = rooms.fitted(rounds.study.study, f"{rounds.stem}.{rounds.name}")
-    write_fit(rounds, fit, {name: site.title for name, site in expected_sites(rounds.study).items()}, target)
+    write_fit(rounds, fit, {name: site.title for name, site in (expected or expected_sites(rounds.study)).items()}, target)
     left = "".join(f" Without {site}: {why}." for site, why in fit.left_out.items())
     if not fit.settled:
         return f"The fit ended without an answer after {fit.rounds} rounds: {fit.words}.{left}"

@@ -25,12 +25,13 @@ def play(study: Study, stem: str, name: str) -> Iterator[str]:
     A site whose disclosure rules forbid a step, or that has not run the analysis, is left out with the reason, as a real
     one would be. What was asked and answered before is removed: people made up anew would answer otherwise.
     """
-    sites = {n: s for n, s in expected_sites(study).items() if n.startswith(rooms.DEMONSTRATION) and s.made_up}
+    everyone = expected_sites(study)
+    sites = {n: s for n, s in everyone.items() if n.startswith(rooms.DEMONSTRATION) and s.made_up}
     if not sites:
         raise Refused(study.title, [Problem(study.study, "it has no demonstration sites", "sites named demo_…")])
     for folder in (rooms.requests(study.study, f"{stem}.{name}"), rooms.steps_received(study.study, f"{stem}.{name}")):
         shutil.rmtree(folder, ignore_errors=True)
-    rounds = models.rounds_of(study, stem, name)
+    rounds = models.rounds_of(study, stem, name, everyone)
     rounds.start(list(sites))
     tables: dict[str, Any] = {}
     while requests := rounds.ask(state := rounds.state()):
@@ -44,7 +45,7 @@ def play(study: Study, stem: str, name: str) -> Iterator[str]:
                 rounds.go_on_without(rounds.state(), site, why)
                 yield f"Round {state.round + 1}: {sites[site].title} does not answer: {refused.problems[0]}"
         yield f"Round {state.round + 1} is complete."
-    yield models._where_it_stands(rounds)
+    yield models.where_it_stands(rounds, everyone)
 
 
 def _answer(site: Site, study: Study, request: Request, table: Any, rounds: Any) -> None:

@@ -137,7 +137,7 @@ class Rounds:
         asked = questions(specification(self.model, self.study.fewest_sites), state)
         if site not in asked:
             raise Refused(self._where, [Problem(str(path), f"{site} is not asked in this round", few(asked) or "nobody is")])
-        self._checked(path, ask(self.study, self.stem, self.name, site, asked[site], self.model_digest))
+        self._answer(path, ask(self.study, self.stem, self.name, site, asked[site], self.model_digest))
         return site, state.round + 1
 
     def without(self, number: int) -> dict[str, str]:
@@ -150,12 +150,12 @@ class Rounds:
         return conclude(specification(self.model, self.study.fewest_sites), state)
 
     @cached_property
-    def _read(self) -> dict[tuple[str, str, str], Step | str]:
+    def _read(self) -> dict[tuple[str, str], Step | str]:
         return {}
 
     def _answer(self, path: Path, request: Request) -> Step | str:
         """Read one answer; bytes that were found good for a request before are not checked again."""
-        known = (path.as_posix(), digests.of_file(path), request.digest)
+        known = (digests.of_file(path), request.digest)
         if known not in self._read:
             self._read[known] = self._checked(path, request)
         return self._read[known]
