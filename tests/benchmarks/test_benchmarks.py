@@ -116,3 +116,13 @@ def test_one_command_measures_everything(tmp_path: Path):
     for section, what, compared_with, _ in found:
         assert all(text in written for text in (section, what, compared_with))
     assert str(ROOT) not in written
+
+
+def test_the_federated_benchmark_compares_equal_fits(tmp_path):
+    out = tmp_path / "federated.json"
+    sizes = ["--sites", "3", "--people", "6000", "--terms", "3", "--stack-sites", "3"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "federated.py"), *sizes, "--out", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    measured = json.loads(out.read_text("utf-8"))
+    assert measured["people"] == 18_000 and measured["largest_difference_of_coefficients"] < 1e-8
+    assert measured["largest_difference_of_standard_errors"] < 1e-8 and measured["ratio_to_statsmodels"] > 0

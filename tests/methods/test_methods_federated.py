@@ -278,3 +278,28 @@ def test_a_wild_step_is_halved():
     halved = advance(spec, wild, {s: ask(s, q) for s, q in questions(spec, wild).items()})
     key = ("x", "")
     assert halved.history[-1]["halved"] and halved.point[key] == pytest.approx((wild.best[key] + wild.point[key]) / 2)
+
+
+def test_recalibration_at_a_third_site(known):
+    """Calibration in the large and slope of a model made at two sites, by rounds with an offset and with one term."""
+    answer, rows = known("T6.2"), np.array(known("T6.1").inputs["rows"], dtype=float)
+    x = np.column_stack([np.ones(len(rows)), rows[:, 1] == 1, rows[:, 1] == 2, rows[:, 2] == 1, rows[:, 2] == 2, rows[:, 3]])
+
+    def ask_at(sites: tuple[str, ...], columns: np.ndarray, offset: np.ndarray | None = None) -> Ask:
+        def ask(site: str, question: Question) -> Step:
+            here = rows[:, 0] == int(site)
+            events, others = rows[here, 5], rows[here, 4] - rows[here, 5]
+            shift = None if offset is None else np.tile(offset[here], 2)
+            both, y = np.vstack([columns[here]] * 2), np.repeat([1.0, 0.0], here.sum())
+            return derivatives("logistic", both, y, question.beta, offset=shift, counts=np.r_[events, others])
+        return ask
+
+    terms = ("intercept", "a1", "a2", "f1", "f2", "e")
+    made = fit(Specification("logistic", terms), ["0", "1"], ask_at(("0", "1"), x))
+    score = x @ np.array([made[term].estimate for term in terms])
+    one = fit(Specification("logistic", ("intercept",), offset=True), ["2"], ask_at(("2",), x[:, :1], score))
+    answer.agrees(one["intercept"].estimate, "citl")
+    answer.agrees(one["intercept"].se, "citl_se")
+    two = fit(Specification("logistic", ("intercept", "lp")), ["2"], ask_at(("2",), np.column_stack([x[:, 0], score])))
+    answer.agrees(two["lp"].estimate, "slope")
+    answer.agrees(two["lp"].se, "slope_se")
