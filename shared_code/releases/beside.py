@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -27,13 +28,14 @@ FOLDER, RECORD = "beside", "behind.json"
 class Beside:
     """Hold what the site alone knows of a draft; see forms.Protected and forms.Earlier.
 
-    earlier  digests of the releases it was compared with
+    earlier  digests of the releases it was compared with        audit  what disclosure control says of its own outcome
     """
 
     data: str
     people: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     reasons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     earlier: tuple[str, ...] = ()
+    audit: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write(draft: Path, digest: str, known: Beside) -> None:
@@ -48,7 +50,8 @@ def write(draft: Path, digest: str, known: Beside) -> None:
         (partial / kind).mkdir(parents=True, mode=0o700)
         for name, table in tables.items():
             table.reset_index(drop=True).to_parquet(partial / kind / f"{name}.parquet", index=False)
-    (partial / RECORD).write_text(json.dumps({"draft": digest, "data": known.data, "earlier": known.earlier}) + "\n", "utf-8")
+    said = {"draft": digest, "data": known.data, "earlier": known.earlier, "audit": known.audit}
+    (partial / RECORD).write_text(json.dumps(said) + "\n", "utf-8")
     if os.name == "posix":
         partial.chmod(0o700)
         for path in partial.rglob("*"):
@@ -66,7 +69,8 @@ def read(draft: Path, digest: str) -> Beside:
                   for kind in ("people", "reasons")}  # fmt: skip
         if record["draft"] != digest:
             raise Refused(str(draft), [Problem(folder.as_posix(), "it belongs to another draft", "", "Run release again")])
-        return Beside(record["data"], tables["people"], tables["reasons"], tuple(record["earlier"]))
+        return Beside(record["data"], tables["people"], tables["reasons"], tuple(record["earlier"]),
+                      record["audit"])  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError):
         wrong = "the counts behind the draft are not there, or are damaged"
         raise Refused(str(draft), [Problem(folder.as_posix(), wrong, "", "Run release again")]) from None

@@ -15,13 +15,12 @@ from shared_code import disclosure
 from shared_code.config import digests
 from shared_code.config.plan import Plan
 from shared_code.config.site import PublishedTable, Site
-from shared_code.config.study import Policy, ResultsTable, Study
-from shared_code.disclosure import Earlier, Protected
+from shared_code.config.study import Policy, Study
+from shared_code.disclosure import Earlier
 from shared_code.measures.saving import check_results
 from shared_code.model import Problem, Refused, few
 from shared_code.quality import record
 from shared_code.releases import beside, ledger, package
-from shared_code.releases.cells import to_csv
 from shared_code.releases.contents import contents
 
 
@@ -52,7 +51,7 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     if problems:
         raise Refused(f"The release of {site.title} ({site.site})", problems)
     policy = study.disclosure.stricter(site.disclosure)
-    done = _protected(site, unprotected, earlier, policy)
+    done = disclosure.protect(unprotected, ledger=earlier, policy=policy)
     protected = dict(done.tables)
     manifest = describe(site, study, policy, protected, below) | {"quality": record.leaving(results)}
     if prepared is not None:
@@ -61,23 +60,9 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     digest = package.write(target, manifest, files)
     data = ledger.data_digest(prepared) if prepared is not None else ""
     people = {name: table for name, (_, table) in unprotected.items()}
-    beside.write(target, digest, beside.Beside(data, people, done.reasons, tuple(one.digest for one in earlier)))
+    beside.write(target, digest, beside.Beside(data, people, done.reasons, tuple(one.digest for one in earlier),
+                                               done.record.get("audit", {})))  # fmt: skip
     return {**manifest, "package_digest": digest}
-
-
-def _protected(site: Site, unprotected: dict[str, tuple[ResultsTable, pd.DataFrame]], earlier: Sequence[Earlier],
-               policy: Policy) -> Protected:  # fmt: skip
-    """Protect all tables together, and against what left before; to the digit what left before is nothing new."""
-    done = disclosure.protect(unprotected, ledger=[], policy=policy)
-    left = {name: to_csv(cells) for name, cells in done.tables.items()}
-    if all({name: to_csv(cells) for name, cells in one.tables.items()} == left for one in earlier):
-        return done
-    try:
-        return disclosure.protect(unprotected, ledger=earlier, policy=policy)
-    except ValueError as refused:
-        mend = "Nothing is released; docs/site.md, “A second release”, says what can be done"
-        where = f"the ledger of {site.site}, {len(earlier)} {'release' if len(earlier) == 1 else 'releases'}"
-        raise Refused(f"The release of {site.title} ({site.site})", [Problem(where, str(refused), "", mend)]) from None
 
 
 def analyses_run(site: Site, study: Study) -> list[str]:

@@ -34,7 +34,7 @@ class Draft:
     package   the bytes of the file       digest    what people approve
     manifest  what it says of itself      files     path inside it -> content
     reasons   analysis.table -> dimensions, statistic, reason of what is withheld
-    earlier   what the site released before, oldest first
+    earlier   what the site released before, oldest first      audit  what disclosure control says of its own outcome
     """
 
     package: bytes
@@ -43,6 +43,7 @@ class Draft:
     files: Mapping[str, bytes]
     reasons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     earlier: Sequence[Earlier] = ()
+    audit: Mapping[str, Any] = field(default_factory=dict)
 
 
 def review_page(site: Site, study: Study, draft: Draft) -> str:
@@ -71,7 +72,7 @@ def review_page(site: Site, study: Study, draft: Draft) -> str:
         withheld_figure=_figure("withheld", "Share of each table's numbers that is withheld", [_parts(v) for v in views]),
         change_figure=_figure("changed", "Numbers that changed since then", [_changed(v) for v in views if v.changes]),
         changes=[(v, [v.changes.get(kind, 0) for kind in (SAME, CHANGED, NEW, GONE)]) for v in views if v.changes],
-        lost=sorted(set(last) - {v.name for v in views}), models=model_checks(views, draft), audit=audit(views, draft.manifest),
+        lost=sorted(set(last) - {v.name for v in views}), models=model_checks(views, draft), audit=audit(views, draft.audit),
         downloads=_downloads(site, draft), data=Markup(_embedded({v.name: as_data(v) for v in views})),
         css=Markup((HERE / "review.css").read_text("utf-8")), script=Markup((HERE / "review.js").read_text("utf-8")),
     )  # fmt: skip
@@ -120,9 +121,8 @@ def model_checks(views: list[TableView], draft: Draft) -> list[tuple[str, str, s
     return found
 
 
-def audit(views: list[TableView], manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+def audit(views: list[TableView], record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """List how narrowly what is withheld could be worked out: from the audit's record, and from the package itself."""
-    record = manifest["disclosure"].get("audit") or manifest["disclosure"].get("record", {}).get("audit") or {}
     found = [(_in_words(what), _plain(outcome)) for what, outcome in record.items()]
     for v in views:
         if not math.isnan(v.narrowest):
