@@ -196,3 +196,12 @@ def test_totals_rounded_from_true_totals_give_away_what_they_add_up_to(declare):
     declared = declare({"row": ["1", "2", "3", "all"], "column": ["1", "2", "3", "all"]})
     low, high = attacked({"a.t": (declared, cells)}, ("a.t", "cases", ("1", "1")))
     assert (low, high) == (4, 7)
+
+
+def test_tables_of_different_people_are_not_taken_for_one(declare, release_by_hand):
+    """Both are broken out by sex, and one counts others than the other: no number follows from putting them together."""
+    both = {"a.one": (declare({"sex": ["F", "M"]}), counts(["sex"], [("F", 900, 0), ("M", 900, 0)])),
+            "a.two": (declare({"sex": ["F", "M"], "age": ["old", "young"]}),
+                      counts(["sex", "age"], [("F", "old", 400, 80), ("F", "young", 400, 90), ("M", "old", 300, 70),
+                                              ("M", "young", 300, 60)]))}  # fmt: skip
+    assert find(release_by_hand(both), T) == []

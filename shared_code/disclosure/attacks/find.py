@@ -30,7 +30,7 @@ def too_narrow(lower: float, upper: float, threshold: int, withheld: bool) -> bo
     It does when no number from the threshold up is left in it (and not only zero), or when fewer numbers are left than the
     threshold (for a withheld number; a number that merely follows from others may be known).
     """
-    if threshold <= 1 or (lower, upper) == (0, 0):
+    if threshold <= 1 or (lower, upper) == (0, 0) or lower > upper:  # the last: what was assumed does not hold of these numbers
         return False
     return upper < threshold or (withheld and upper - lower < threshold - 1)
 

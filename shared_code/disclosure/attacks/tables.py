@@ -22,7 +22,8 @@ def margins(known: Known, tables: Tables) -> Known:
                 total = (name, statistic, (*rest[:place], ALL, *rest[place:]))
                 whole = known.index.get(total)
                 if whole is None and not spec.total:  # a total that the table leaves to the reader, and another may show
-                    whole = known.add(total, 0, float("inf"), implicit=True)
+                    least, most = (sum(side[i] for i in parts.values()) for side in (known.lower, known.upper))
+                    whole = known.add(total, least, most, implicit=True)
                 if whole is not None:
                     known.equal({whole: -1.0, **dict.fromkeys(parts.values(), 1.0)})
     return known
