@@ -201,8 +201,7 @@ def _constant(declared: ResultsTable, texts: dict[str, np.ndarray], values: np.n
         groups = frame.groupby(others, sort=False)["value"] if others else None
         least, most, size = (groups.min(), groups.max(), groups.size()) if groups is not None else (
             pd.Series([frame["value"].min()]), pd.Series([frame["value"].max()]), pd.Series([len(frame)]))  # fmt: skip
-        repeats = (size > 1).any() and (least.fillna(-1) == most.fillna(-1)).all() and not np.isnan(values).any()
-        if repeats and (spec.codelist or least[least > 0].nunique() > 1):  # two equal numbers alone may be chance
+        if (size > 1).any() and (least.fillna(-1) == most.fillna(-1)).all() and not np.isnan(values).any():
             constant.add(name)
     return constant
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logit
 
-from shared_code.methods.checks import ConvergenceError, Floats, require
+from shared_code.methods.checks import Floats, require
 from shared_code.methods.exponential_families import BINOMIAL, POISSON, Family, truncated_moments
 
-MOST_ITERATIONS = 500
-TOLERANCE = 1e-6  # largest relative step of any proportion or rate at the end
-STEEPEST = 2.0  # largest step of a multiplier, on the log or logit scale
+MOST_ITERATIONS = 300
+TOLERANCE = 1e-4  # largest step of the expected count of a cell at the end, relative to it (or to 1, if it is smaller)
+STEEPEST, LARGEST = 2.0, 60.0  # largest step and size of a multiplier, on the log or logit scale
 SMALLEST = 1e-9  # proportion or rate, per unit of size, that an iteration may reach
 
 
@@ -42,37 +42,42 @@ class Completed:
 
     estimate     shape (cells,): proportion, or rate per unit of size; nan where no site has the cell
     expected     shape (sites, cells): expected counts; equal to the counts where these are known
-    variance     shape (sites, cells): variance of the counts given everything known; 0 where they are known
+    missing      shape (cells,): information on the log or logit scale that the ranges cost: 0 where all counts are known,
+                 all of it where nothing is known of the cell apart from others
     steps        iterations taken
     """
 
     estimate: Any
     expected: Any
-    variance: Any
+    missing: Any
     steps: int
 
 
 def completed_proportions(
-    people: ArrayLike, lower: ArrayLike, upper: ArrayLike, totals: Sequence[Totals] = ()
+    people: ArrayLike, lower: ArrayLike, upper: ArrayLike, totals: Sequence[Totals] = (), start: ArrayLike | None = None
 ) -> Completed:
     """Fit one proportion per cell over the sites to counts in ranges whose totals are known.
 
     people, lower, upper: shape (sites, cells), whole people and cases; 0 people: the site is not in the cell.
-    Without totals the estimates are those of `censored_proportion`.
+    start: proportions to begin with, shape (cells,); those of `censored_proportion` save most of the iterations, and are
+    the answer where no total is known.
     Method: expectation-maximisation; the expected counts are those of the distribution closest (in Kullback-Leibler
     divergence) to independent truncated counts among those that meet the totals (Csiszar 1975; Little and Rubin 2002,
     chapter 13).
-    Raises ValueError for unusable limits, ConvergenceError when the iteration does not settle.
+    Totals that no counts within the ranges can meet are met as nearly as the ranges allow.
+    Raises ValueError for unusable limits.
 
     >>> one_site = [[300, 300, 300]], [[40, 0, 0]], [[40, 20, 20]]
     >>> known = Totals(of=[0, 0, 0], lower=[[52]], upper=[[52]])
     >>> completed_proportions(*one_site, [known]).expected.round(6).tolist()
     [[40.0, 6.0, 6.0]]
     """
-    return _complete(BINOMIAL, people, lower, upper, totals)
+    return _complete(BINOMIAL, people, lower, upper, totals, start)
 
 
-def completed_rates(exposure: ArrayLike, lower: ArrayLike, upper: ArrayLike, totals: Sequence[Totals] = ()) -> Completed:
+def completed_rates(
+    exposure: ArrayLike, lower: ArrayLike, upper: ArrayLike, totals: Sequence[Totals] = (), start: ArrayLike | None = None
+) -> Completed:
     """Fit one rate per cell over the sites to events in ranges whose totals are known; as `completed_proportions`.
 
     exposure: shape (sites, cells), person-time; events per unit of it are estimated.
@@ -81,7 +86,7 @@ def completed_rates(exposure: ArrayLike, lower: ArrayLike, upper: ArrayLike, tot
     >>> fit.estimate.round(9).tolist()
     [0.006, 0.006]
     """
-    return _complete(POISSON, exposure, lower, upper, totals)
+    return _complete(POISSON, exposure, lower, upper, totals, start)
 
 
 def information(completed: Completed, size: ArrayLike, family: Family = BINOMIAL) -> Floats:
@@ -93,9 +98,12 @@ def information(completed: Completed, size: ArrayLike, family: Family = BINOMIAL
     >>> information(completed_proportions(people, [[40, 1]], [[40, 9]]), people).round(2)
     array([34.67,  0.58])
     """
-    x = _natural(family, completed.estimate)
-    complete = np.where(np.asarray(size) > 0, family.variance(x, np.asarray(size, float)), 0.0).sum(axis=0)
-    return np.maximum(complete - completed.variance.sum(axis=0), 0.0)
+    return np.maximum(_complete_information(family, completed.estimate, np.asarray(size, float)) - completed.missing, 0.0)
+
+
+def _complete_information(family: Family, estimate: Any, size: Floats) -> Floats:
+    """Give the information that exactly known counts would carry: their variance."""
+    return np.where(size > 0, family.variance(_natural(family, estimate), size), 0.0).sum(axis=0)
 
 
 def _natural(family: Family, value: Any) -> Any:
@@ -103,7 +111,8 @@ def _natural(family: Family, value: Any) -> Any:
         return logit(value) if family is BINOMIAL else np.log(value)
 
 
-def _complete(family: Family, size: ArrayLike, lower: ArrayLike, upper: ArrayLike, totals: Sequence[Totals]) -> Completed:
+def _complete(family: Family, size: ArrayLike, lower: ArrayLike, upper: ArrayLike, totals: Sequence[Totals],
+              start: ArrayLike | None) -> Completed:  # fmt: skip
     n, low, high = (np.array(v, dtype=float) for v in np.broadcast_arrays(size, lower, upper))
     require(n.ndim == 2, "completion", "the arrays are not sites by cells", "Shape (sites, cells)", "Stack the sites")
     require(~((n > 0) & (np.isnan(low) | np.isnan(high) | (low > high) | (low < 0))), "completion",
@@ -121,6 +130,13 @@ def _complete(family: Family, size: ArrayLike, lower: ArrayLike, upper: ArrayLik
     finite = np.where(np.isinf(high), np.maximum(low, 1), high)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.clip((low + finite).sum(axis=0) / 2 / total, SMALLEST, top)
+    if start is not None:
+        value = np.where(np.isnan(start), value, np.clip(start, SMALLEST, top))
+    linked = np.zeros(len(value), dtype=bool)
+    for part in known:
+        linked[cell[part.inside]] = True
+    nothing = ~linked & (low.sum(axis=0) == 0) & (high.sum(axis=0) > 0)  # only known not to be many: most likely none
+    value = np.where(nothing, SMALLEST, value)
     expected, variance = low.copy(), np.zeros_like(low)
     step = 0
     for step in range(1, MOST_ITERATIONS + 1):  # noqa: B007
@@ -135,20 +151,17 @@ def _complete(family: Family, size: ArrayLike, lower: ArrayLike, upper: ArrayLik
             )
         with np.errstate(invalid="ignore", divide="ignore"):
             new = np.clip(expected.sum(axis=0) / total, SMALLEST, top)
-            moved = np.nanmax(np.abs(new / value - 1), initial=0.0, where=total > 0)
+            moved = np.max(np.abs(new - value) * total / np.maximum(1, new * total), initial=0.0, where=total > 0)
         value = new
         if moved < TOLERANCE and all(part.settled for part in known):
             break
-    else:
-        raise ConvergenceError(
-            f"completion: no answer after {MOST_ITERATIONS} iterations. The ranges and totals must not contradict each "
-            "other. Check that the totals belong to these cells.", []
-        )
-    for part in known:
-        variance[site, cell] = part.narrowed(variance[site, cell])
     with np.errstate(invalid="ignore"):
         estimate = np.where(total > 0, expected.sum(axis=0) / total, np.nan)
-    return Completed(estimate, expected, variance, step)
+        complete = np.nan_to_num(_complete_information(family, estimate, n))
+    left = np.maximum(complete - variance.sum(axis=0), 0.0)
+    for part in known:
+        left = np.maximum(left, part.information(complete, variance, site, cell))
+    return Completed(estimate, expected, np.maximum(complete - left, 0.0), step)
 
 
 class _Known:
@@ -170,7 +183,7 @@ class _Known:
         self.index = np.where(self.inside, index, 0)
         self.size = sites * self.count
         self.lower, self.upper = (lower - fixed).ravel(), (upper - fixed).ravel()
-        self.multiplier = np.zeros(self.size)
+        self.multiplier, self.last, self.cap = np.zeros(self.size), np.zeros(self.size), np.full(self.size, STEEPEST)
         self.tilt = np.zeros(len(cell))
         self.settled = not self.inside.any()
 
@@ -181,15 +194,20 @@ class _Known:
         """Take one Newton step of the multipliers: up where the sum is below its range, down where it is above, else to 0."""
         if not self.inside.any():
             return
-        mean, variance = truncated_moments(family, natural, size, low, high)
-        m, v = self._sum(mean), np.maximum(self._sum(variance), 1e-12)
+        on = self.inside
+        mean, variance = truncated_moments(family, natural[on], size[on], low[on], high[on])
+        m = np.bincount(self.index[on], mean, self.size)
+        v = np.maximum(np.bincount(self.index[on], variance, self.size), 1e-12)
         up, down = self.multiplier + (self.lower - m) / v, self.multiplier + (self.upper - m) / v
         with np.errstate(invalid="ignore"):
             wanted = np.where(up > 0, up, np.where(down < 0, down, 0.0))
         wanted = np.where(np.isnan(self.lower), 0.0, wanted)
-        step = np.clip(wanted - self.multiplier, -STEEPEST, STEEPEST)
+        step = wanted - self.multiplier
+        self.cap = np.where(step * self.last < 0, self.cap / 2, np.minimum(self.cap * 1.3, STEEPEST))  # do not swing
+        step = np.clip(step, -self.cap, self.cap)
+        self.last = step
         self.settled = bool(np.all(np.abs(step) < 1e-4) or np.all((np.abs(step) < 1e-4) | self._cornered(m, low, high)))
-        self.multiplier = self.multiplier + step
+        self.multiplier = np.clip(self.multiplier + step, -LARGEST, LARGEST)
         self.tilt = np.where(self.inside, self.multiplier[self.index], 0.0)
 
     def _cornered(self, m: Floats, low: Floats, high: Floats) -> Any:
@@ -197,10 +215,29 @@ class _Known:
         least, most = self._sum(low), self._sum(np.where(np.isinf(high), 1e300, high))
         return (np.abs(m - least) < 0.01) | (np.abs(m - most) < 0.01)
 
-    def narrowed(self, variance: Floats) -> Floats:
-        """Give the variance of each count once its total is known to within its range."""
+    def information(self, complete: Floats, variance: Floats, site: Any, cell: Any) -> Floats:
+        """Give the information on each cell once the cells of a total are fitted together: 1 / (inverse)_ii.
+
+        Knowing what cells hold together says less about each than it seems: they are traded against each other. The
+        cells of one total, over all sites, make one small matrix.
+        """
+        left = np.zeros(len(complete))
         spread = np.square(self.upper - self.lower) / 12
-        together = self._sum(variance) + np.where(np.isfinite(spread), spread, np.inf)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            less = variance - np.square(variance) / together[self.index]
-        return np.where(self.inside & np.isfinite(less), np.minimum(variance, less), variance)
+        inside = np.flatnonzero(self.inside)
+        order = inside[np.argsort(self.index[inside] % self.count, kind="stable")]
+        blocks = np.split(order, np.flatnonzero(np.diff(self.index[order] % self.count)) + 1) if len(order) else []
+        for block in blocks:
+            cells, at = np.unique(cell[block], return_inverse=True)
+            matrix = np.diag(complete[cells] - variance[:, cells].sum(axis=0))
+            for known_at in np.unique(self.index[block]):
+                one = self.index[block] == known_at
+                v = np.zeros(len(cells))
+                v[at[one]] = variance[site[block[one]], cell[block[one]]]
+                together = v.sum() + spread[known_at]
+                if np.isfinite(together) and together > 0:
+                    matrix += np.outer(v, v) / together
+            scale = np.sqrt(np.maximum(np.diag(matrix), 1e-12))
+            inverse = np.linalg.pinv(matrix / np.outer(scale, scale) + 1e-9 * np.eye(len(cells)), hermitian=True)
+            with np.errstate(divide="ignore"):
+                left[cells] = np.where(np.diag(inverse) > 0, scale**2 / np.diag(inverse), 0.0)
+        return left

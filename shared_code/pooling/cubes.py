@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,10 +48,9 @@ def cube(cells: pd.DataFrame, declared: ResultsTable, statistic: str, index: pd.
     return Cube(index.reset_index(drop=True), sites, lower, upper, withheld)
 
 
-def set_of(index: pd.DataFrame, declared: ResultsTable, group: str) -> np.ndarray:
-    """Select the cells broken out by one `total` dimension only (or by none: group "everyone")."""
-    totals = [name for name, d in declared.dimensions.items() if d.total]
+def set_of(index: pd.DataFrame, declared: ResultsTable, broken_out: Collection[str]) -> np.ndarray:
+    """Select the cells broken out by exactly these of the dimensions that can be totalled."""
     chosen = np.ones(len(index), dtype=bool)
-    for name in totals:
-        chosen &= (index[name] != ALL).to_numpy() if name == group else (index[name] == ALL).to_numpy()
+    for name in [name for name, d in declared.dimensions.items() if d.total]:
+        chosen &= ((index[name] != ALL) == (name in broken_out)).to_numpy()
     return chosen

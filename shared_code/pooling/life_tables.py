@@ -13,6 +13,7 @@ from shared_code.config.study import ResultsTable
 from shared_code.model import UNKNOWN
 from shared_code.model.units import DAYS_A_YEAR
 from shared_code.pooling.cubes import Cube, cube
+from shared_code.pooling.totals import totals_of
 
 FEWEST_LEVELS = 3  # a line through fewer says nothing about a gradient
 METHOD = "sum of sites by age band, then one life table (Chiang II, Silcocks)"
@@ -24,7 +25,7 @@ def life_expectancy(cells: pd.DataFrame, declared: ResultsTable, settings: dict[
 
     settings  group (ranked dimension, most deprived first), by ([sex]), age (band dimension), ages (0, 65)
     A site whose person-years of a band are withheld is left out of that band. Deaths that are withheld are known to lie
-    in a range: the death rate is the most likely one given all values and ranges.
+    in a range: the death rate is the most likely one given all values, ranges and totals.
     """
     events = cube(cells, declared, "events")
     days = cube(cells, declared, "person_days", events.index)
@@ -40,11 +41,16 @@ def _of_scope(events: Cube, days: Cube, rows: list[int], declared: ResultsTable,
     years = np.where(usable, days.lower[rows], 0.0) / DAYS_A_YEAR
     low = np.where(usable & (years > 0), events.lower[rows], 0.0)
     high = np.where(usable & (years > 0), events.upper[rows], 0.0)
-    fit, hopeless = _fit(low, high, years)
     total = years.sum(axis=0)
-    rate = np.where(hopeless, np.nan, np.asarray(fit.estimate, float))
-    spread = ((high.sum(axis=0) - low.sum(axis=0)) / np.where(total > 0, total, np.nan)) ** 2 / 12
-    variance = np.where(np.asarray(fit.at_edge), spread, np.asarray(fit.variance, float))
+    expected, unknown = _complete(years, low, high, totals_of(events, declared, rows, usable & (years > 0)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = expected.sum(axis=0) / total
+        left = expected.sum(axis=0) - unknown  # information on the log rate: complete minus missing
+        variance = np.where(expected.sum(axis=0) > 0, rate**2 / left, 0.0)
+        edge = (low.sum(axis=0) == 0) & (high.sum(axis=0) > 0) & (expected.sum(axis=0) < 0.01)
+        spread = ((high.sum(axis=0) - low.sum(axis=0)) / total) ** 2 / 12  # at an edge only the range is known
+        variance = np.where(edge, spread, variance)
+        rate = np.where((total > 0) & (edge | (expected.sum(axis=0) == 0) | (left > 0)), rate, np.nan)
     deaths = rate * total
     effective = np.where(variance > 0, rate**2 / np.where(variance > 0, variance, 1), deaths)
     spec = declared.dimensions[settings["age"]]
@@ -67,15 +73,19 @@ def _of_scope(events: Cube, days: Cube, rows: list[int], declared: ResultsTable,
         yield from _slopes(tables, settings["ages"], spec.bands)
 
 
-def _fit(low: np.ndarray, high: np.ndarray, years: np.ndarray) -> tuple[methods.CensoredFit, np.ndarray]:
-    """Fit one death rate per cell over the sites; also the cells in which the ranges say too little."""
-    hopeless = np.zeros(years.shape[1], dtype=bool)
+def _complete(years: np.ndarray, low: np.ndarray, high: np.ndarray, totals: list[methods.Totals]
+              ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Give the expected deaths of every site and cell, and the information the ranges cost, given all ranges and totals."""
     try:
-        return methods.censored_rate(low, high, years), hopeless
-    except methods.ConvergenceError as error:
+        start = np.asarray(methods.censored_rate(low, high, years).estimate, float)
+    except methods.ConvergenceError as error:  # some ranges say nothing by themselves: their totals may
+        hopeless = np.zeros(years.shape[1], dtype=bool)
         hopeless[[cell[0] for cell in error.cells]] = True
         kept = np.where(hopeless, 0.0, years)
-        return methods.censored_rate(np.where(hopeless, 0, low), np.where(hopeless, 0, high), kept), hopeless
+        fit = methods.censored_rate(np.where(hopeless, 0, low), np.where(hopeless, 0, high), kept)
+        start = np.where(hopeless, np.nan, np.asarray(fit.estimate, float))
+    done = methods.completed_rates(years, low, high, totals, start)
+    return done.expected, done.missing
 
 
 def _share(low: np.ndarray, high: np.ndarray) -> float:

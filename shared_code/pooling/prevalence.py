@@ -1,8 +1,9 @@
 """Prevalence over sites: crude, age-sex standardised, ratios between groups, and slope across deprivation.
 
 People and cases are summed over sites before anything is divided. Where a number is withheld, the site still counts:
-its cases are known to lie in a range, and the proportion is the most likely one given all values and ranges (methods
-specification 10.8); the two bounds show the result if every withheld number were as low, or as high, as it can be.
+its cases are known to lie in a range and to add up to the totals that were released, and the proportion is the most
+likely one given all of this (methods specification 10.8); the two bounds show the result if every withheld number were
+as low, or as high, as it can be.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.model import UNKNOWN
 from shared_code.pooling.cubes import Cube, cube, set_of
+from shared_code.pooling.totals import totals_of
 
 EVERYONE = "everyone"
 FEWEST_LEVELS = 3  # a line through fewer says nothing about a gradient
+FLATTEST = 1e-3  # information left, as a share of that without ranges; below it nothing is known of the cases
 FEWEST_CASES = 10  # below, a standardised value is not given (Morris et al. 2018)
 
 
@@ -55,9 +58,10 @@ class _Scope:
         self.item, (self.sex, self.age) = settings["item"], settings["standardise"]
         spec = declared.dimensions[self.age]
         self.weights = np.asarray(methods.standard_weights(spec.bands), float)
-        self.ages = self.index[self.age].map({label: i for i, label in enumerate(spec.levels() or {})}).to_numpy(int)
+        order = {label: i for i, label in enumerate(spec.levels() or {})}
+        self.ages = self.index[self.age].map(order).fillna(-1).to_numpy(int)  # -1: all ages together
         self.sexes = self.index[self.sex].astype("category").cat.codes.to_numpy(int)
-        self.p, self.variance = _fit(self.n, self.low, self.high)
+        self.expected, self.unknown = _complete(self.n, self.low, self.high, totals_of(cases, declared, rows, usable))
         self._groups: dict[tuple, _Group] = {}
 
     def results(self) -> Iterator[dict[str, Any]]:
@@ -65,7 +69,7 @@ class _Scope:
         if self.scope != "pooled":
             groups |= dict.fromkeys(self.settings.get("local_groups", []), "")
         for group, reference in groups.items():
-            chosen = set_of(self.index, self.declared, EVERYONE if group == self.sex else group)
+            chosen = set_of(self.index, self.declared, {group, self.sex, self.age})
             for item, rows in self.index[chosen].groupby(self.item, sort=True):
                 levels = {"everyone": rows.index.to_numpy()} if group == EVERYONE else {
                     str(level): part.index.to_numpy() for level, part in rows.groupby(group, sort=True)
@@ -82,12 +86,12 @@ class _Scope:
         if against is not None and not self.people[against].sum():
             against = None  # nobody to compare with
         bands = self._bands([members] if against is None else [members, against])
-        mine = self._group(members, bands)
+        mine = self._group(members, bands, self._total_of(item, group, level))
         base = self._row(item, group, level, [mine])
         yield base | {"measure": "crude prevalence", "scale": "%"} | mine.crude()
         yield base | {"measure": "standardised prevalence", "scale": "%"} | mine.standardised()
         if against is not None and level not in (reference, UNKNOWN):
-            other = self._group(against, bands)
+            other = self._group(against, bands, self._total_of(item, group, reference))
             base |= {"comparator": reference, "scale": "ratio"}
             crude = base | {"measure": "crude ratio", "method": "sum of sites"}
             yield crude | _ratio(mine.crude_estimate, other.crude_estimate)
@@ -104,11 +108,22 @@ class _Scope:
             "method": "sum of sites, then direct standardisation (ESP 2013)",
         }  # fmt: skip
 
-    def _group(self, members: np.ndarray, bands: list[list[int]]) -> _Group:
+    def _group(self, members: np.ndarray, bands: list[list[int]], total: int | None = None) -> _Group:
         key = (members.tobytes(), str(bands))
         if key not in self._groups:
-            self._groups[key] = _Group(self, members, bands)
+            self._groups[key] = _Group(self, members, bands, total)
         return self._groups[key]
+
+    def _total_of(self, item: str, group: str, level: str) -> int | None:
+        """Find the cell that holds everyone of a level, of all ages and both sexes, where it is released as such."""
+        broken_out = {} if group == EVERYONE else {group: level}
+        if not all(self.declared.dimensions[d].total for d in (*broken_out, self.sex, self.age)):
+            return None
+        chosen = set_of(self.index, self.declared, broken_out) & (self.index[self.item] == item).to_numpy()
+        for name, value in broken_out.items():
+            chosen &= (self.index[name] == value).to_numpy()
+        found = np.flatnonzero(chosen & (self.n.sum(axis=0) > 0))
+        return int(found[0]) if len(found) == 1 else None
 
     def _bands(self, groups: list[np.ndarray]) -> list[list[int]]:
         """Merge an age band in which some sex has no people into its younger neighbour, in every group compared."""
@@ -156,28 +171,30 @@ class _Scope:
 class _Group:
     """People of one level: their proportion per sex and age band, fitted from values and ranges."""
 
-    def __init__(self, scope: _Scope, members: np.ndarray, bands: list[list[int]]):
+    def __init__(self, scope: _Scope, members: np.ndarray, bands: list[list[int]], total: int | None):
         self.members = members
         ages, sexes = scope.ages[members], scope.sexes[members]
         present = np.unique(sexes)
         cells = [members[(sexes == sex) & np.isin(ages, band)] for sex in present for band in bands]
         self.weights = np.array([scope.weights[band].sum() / len(present) for _ in present for band in bands])
-        n, low, high = (np.array([side[:, c].sum(axis=1) for c in cells]).T for side in (scope.n, scope.low, scope.high))
-        self.n, self.low, self.high = n.sum(axis=0), low.sum(axis=0), high.sum(axis=0)
+        self.n, self.low, self.high = (np.array([side[:, c].sum() for c in cells]) for side in (scope.n, scope.low, scope.high))
         self.least, self.most = (
             np.array([[part[c].sum() for c in cells] for part in side]) for side in (scope.least, scope.most)
         )  # cases and people of every cell, when the proportion is as low, and as high, as it can be
-        single = np.array([len(c) == 1 for c in cells])
-        self.p, self.variance = np.empty(len(cells)), np.empty(len(cells))
-        if single.any():
-            at = [c[0] for c, alone in zip(cells, single) if alone]
-            self.p[single], self.variance[single] = scope.p[at], scope.variance[at]
-        if not single.all():
-            self.p[~single], self.variance[~single] = _fit(n[:, ~single], low[:, ~single], high[:, ~single])
+        expected, unknown = (np.array([side[..., c].sum() for c in cells]) for side in (scope.expected, scope.unknown))
+        self.p, self.variance = _proportions(self.n, expected, unknown, self.low, self.high)
         self.people = float(self.n.sum())
         self.cases = float(np.sum((self.p * self.n)[self.n > 0]))  # nan where a range says too little
         self.estimate = self._standardised()
         self.crude_estimate = self._crude()
+        if total is not None and scope.n[:, members].sum(axis=1).astype(bool).tolist() == (scope.n[:, total] > 0).tolist():
+            own = scope.n[:, total].sum(), scope.expected[:, total].sum(), scope.unknown[total]
+            p, variance = _proportions(*(np.array([v]) for v in (*own, scope.low[:, total].sum(), scope.high[:, total].sum())))
+            if np.isfinite(p[0]) and 0 < p[0] < 1 and variance[0] > 0:
+                effective = p[0] * (1 - p[0]) / variance[0]
+                interval = methods.wilson(p[0] * effective, effective)
+                se = float(np.sqrt(variance[0]))
+                self.crude_estimate = methods.Estimate(float(p[0]), interval.lower, interval.upper, se, "")
 
     def _standardised(self) -> methods.Estimate:
         reason = ""
@@ -236,20 +253,38 @@ def _extremes(people: Cube, cases: Cube, rows: list[int]) -> tuple[np.ndarray, n
     return lowest, np.array([np.minimum(x_high, n_at_high).sum(axis=0), n_at_high.sum(axis=0)])
 
 
-def _fit(n: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fit one proportion per cell over the sites; nan where nobody is in the cell or the ranges say too little."""
+def _complete(n: np.ndarray, low: np.ndarray, high: np.ndarray, totals: list[methods.Totals]
+              ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Give the expected cases of every site and cell, and the information the ranges cost, given all ranges and totals."""
     people = np.floor(n)
-    hopeless = np.zeros(n.shape[1], dtype=bool)
+    high = np.minimum(high, people)
     try:
-        fit = methods.censored_proportion(low, np.minimum(high, people), people)
-    except methods.ConvergenceError as error:
+        start = np.asarray(methods.censored_proportion(low, high, people).estimate, float)
+    except methods.ConvergenceError as error:  # some ranges say nothing by themselves: their totals may
+        hopeless = np.zeros(n.shape[1], dtype=bool)
         hopeless[[cell[0] for cell in error.cells]] = True
         kept = np.where(hopeless, 0, people)
         fit = methods.censored_proportion(np.where(hopeless, 0, low), np.minimum(high, kept), kept)
-    p, variance = np.asarray(fit.estimate, float), np.asarray(fit.variance, float)
+        start = np.where(hopeless, np.nan, np.asarray(fit.estimate, float))
+    done = methods.completed_proportions(people, np.minimum(low, high), high, totals, start)
+    return done.expected, done.missing
+
+
+def _proportions(n: np.ndarray, expected: np.ndarray, unknown: np.ndarray, low: np.ndarray, high: np.ndarray
+                 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Give proportion and variance of every cell; nan where nobody is in it or nothing is known of its cases.
+
+    n, expected, unknown, low, high  people, expected cases, missing information, and range of cases, over all sites
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
-        width = (high.sum(axis=0) - low.sum(axis=0)) / n.sum(axis=0)
-    variance = np.where(np.asarray(fit.at_edge, bool), width**2 / 12, variance)  # at an edge only the range is known
+        p = expected / n
+        complete = n * p * (1 - p)
+        left = complete - unknown
+        variance = np.where(complete > 0, (p * (1 - p)) ** 2 / left, 0.0)
+        width = (high - low) / n
+        edge = (high > low) & (expected < low + 0.01 * (high - low))  # at an edge only the range is known
+        variance = np.where(edge, np.maximum(width**2 / 12, np.where(left > 0, variance, 0)), variance)
+        hopeless = ~(n > 0) | (~edge & (complete > 0) & ~(left > FLATTEST * complete))
     return np.where(hopeless, np.nan, p), np.where(hopeless, np.nan, variance)
 
 

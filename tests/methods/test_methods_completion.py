@@ -12,6 +12,7 @@ from scipy.stats import poisson
 
 from shared_code import methods
 from shared_code.methods.completion import Totals, completed_proportions, completed_rates, information
+from shared_code.methods.exponential_families import POISSON
 
 
 def test_without_totals_it_is_the_censored_likelihood():
@@ -26,14 +27,14 @@ def test_without_totals_it_is_the_censored_likelihood():
 
 def test_exact_counts_are_left_alone():
     fit = completed_rates([[100.0, 50.0]], [[3, 0]], [[3, 0]], [Totals([0, 0], [[3]], [[3]])])
-    assert fit.expected.tolist() == [[3, 0]] and fit.variance.tolist() == [[0, 0]]
+    assert fit.expected.tolist() == [[3, 0]] and fit.missing.tolist() == [0, 0]
     np.testing.assert_allclose(fit.estimate, [0.03, 0])
 
 
 def test_a_known_total_leaves_nothing_unknown_of_the_last_cell():
     fit = completed_rates([[100.0, 100.0]], [[4, 1]], [[4, 9]], [Totals([0, 0], [[11]], [[11]])])
     assert fit.expected[0, 1] == pytest.approx(7, abs=1e-3)
-    assert fit.variance[0, 1] < 0.02
+    assert fit.missing[1] < 0.02
 
 
 @settings(max_examples=40, deadline=None)
@@ -58,6 +59,12 @@ def test_expected_counts_are_near_the_exact_conditional_means(means, total):
     np.testing.assert_allclose(fit.expected[0], exact, atol=0.45)  # the tilted counts are an approximation
 
 
+def test_a_total_alone_says_nothing_about_how_its_cells_share_it():
+    fit = completed_rates([[100.0, 100.0]], [[0, 0]], [[50, 50]], [Totals([0, 0], [[50]], [[50]])])
+    np.testing.assert_allclose(fit.expected, [[25, 25]], atol=0.01)
+    assert (fit.missing > 0.95 * 25).all()
+
+
 def simulate(rng: np.random.Generator, rate: np.ndarray, size: np.ndarray, threshold: int = 10) -> dict[str, np.ndarray]:
     """Sites by levels; counts below the threshold are withheld, totals over the levels are exact."""
     x = rng.poisson(rate * size)
@@ -66,10 +73,12 @@ def simulate(rng: np.random.Generator, rate: np.ndarray, size: np.ndarray, thres
     total = x.sum(axis=1, keepdims=True)
     shown = (total == 0) | (total >= threshold)
     known = Totals(np.zeros(x.shape[1], int), np.where(shown, total, np.nan), np.where(shown, total, np.nan))
-    with_totals = completed_rates(size, low, high, [known]).estimate
+    fit = completed_rates(size, low, high, [known])
+    with_totals = fit.estimate
+    z = (np.log(fit.estimate) - np.log(rate)) * np.sqrt(information(fit, size, POISSON))
     zero = np.where(small, 0, x).sum(axis=0) / size.sum(axis=0)
     dropped = np.full(len(rate), np.where(small, 0, x).sum() / np.where(small, 0, size).sum())
-    return {"truth": rate, "completed": with_totals, "zero": zero, "dropped": dropped}
+    return {"truth": rate, "completed": with_totals, "zero": zero, "dropped": dropped, "z": z}
 
 
 def test_sparse_tables_are_estimated_without_bias_where_zero_filling_and_dropping_fail():
@@ -83,6 +92,8 @@ def test_sparse_tables_are_estimated_without_bias_where_zero_filling_and_droppin
     assert abs(bias["completed"]) < 0.02, bias
     assert bias["zero"] < -0.2 and bias["dropped"] > 0.1, bias
     assert steep == pytest.approx(1, abs=0.12)
+    z = np.concatenate([r["z"] for r in runs])
+    assert 0.93 <= np.mean(np.abs(z) < 1.96) <= 0.985, np.mean(np.abs(z) < 1.96)
 
 
 def test_a_range_upside_down_is_refused():

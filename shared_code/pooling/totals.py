@@ -1,0 +1,70 @@
+"""Totals: which cells of a released table are parts of which other cells, and what these say about their sum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from shared_code.config.study import ResultsTable
+from shared_code.methods import Totals
+from shared_code.model import ALL
+from shared_code.pooling.cubes import Cube
+
+
+def totals_of(cells: Cube, declared: ResultsTable, rows: list[int], used: np.ndarray) -> list[Totals]:
+    """Find the known sums over the cells of a table, for some of its sites.
+
+    rows  which sites of the cube     used  shape (sites, cells): the counts that are fitted; the others are parts of a
+    total as well, and widen what is known of it by their own range
+    Gives one `Totals` per pair of declared sets of which the second breaks out less, and none lies between them: the
+    cells broken out by deprivation, sex and age are parts of those broken out by deprivation alone, and so on. A total
+    that no values within the ranges of its parts can meet is left out at that site: its parts are incomplete there
+    (pooling/margins.py names such sites).
+    """
+    return [
+        known
+        for finer, coarser in _pairs(declared)
+        if (known := _between(cells, declared, finer, coarser, rows, used)) is not None
+    ]
+
+
+def _pairs(declared: ResultsTable) -> Iterator[tuple[set[str], set[str]]]:
+    sets = [set(group) for group in declared.sets]
+    for finer in sets:
+        for coarser in sets:
+            if coarser < finer and not any(coarser < between < finer for between in sets):
+                yield finer, coarser
+
+
+def _between(cells: Cube, declared: ResultsTable, finer: set[str], coarser: set[str], rows: list[int],
+             used: np.ndarray) -> Totals | None:  # fmt: skip
+    index = cells.index
+    totals = [name for name, d in declared.dimensions.items() if d.total]
+    broken_out = np.array([(index[name] != ALL).to_numpy() for name in totals]).reshape(len(totals), len(index))
+
+    def of_set(group: set[str]) -> np.ndarray:
+        return np.all([broken_out[i] == (name in group) for i, name in enumerate(totals)], axis=0)
+
+    parts, wholes = of_set(finer), of_set(coarser)
+    shared = [name for name in declared.dimensions if name not in totals or name in coarser]
+    if not parts.any() or not wholes.any():
+        return None
+    whole = index[wholes].assign(at=np.arange(wholes.sum()))[[*shared, "at"]]
+    at = index[shared].merge(whole, on=shared, how="left")["at"].fillna(-1).to_numpy(int)
+    of = np.where(parts, at, -1)
+    lower, upper = (side[rows][:, wholes].astype(float) for side in (cells.lower, cells.upper))
+    inside = of >= 0
+    for s, row in enumerate(rows):
+        low = np.nan_to_num(cells.lower[row, inside])
+        high = np.nan_to_num(cells.upper[row, inside], posinf=1e300)
+
+        def summed(values: np.ndarray) -> np.ndarray:
+            return np.bincount(of[inside], values, wholes.sum())
+
+        unknown = cells.known[row, inside] & ~used[s, inside]
+        impossible = (summed(low) > upper[s]) | (summed(high) < lower[s]) | (summed(used[s, inside]) == 0)
+        lower[s] -= summed(np.where(unknown, high, 0))
+        upper[s] -= summed(np.where(unknown, low, 0))
+        lower[s, impossible] = upper[s, impossible] = np.nan
+    return Totals(of, lower, upper)
