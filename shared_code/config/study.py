@@ -53,7 +53,8 @@ class Figure(BaseModel):
     """One figure of the report page: a kind of the closed list and its settings."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    kind: Literal["ratios", "gradient", "caterpillar", "trend", "change", "heat_map", "strata", "flow", "funnel"]
+    kind: Literal["ratios", "gradient", "caterpillar", "trend", "change", "heat_map", "strata", "flow", "funnel",
+                  "forest", "leave_one_out", "heterogeneity", "availability"]  # fmt: skip
     caption: str
 
     @property

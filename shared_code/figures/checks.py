@@ -18,7 +18,14 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "strata": (set(), {"item", "measure"}),
     "flow": (set(), set()),
     "funnel": ({"item"}, {"measure"}),
+    "forest": ({"item"}, {"group", "level", "sex", "measure"}),
+    "leave_one_out": ({"item"}, {"group", "level", "sex"}),
+    "heterogeneity": (set(), set()),
+    "availability": (set(), set()),
 }
+
+
+ONE_ITEM = ("caterpillar", "forest", "leave_one_out")  # kinds that show one item
 
 
 def problems(request: Request) -> Iterator[Problem]:
@@ -49,7 +56,7 @@ def _items(request: Request, place: str) -> Iterator[Problem]:
         named = []
     if "items" in request.figure.settings and not named:
         yield Problem(f"{place}.items", "no item is named", few(request.item_titles), "Name at least one item")
-    for item in [*named, *([request.setting("item")] if request.figure.kind == "caterpillar" else [])]:
+    for item in [*named, *([request.setting("item")] if request.figure.kind in ONE_ITEM else [])]:
         if item is not None and item not in request.item_titles:
             wrong = f"{item!r} is not an item of this analysis{did_you_mean(item, request.item_titles)}"
             yield Problem(f"{place}.item{'s' if item in named else ''}", wrong, few(request.item_titles), "Correct it")
@@ -57,7 +64,7 @@ def _items(request: Request, place: str) -> Iterator[Problem]:
 
 def _group(request: Request, place: str) -> Iterator[Problem]:
     group = request.setting("group")
-    if group is None:
+    if group is None or (group == "everyone" and request.figure.kind in ONE_ITEM):
         return
     tables = [request.plan.results(step.table) for step in request.plan.entry.pooled]
     groups = [name for table in tables for name, d in table.dimensions.items() if not d.local]

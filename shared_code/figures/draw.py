@@ -9,12 +9,15 @@ from pathlib import Path
 from shared_code.config.plan import Plan
 from shared_code.config.study import Study
 from shared_code.figures import (
+    availability,
     caterpillar,
     change,
     flow,
+    forest,
     funnel,
     gradient,
     heat_map,
+    heterogeneity,
     ratios,
     strata,
     style,
@@ -30,6 +33,8 @@ from shared_code.model import Refused
 KINDS: dict[str, Callable[[Request], Drawn]] = {
     "ratios": ratios.draw, "gradient": gradient.draw, "caterpillar": caterpillar.draw, "trend": trend.draw,
     "change": change.draw, "heat_map": heat_map.draw, "strata": strata.draw, "flow": flow.draw, "funnel": funnel.draw,
+    "forest": forest.draw, "leave_one_out": forest.leave_one_out, "heterogeneity": heterogeneity.draw,
+    "availability": availability.draw,
 }  # fmt: skip
 
 

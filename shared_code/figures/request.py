@@ -21,6 +21,7 @@ POOLED = "pooled"
 SITE = "site:"
 NUMBERS = ["estimate", "lower", "upper", "se", "people", "events", "person_years", "bound_lower", "bound_upper",
            "withheld_share", "n_sites"]  # fmt: skip
+SPREAD = ["df", "weight", "pi_lo", "pi_hi", "tau2", "tau2_lo", "tau2_hi", "q", "i2", "h2"]  # of meta-analyses
 TEXTS = ["analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "method", "sites",
          "sites_without", "reason", "releases"]  # fmt: skip
 SITE_COLUMNS = ["site", "title", "analysis", "state", "reason"]
@@ -196,6 +197,6 @@ def read_results(pooled: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
             wrong = f"columns are missing: {listed(lacking)}"
             raise Refused("The pooled results", [Problem(str(pooled / name), wrong, "", "Pool the study again")])
         frames.append(frame)
-    for column in NUMBERS:
-        frames[0][column] = pd.to_numeric(frames[0][column])
+    for column in [*NUMBERS, *SPREAD]:
+        frames[0][column] = pd.to_numeric(frames[0][column]) if column in frames[0] else float("nan")
     return frames[0], frames[1]

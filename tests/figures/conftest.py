@@ -7,14 +7,16 @@ import random
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from shared_code import methods
 from shared_code.config import Study
 from shared_code.config.study import months_between
 from shared_code.figures import style
 from shared_code.figures.draw import draw_one, requests
-from shared_code.figures.request import NUMBERS, SITE_COLUMNS, TEXTS
+from shared_code.figures.request import NUMBERS, SITE_COLUMNS, SPREAD, TEXTS
 
 ROOT = Path(__file__).parents[2]
 WORDS = ["Asthma", "Heart failure", "Chronic obstructive pulmonary disease", "Diabetes", "Stroke or TIA", "Epilepsy",
@@ -67,7 +69,7 @@ def study(figures: dict, items: dict[str, str]) -> Study:
 
 
 def row(**values) -> dict:
-    base = dict.fromkeys(TEXTS, "") | dict.fromkeys(NUMBERS, math.nan)
+    base = dict.fromkeys(TEXTS, "") | dict.fromkeys([*NUMBERS, *SPREAD], math.nan)
     return base | {"analysis": "one", "sex": "both", "scope": "pooled", "n_sites": 5, "withheld_share": 0.0,
                    "releases": "abc123"} | values  # fmt: skip
 
@@ -84,7 +86,7 @@ def write(folder: Path, rows: list[dict], sites: dict[str, str], states: dict | 
         elif not one["sites"]:
             one["sites"], one["n_sites"] = one["scope"].removeprefix("site:"), 1
     folder.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows, columns=[*TEXTS, *NUMBERS]).to_csv(folder / "results.csv", index=False, float_format="%.10g")
+    pd.DataFrame(rows, columns=[*TEXTS, *NUMBERS, *SPREAD]).to_csv(folder / "results.csv", index=False, float_format="%.10g")
     who = []
     for site, title in sites.items():
         state, reason = (states or {}).get(site, ("in", ""))
@@ -179,6 +181,35 @@ def change_rows(items: dict[str, str], sites: dict[str, str]) -> list[dict]:
     return rows
 
 
+def meta_rows(items: dict[str, str], sites: dict[str, str], seed: int = 6) -> list[dict]:
+    """Meta-analyses of ratios by the method itself; the last site has no estimate of the first item."""
+    chance, rows = np.random.default_rng(seed), []
+    for n, item in enumerate(items):
+        names = [*sites][: -1 if n == 0 else None]
+        y, v = chance.normal(0.3, 0.25, len(names)), chance.uniform(0.005, 0.2, len(names))
+        found, one_out = methods.random_effects(y, v), methods.leave_one_out(y, v)
+        common = {"item": item, "group": "everyone", "level": "all", "scale": "ratio"}
+        if n == 0:
+            rows.append(row(**common, measure="estimate of the site", scope=f"site:{[*sites][-1]}",
+                            reason="withheld: fewer people than the threshold"))  # fmt: skip
+        for i, site in enumerate(names):
+            half = 1.96 * math.sqrt(v[i])
+            rows.append(row(**common, measure="estimate of the site", scope=f"site:{site}", weight=found.weights[i],
+                            estimate=math.exp(y[i]), lower=math.exp(y[i] - half), upper=math.exp(y[i] + half)))  # fmt: skip
+            rows.append(row(**common, measure="pooled without one site", scope=f"loso:{site}",
+                            sites="; ".join(s for s in names if s != site), n_sites=len(names) - 1,
+                            method="as the pooled estimate" + ("; hangs on this site: size changes without it" if i == 1 else ""),
+                            **{end: math.exp(getattr(one_out, end)[i]) for end in ("estimate", "lower", "upper")}))  # fmt: skip
+        for measure, result in (("pooled estimate", found), ("common effect", methods.common_effect(y, v))):
+            more = {} if measure == "common effect" else {
+                "tau2": found.tau2, "tau2_lo": found.tau2_lower, "tau2_hi": found.tau2_upper, "i2": found.i2_percent,
+                "q": found.q, "pi_lo": math.exp(found.prediction_lower), "pi_hi": math.exp(found.prediction_upper)}  # fmt: skip
+            rows.append(row(**common, measure=measure, method="random effects, REML, Hartung-Knapp with floor", **more,
+                            sites="; ".join(names), n_sites=len(names),
+                            **{end: math.exp(getattr(result, end)) for end in ("estimate", "lower", "upper")}))  # fmt: skip
+    return rows
+
+
 def figures_of(items: dict[str, str]) -> dict:
     """One figure of every kind, and life expectancy by sex."""
     return {
@@ -187,6 +218,10 @@ def figures_of(items: dict[str, str]) -> dict:
         "caterpillar": {"kind": "caterpillar", "item": "item_0", "caption": "Life expectancy by ward"},
         "trend": {"kind": "trend", "mark": "2020-03", "caption": "Hospital use by month"},
         "change": {"kind": "change", "caption": "Change in hospital use"},
+        "forest": {"kind": "forest", "item": "item_0", "group": "everyone", "caption": "Effect at each site, and together"},
+        "leave_one_out": {"kind": "leave_one_out", "item": "item_0", "group": "everyone", "caption": "Without each site in turn"},
+        "heterogeneity": {"kind": "heterogeneity", "caption": "How much sites differ"},
+        "availability": {"kind": "availability", "caption": "Which site is in which measure"},
     }  # fmt: skip
 
 
@@ -194,7 +229,7 @@ def everything(folder: Path, items: int = 3, sites: int = 5, sexes: tuple[str, .
     """Give a study with a figure of every kind, and a folder of results for all of them."""
     named, who = titles(items), site_names(sites)
     rows = [*ratio_rows(named), *gradient_rows(named, who, sexes), *place_rows(who, places), *month_rows(named, who),
-            *change_rows(named, who)]  # fmt: skip
+            *change_rows(named, who), *meta_rows(named, who)]  # fmt: skip
     return study(figures_of(named), named), write(folder, rows, who)
 
 
@@ -202,7 +237,7 @@ def everything(folder: Path, items: int = 3, sites: int = 5, sexes: tuple[str, .
 def made() -> SimpleNamespace:
     """The makers above, for tests."""
     makers = (titles, site_names, study, row, interval, write, ratio_rows, gradient_rows, place_rows, month_rows,
-              change_rows, figures_of, everything)  # fmt: skip
+              change_rows, meta_rows, figures_of, everything)  # fmt: skip
     return SimpleNamespace(**{maker.__name__: maker for maker in makers})
 
 
