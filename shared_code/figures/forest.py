@@ -14,7 +14,7 @@ from shared_code.figures import style, words
 from shared_code.figures.page import Key, Page
 from shared_code.figures.request import POOLED, SITE, Drawn, Request, numbers_of
 
-OWN, RANDOM, COMMON, WITHOUT_ONE = "estimate of the site", "pooled estimate", "common effect", "pooled without one site"
+OWN, RANDOM, COMMON, WITHOUT_ONE = "effect at the site", "pooled estimate", "common effect", "pooled without one site"
 LOSO = "loso:"
 MANY = 14  # rows above which they are lower
 ROW, ROW_LOW = 0.24, 0.155  # inches

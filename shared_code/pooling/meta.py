@@ -15,7 +15,7 @@ from shared_code.methods.checks import normal_quantile
 from shared_code.pooling.gather import WHY_EMPTY
 
 POOLED = "pooled"
-RANDOM, COMMON, OWN, WITHOUT_ONE = "pooled estimate", "common effect", "estimate of the site", "pooled without one site"
+RANDOM, COMMON, OWN, WITHOUT_ONE = "pooled estimate", "common effect", "effect at the site", "pooled without one site"
 FEW_EVENTS = 10  # below it a site's normal approximation is doubtful (METHODS 10.3)
 # how a study writes the scale of an estimate -> what turns it into the number shown
 SCALES: dict[str, Any] = {"log": np.exp, "logit": lambda x: 100 * expit(x), "identity": lambda x: x}

@@ -184,17 +184,19 @@ def change_rows(items: dict[str, str], sites: dict[str, str]) -> list[dict]:
 def meta_rows(items: dict[str, str], sites: dict[str, str], seed: int = 6) -> list[dict]:
     """Meta-analyses of ratios by the method itself; the last site has no estimate of the first item."""
     chance, rows = np.random.default_rng(seed), []
+    if len(sites) < 4:
+        return []  # too few to leave one out
     for n, item in enumerate(items):
         names = [*sites][: -1 if n == 0 else None]
         y, v = chance.normal(0.3, 0.25, len(names)), chance.uniform(0.005, 0.2, len(names))
         found, one_out = methods.random_effects(y, v), methods.leave_one_out(y, v)
         common = {"item": item, "group": "everyone", "level": "all", "scale": "ratio"}
         if n == 0:
-            rows.append(row(**common, measure="estimate of the site", scope=f"site:{[*sites][-1]}",
+            rows.append(row(**common, measure="effect at the site", scope=f"site:{[*sites][-1]}",
                             reason="withheld: fewer people than the threshold"))  # fmt: skip
         for i, site in enumerate(names):
             half = 1.96 * math.sqrt(v[i])
-            rows.append(row(**common, measure="estimate of the site", scope=f"site:{site}", weight=found.weights[i],
+            rows.append(row(**common, measure="effect at the site", scope=f"site:{site}", weight=found.weights[i],
                             estimate=math.exp(y[i]), lower=math.exp(y[i] - half), upper=math.exp(y[i] + half)))  # fmt: skip
             rows.append(row(**common, measure="pooled without one site", scope=f"loso:{site}",
                             sites="; ".join(s for s in names if s != site), n_sites=len(names) - 1,

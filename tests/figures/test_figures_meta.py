@@ -37,7 +37,7 @@ def test_availability_tells_in_sent_and_not_sent_apart(made, draw, tmp_path):
     items, sites = made.titles(2), made.site_names(4)
     pooled = {"measure": "pooled estimate", "group": "everyone", "estimate": 1.2}
     rows = [made.row(item="item_0", sites="s00; s01", n_sites=2, **pooled),
-            made.row(item="item_0", measure="estimate of the site", scope="site:s02", reason="withheld"),
+            made.row(item="item_0", measure="effect at the site", scope="site:s02", reason="withheld"),
             made.row(item="item_1", sites="s00; s01; s02", n_sites=3, **pooled)]  # fmt: skip
     who = {"s03": ("missing", "")}
     study = made.study({"availability": {"kind": "availability", "caption": "Who is in what"}}, items)
@@ -53,7 +53,7 @@ def test_what_cannot_be_drawn_says_why(made, draw, tmp_path):
     items, sites = made.titles(1), made.site_names(2)
     figures = {name: {"kind": name, "item": "item_0", "caption": "C"} for name in ("forest", "leave_one_out")}
     figures["heterogeneity"] = {"kind": "heterogeneity", "caption": "C"}
-    rows = [made.row(item="item_0", measure="estimate of the site", group=g, scope="site:s00", **made.interval(1.2, 1.3))
+    rows = [made.row(item="item_0", measure="effect at the site", group=g, scope="site:s00", **made.interval(1.2, 1.3))
             for g in ("everyone", "deprivation")]  # fmt: skip
     study, pooled = made.study(figures, items), made.write(tmp_path, rows, sites)
     assert "name group, level or sex" in draw(study, pooled, "forest").nothing

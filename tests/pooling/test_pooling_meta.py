@@ -50,7 +50,7 @@ def test_the_step_gives_the_random_effects_analysis_as_ratios():
                                [expected.se, expected.tau2, expected.tau2_lower, expected.tau2_upper, expected.q,
                                 expected.i2_percent, expected.h2, 3])  # fmt: skip
     assert pooled["sex"] == "F" and pooled["group"] == "everyone" and "1 of 4 sites have fewer than 10" in pooled["method"]
-    own = table[table["measure"] == "estimate of the site"].set_index("scope")
+    own = table[table["measure"] == "effect at the site"].set_index("scope")
     np.testing.assert_allclose(own["weight"], expected.weights)
     np.testing.assert_allclose(own["estimate"], np.exp(y))
     out = table[table["scope"].str.startswith("loso:")].set_index("scope")
@@ -74,7 +74,7 @@ def test_two_sites_make_no_claim_and_too_few_sites_pool_nothing():
     assert np.isnan(pooled[["tau2", "pi_lo", "i2"]].astype(float)).all() and pooled["method"].startswith("common effect")
     assert not two["scope"].str.startswith("loso:").any()
     alone = run(cells(), pool=False)
-    assert set(alone["measure"]) == {"estimate of the site"} and alone["weight"].isna().all()
+    assert set(alone["measure"]) == {"effect at the site"} and alone["weight"].isna().all()
 
 
 def test_other_scales_are_turned_back():
