@@ -24,7 +24,7 @@ from shared_code.methods.federated_special import (
     start,
     without_silent,
 )
-from shared_code.methods.federated_state import DONE, ITERATE, SPREAD, STOPPED, Question, Specification, State
+from shared_code.methods.federated_state import DONE, ITERATE, SPREAD, STOPPED, TOO_FAR, Question, Specification, State
 from shared_code.methods.glm import DISPERSION, Step
 
 CLOSE = 1e-9  # a Newton step this small, relative to the coefficient, is the last: the error after it is its square
@@ -81,10 +81,14 @@ def advance(spec: Specification, state: State, answers: Mapping[str, Step | str]
     """Take the answers of one round and give the next state.
 
     answers: site -> its answer, or why there is none; a site that is not among them gave none.
+    An answer that begins with TOO_FAR (the site's disclosure rules object to these coefficients only) halves the step.
     A site without an answer drops out: the fit goes on with the others from where it is, and ends as if the site had
     never taken part. A site with no events (or nothing else) has nothing to say beyond its own intercept and is left out.
     """
     state = replace(state, round=state.round + 1, answers={})
+    if state.best and any(isinstance(a, str) and a.startswith(TOO_FAR) for a in answers.values()):
+        asked_nearer = {"round": state.round, "sites": len(state.sites), "asked_nearer": True}
+        return _half_way(spec, replace(state, history=(*state.history, asked_nearer)), {})
     state = without_silent(spec, state, answers)
     given = {site: answer for site in state.sites if isinstance(answer := answers[site], Step)}
     if state.phase == STOPPED:
@@ -100,10 +104,7 @@ def advance(spec: Specification, state: State, answers: Mapping[str, Step | str]
     before = algebra.penalised(spec, state.best, {s: state.best_loglik[s] for s in state.sites}) if state.best else -math.inf
     seen = {"round": state.round, "log_likelihood": loglik, "sites": len(state.sites)}
     if loglik < before - 1e-9 * (1 + abs(before)):
-        if state.round >= spec.rounds:
-            return out_of_rounds(spec, replace(state, history=(*state.history, seen | {"halved": True})), given)
-        half = {key: (state.best.get(key, value) + value) / 2 for key, value in state.point.items()}
-        return replace(state, point=half, phase=ITERATE, history=(*state.history, seen | {"halved": True}))
+        return _half_way(spec, replace(state, history=(*state.history, seen | {"halved": True})), given)
 
     gradient, hessian, keys = algebra.assemble(spec, state, given)
     state, keep = estimable(spec, state, hessian, keys)
@@ -139,6 +140,14 @@ def advance(spec: Specification, state: State, answers: Mapping[str, Step | str]
     if state.round >= spec.rounds:
         return out_of_rounds(spec, state, given)
     return replace(state, phase=ITERATE, point=moved)
+
+
+def _half_way(spec: Specification, state: State, given: dict[str, Step]) -> State:
+    """Ask about the middle between the best coefficients so far and those asked last."""
+    if state.round >= spec.rounds:
+        return out_of_rounds(spec, state, given)
+    half = {key: (state.best.get(key, value) + value) / 2 for key, value in state.point.items()}
+    return replace(state, point=half, phase=ITERATE)
 
 
 __all__ = ["Fit", "Question", "Specification", "State", "advance", "begin", "conclude", "fit", "questions"]

@@ -8,6 +8,7 @@ from typing import Any
 from shared_code.methods.federated_algebra import Key
 from shared_code.methods.glm import Step
 
+TOO_FAR = "at these coefficients"  # an answer that begins so asks for a smaller step, not to be left out
 ITERATE, SPREAD, DONE, STOPPED = "iterate", "spread", "done", "stopped"
 
 

@@ -32,6 +32,8 @@ def as_meant(text: str) -> str:
         raise ValueError(f"a spreadsheet would execute {text[:20]!a}")
     return text.removeprefix(MARK)
 
+ALL_OR_NOTHING = ("profile", "step")  # such a table leaves whole or is withheld whole: then no number has a range
+
 
 def to_csv(cells: pd.DataFrame) -> bytes:
     """Write cells as CSV: UTF-8, line feeds, numbers of six decimals or, where declared, all; empty = no value.
@@ -111,6 +113,7 @@ def _contradictions(cells: pd.DataFrame, declared: ResultsTable) -> Iterator[str
     may_be_anything = cells["statistic"].isin([*layout.signed, *layout.may_be_empty])
     counted = cells["statistic"].isin([*layout.whole, *layout.people])
     counted |= ~may_be_anything & (declared.layout != "estimates")
+    counted &= declared.layout not in ALL_OR_NOTHING
     if (withheld & counted & ~(lower <= upper)).any():
         yield "a withheld value has no range"
     if (~given & ~withheld & (lower.notna() | upper.notna())).any():

@@ -303,3 +303,21 @@ def test_recalibration_at_a_third_site(known):
     two = fit(Specification("logistic", ("intercept", "lp")), ["2"], ask_at(("2",), np.column_stack([x[:, 0], score])))
     answer.agrees(two["lp"].estimate, "slope")
     answer.agrees(two["lp"].se, "slope_se")
+
+
+def test_a_site_that_asks_for_a_smaller_step_stays_in():
+    people, spec = People(11), spec_of("logistic", rounds=12)
+    ask, refused = people.ask("logistic"), []
+
+    def careful(site: str, question: Question) -> Step | str:
+        if site == "s1" and question.round == 2:
+            refused.append(question.beta)
+            return "at these coefficients a few people make up most of the sums of x"
+        return ask(site, question)
+
+    result, expected = fit(spec, people.names, careful), fit(spec, people.names, ask)
+    assert len(refused) == 1 and not result.left_out and result.rounds > expected.rounds
+    for key, coefficient in expected.coefficients.items():
+        assert result[key].estimate == pytest.approx(coefficient.estimate, abs=1e-9)
+    for_ever = fit(spec, people.names, lambda s, q: "at these coefficients no" if q.round else ask(s, q))
+    assert not for_ever.settled and for_ever.rounds == 12

@@ -12,6 +12,7 @@ from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure import protect
 from shared_code.disclosure.rules_models import MOST_REQUESTS, step_faults
 from shared_code.measures.saving import check_results
+from shared_code.methods.federated_state import TOO_FAR
 from shared_code.methods.glm import derivatives
 from shared_code.model import ALL
 from shared_code.regression.steps import read_step, step_declaration, step_table
@@ -160,6 +161,7 @@ def test_coefficients_chosen_to_single_people_out_are_not_answered(table_of):
     question = [-90.0, 0.0, 30.0, 0.0, 30.0, 30.0]
     aimed = step_table(table, question, None, False, 1)
     assert "a few people make up most of the sums" in reasons(table, aimed.assign(patterns=0))
+    assert reasons(table, aimed.assign(patterns=0)).startswith(TOO_FAR), "the fit then asks nearer"
     assert reasons(table, at_zero(table).assign(patterns=0)) == "", "at zero the same people are told only in large groups"
     whole = table_of(people)
     assert reasons(whole, step_table(whole, question, None, False, 1)) == "", "this pattern has enough people of its own"
