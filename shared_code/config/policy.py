@@ -16,7 +16,7 @@ RULE_SETS: dict[str, dict[str, Any]] = {
     "OPENSAFELY": {"threshold": 8, "rounding": 5, "round_to": "multiple"},
     "MID6": {"threshold": 1, "rounding": 6, "round_to": "midpoint"},
 }
-HIGHER_IS_STRICTER = ("threshold", "rounding", "p_percent", "fewest_contributing", "colluding")
+HIGHER_IS_STRICTER = ("threshold", "rounding", "first_class", "p_percent", "fewest_contributing", "colluding")
 LOWER_IS_STRICTER = ("dominance",)
 
 
@@ -28,6 +28,8 @@ class Policy(Strict):
                 withholding off
     rounding    released counts are rounded half up to a multiple of this; 1 = not rounded
     round_to    multiple, or midpoint: 1 to 6 become 3, 7 to 12 become 9 (for a rounding of 6)
+    first_class the ranges of small withheld numbers end below so many times the threshold (2: 1-19 at a threshold of
+                10), or with 1 at the threshold itself (1-10), the narrowest range that the audit lets pass
     dominance   largest share of a sum that its two largest contributions may have (n, k rule with n = 2)
     p_percent   the rest of a sum beyond its two largest contributions must be at least so many % of the largest
     fewest_contributing   a pooled number needs so many sites that contribute to it
@@ -38,6 +40,7 @@ class Policy(Strict):
     threshold: int = Field(10, ge=1)
     rounding: int = Field(5, ge=1)
     round_to: Literal["multiple", "midpoint"] = "multiple"
+    first_class: int = Field(2, ge=1, le=2)
     dominance: float = Field(0.9, gt=0, le=1)
     p_percent: float = Field(10, ge=0)
     fewest_contributing: int = Field(3, ge=1)

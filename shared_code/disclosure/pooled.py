@@ -84,7 +84,7 @@ def protect_pooled(declared: ResultsTable, sites: Mapping[str, pd.DataFrame], po
         frames[statistic] = frames[statistic].assign(reason=reason)
     system = build({"pooled": (declared, pooled)}, {"pooled": frames}, policy)
     pattern = choose(system)
-    publish(system, pattern.withheld, policy.threshold)  # raises unless what stays hidden is safe
+    publish(system, pattern.withheld, policy)  # raises unless what stays hidden is safe
     parts = []
     for statistic in statistics:
         at = system.cells["pooled", statistic]

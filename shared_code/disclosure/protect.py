@@ -55,10 +55,10 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy) -> Protec
         frames[name] = hold(name, declared, table, _judged(declared, table, policy), past, policy)
     system = build(tables, frames, policy, past)
     try:
-        look = first_look(system, policy.threshold)
+        look = first_look(system, policy)
         suspects = np.isin(look.components, look.components[[f.unknown for f in look.findings]])
         pattern = choose(system, suspects)
-        ranges = publish(system, pattern.withheld, policy.threshold, look)
+        ranges = publish(system, pattern.withheld, policy, look)
     except NoPattern as nothing:
         raise _refused(system, tables, nothing) from None
     released, reasons = {}, {}

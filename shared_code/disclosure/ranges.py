@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from shared_code.config.study import Policy
 from shared_code.disclosure.audit import Audit, audit
 from shared_code.disclosure.system import IMPLICIT, PEOPLE, SUM, UNIT, System
 
@@ -24,18 +25,17 @@ EDGES = (2, 5, 10)  # times the threshold, then times ten, and so on
 SPARE = 3  # steps beyond the largest number, for merged classes that need more room; after that there is no upper end
 
 
-def ladder(threshold: int, largest: float) -> list[int]:
+def ladder(threshold: int, largest: float, first: int = 2) -> list[int]:
     """List where the classes end: the first number of the next class, up to the class that holds a number.
 
-    >>> ladder(10, 250)
-    [20, 50, 100, 200, 500]
+    >>> ladder(10, 250), ladder(10, 60, first=1)
+    ([20, 50, 100, 200, 500], [11, 20, 50, 100])
     """
-    edges, power = [2 * threshold], 1
+    edges, place = [2 * threshold], 1
     while edges[-1] <= largest:
-        place = len(edges) % len(EDGES)
-        power = 10 ** (len(edges) // len(EDGES))
-        edges.append(EDGES[place] * power * threshold)
-    return edges
+        edges.append(EDGES[place % len(EDGES)] * 10 ** (place // len(EDGES)) * threshold)
+        place += 1
+    return edges if first == 2 else [threshold + 1, *edges]
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Ranges:
     merged: int
 
 
-def publish(system: System, withheld: np.ndarray, threshold: int, since: Audit | None = None) -> Ranges:
+def publish(system: System, withheld: np.ndarray, policy: Policy, since: Audit | None = None) -> Ranges:
     """Give every withheld number its class, tightened by what is published, such that the audit passes.
 
     since  the audit of the small numbers by themselves
     """
-    edges = ladder(threshold, _largest(system, withheld) * 10 ** (SPARE // len(EDGES)))
+    edges = ladder(policy.threshold, _largest(system, withheld) * 10 ** (SPARE // len(EDGES)), policy.first_class)
     top = np.full(system.size, -1)  # -1: its own class; k: from the least value to the end of class k
     programmes = 0
     for _ in range(len(edges) * 20):
@@ -70,10 +70,10 @@ def publish(system: System, withheld: np.ndarray, threshold: int, since: Audit |
     raise ValueError("no ranges could be found that keep the withheld numbers safe")
 
 
-def first_look(system: System, threshold: int) -> Audit:
+def first_look(system: System, policy: Policy) -> Audit:
     """Audit the small numbers by themselves, with their classes: what is safe so needs nothing else to be withheld."""
     start = system.closed(system.primary)
-    edges = ladder(threshold, _largest(system, start))
+    edges = ladder(policy.threshold, _largest(system, start), policy.first_class)
     return audit(system, start, *bounds(system, start, np.full(system.size, -1), edges), enough=1)
 
 

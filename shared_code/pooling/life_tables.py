@@ -38,7 +38,7 @@ def life_expectancy(cells: pd.DataFrame, declared: ResultsTable, settings: dict[
 def _of_scope(events: Cube, days: Cube, rows: list[int], declared: ResultsTable, settings: dict, scope: str
               ) -> Iterator[dict[str, Any]]:  # fmt: skip
     usable = days.known[rows] & ~days.withheld[rows] & events.known[rows]
-    years = np.where(usable, days.lower[rows], 0.0) / DAYS_A_YEAR
+    years = np.where(usable, (days.lower[rows] + days.upper[rows]) / 2, 0.0) / DAYS_A_YEAR
     low = np.where(usable & (years > 0), events.lower[rows], 0.0)
     high = np.where(usable & (years > 0), events.upper[rows], 0.0)
     total = years.sum(axis=0)
@@ -76,14 +76,15 @@ def _of_scope(events: Cube, days: Cube, rows: list[int], declared: ResultsTable,
 def _complete(years: np.ndarray, low: np.ndarray, high: np.ndarray, totals: list[methods.Totals]
               ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Give the expected deaths of every site and cell, and the information the ranges cost, given all ranges and totals."""
-    try:
-        start = np.asarray(methods.censored_rate(low, high, years).estimate, float)
-    except methods.ConvergenceError as error:  # some ranges say nothing by themselves: their totals may
-        hopeless = np.zeros(years.shape[1], dtype=bool)
-        hopeless[[cell[0] for cell in error.cells]] = True
+    hopeless = np.zeros(years.shape[1], dtype=bool)
+    while True:
         kept = np.where(hopeless, 0.0, years)
-        fit = methods.censored_rate(np.where(hopeless, 0, low), np.where(hopeless, 0, high), kept)
-        start = np.where(hopeless, np.nan, np.asarray(fit.estimate, float))
+        try:
+            fit = methods.censored_rate(np.where(hopeless, 0, low), np.where(hopeless, 0, high), kept)
+            break
+        except methods.ConvergenceError as error:  # some ranges say nothing by themselves: their totals may
+            hopeless[[cell[0] for cell in error.cells]] = True
+    start = np.where(hopeless, np.nan, np.asarray(fit.estimate, float))
     done = methods.completed_rates(years, low, high, totals, start)
     return done.expected, done.missing
 

@@ -258,14 +258,15 @@ def _complete(n: np.ndarray, low: np.ndarray, high: np.ndarray, totals: list[met
     """Give the expected cases of every site and cell, and the information the ranges cost, given all ranges and totals."""
     people = np.floor(n)
     high = np.minimum(high, people)
-    try:
-        start = np.asarray(methods.censored_proportion(low, high, people).estimate, float)
-    except methods.ConvergenceError as error:  # some ranges say nothing by themselves: their totals may
-        hopeless = np.zeros(n.shape[1], dtype=bool)
-        hopeless[[cell[0] for cell in error.cells]] = True
+    hopeless = np.zeros(n.shape[1], dtype=bool)
+    while True:
         kept = np.where(hopeless, 0, people)
-        fit = methods.censored_proportion(np.where(hopeless, 0, low), np.minimum(high, kept), kept)
-        start = np.where(hopeless, np.nan, np.asarray(fit.estimate, float))
+        try:
+            fit = methods.censored_proportion(np.where(hopeless, 0, low), np.minimum(high, kept), kept)
+            break
+        except methods.ConvergenceError as error:  # some ranges say nothing by themselves: their totals may
+            hopeless[[cell[0] for cell in error.cells]] = True
+    start = np.where(hopeless, np.nan, np.asarray(fit.estimate, float))
     done = methods.completed_proportions(people, np.minimum(low, high), high, totals, start)
     return done.expected, done.missing
 
