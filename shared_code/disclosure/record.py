@@ -71,3 +71,23 @@ def withheld_share(protected: Mapping[str, Any]) -> dict[str, float]:
     {'a.t': 0.25}
     """
     return {name: t["withheld"] / t["cells"] if t["cells"] else 0.0 for name, t in protected["tables"].items()}
+
+
+def common_rung(records: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, float]]:
+    """Say which rung of a ladder of bands loses least when all sites release it.
+
+    records  site -> record of a dry count (`dry_count`)
+    Gives the rung with the smallest share of withheld cells at the site that loses most, and that share for every rung
+    that all sites counted; the finest wins a tie. Raises ValueError when they have no rung in common.
+
+    >>> north = {"rungs": {"five years": {"share": 0.30}, "ten years": {"share": 0.02}}}
+    >>> south = {"rungs": {"five years": {"share": 0.01}, "ten years": {"share": 0.01}}}
+    >>> common_rung({"north": north, "south": south})
+    ('ten years', {'five years': 0.3, 'ten years': 0.02})
+    """
+    first = next(iter(records.values()))["rungs"]
+    common = [name for name in first if all(name in r["rungs"] for r in records.values())]
+    if not common:
+        raise ValueError("the sites counted no rung in common")
+    worst = {name: max(r["rungs"][name]["share"] for r in records.values()) for name in common}
+    return min(common, key=lambda name: worst[name]), worst
