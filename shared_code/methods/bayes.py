@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
@@ -64,9 +66,14 @@ def bayesian_random_effects(
 
 def _tau_grid(scale: float) -> tuple[Floats, Floats]:
     """Return nodes and weights over tau from 0 to 10 scales, denser near 0."""
-    x, w = np.polynomial.legendre.leggauss(_NODES)
+    x, w = _legendre()
     at = (x + 1) / 2
     return 10 * scale * at**2, 10 * scale * at * w  # tau = 10 s u^2
+
+
+@lru_cache(maxsize=1)
+def _legendre() -> tuple[Floats, Floats]:
+    return np.polynomial.legendre.leggauss(_NODES)  # takes a tenth of a second or more
 
 
 def _quantile(q: float, means: Floats, sds: Floats, weights: Floats) -> float:

@@ -15,6 +15,7 @@ from shared_code.methods.checks import normal_quantile
 from shared_code.pooling.gather import WHY_EMPTY
 
 POOLED = "pooled"
+FEW_SITES = 10  # below it a prediction interval can hold too few or too many of other sites (benchmarks/coverage.md)
 RANDOM, COMMON, OWN, WITHOUT_ONE = "pooled estimate", "common effect", "effect at the site", "pooled without one site"
 FEW_EVENTS = 10  # below it a site's normal approximation is doubtful (METHODS 10.3)
 # how a study writes the scale of an estimate -> what turns it into the number shown
@@ -71,6 +72,8 @@ def _pooled(base: dict[str, Any], part: pd.DataFrame, excluded: dict[str, str], 
         return
     few = sum(people < FEW_EVENTS)
     warning = f"; {few} of {len(names)} sites have fewer than {FEW_EVENTS} events: use likelihood profiles" if few else ""
+    if 3 <= len(names) < FEW_SITES:
+        warning += f"; with fewer than {FEW_SITES} sites the prediction interval is rough"
     together = {"scope": POOLED, "sites": names, "events": float(np.nansum(people)),
                 "sites_excluded": "; ".join(f"{site} ({why})" for site, why in excluded.items())}  # fmt: skip
     yield base | together | {
