@@ -147,3 +147,25 @@ def test_coarser_bands_lose_less():
     assert summed.groupby("age")["cases"].sum().to_dict() == {"0-39": 16, "40+": 156}
     with pytest.raises(ValueError, match="cannot be added up"):
         coarser(declared, table, "age", [0, 33])
+
+
+def test_no_more_is_lost_than_with_tau_argus(tmp_path, monkeypatch):
+    """The optimal suppression of another program, on the same tables: its pattern is never cheaper for us to lose."""
+    tau = pytest.importorskip("pytauargus")
+    monkeypatch.chdir(tmp_path)  # it leaves logs where it runs
+    rng = np.random.default_rng(4)
+    ours = theirs = 0
+    for number in range(4):
+        x = rng.integers(3, 45, (3, 3))
+        system, at = system_of(x.tolist())
+        pattern = choose(system).withheld
+        ours += sum(int(system.truth[u]) for u in at.values() if pattern[u] and not system.primary[u])
+        people = [(f"r{i}", f"c{j}", 1.0) for i, j in product(range(3), range(3)) for _ in range(x[i, j])]
+        found = tau.protect(pd.DataFrame(people, columns=["r", "c", "n"]), ["r", "c"], response="n",
+                            safety_rules="FREQ(10,100)", suppress="OPT(1)", workdir=tmp_path / str(number))  # fmt: skip
+        cells = found.tables[0].dataframe()
+        column = next(c for c in cells.columns if c.lower() in ("response", "n", "value"))
+        small = cells[(cells[column] > 0) & (cells[column] < 10)]
+        assert len(small) == sum(system.primary[u] for u in at.values())
+        theirs += int(cells.loc[cells["status"].astype(str).str.upper().str.startswith("M"), column].sum())
+    assert 0 < ours <= theirs
