@@ -17,8 +17,8 @@ from scipy.special import logit
 from shared_code.methods.checks import Floats, require
 from shared_code.methods.exponential_families import BINOMIAL, POISSON, Family, truncated_moments
 
-MOST_ITERATIONS = 300
-TOLERANCE = 1e-4  # largest step of the expected count of a cell at the end, relative to it (or to 1, if it is smaller)
+MOST_ITERATIONS = 100
+TOLERANCE = 1e-3  # largest step of the expected count of a cell at the end, relative to it (or to 1, if it is smaller)
 STEEPEST, LARGEST = 2.0, 60.0  # largest step and size of a multiplier, on the log or logit scale
 SMALLEST = 1e-9  # proportion or rate, per unit of size, that an iteration may reach
 
@@ -140,15 +140,14 @@ def _complete(family: Family, size: ArrayLike, lower: ArrayLike, upper: ArrayLik
     expected, variance = low.copy(), np.zeros_like(low)
     step = 0
     for step in range(1, MOST_ITERATIONS + 1):  # noqa: B007
-        natural = _natural(family, value)[cell]
         if len(cell):
-            for part in known:
-                part.adjust(family, natural + sum((k.tilt for k in known), np.zeros(len(cell))), n[site, cell],
-                            low[site, cell], high[site, cell])  # fmt: skip
-            tilt = sum((k.tilt for k in known), np.zeros(len(cell)))
-            expected[site, cell], variance[site, cell] = truncated_moments(
-                family, natural + tilt, n[site, cell], low[site, cell], high[site, cell]
+            tilt = sum((part.tilt for part in known), np.zeros(len(cell)))
+            mean, spread = truncated_moments(
+                family, _natural(family, value)[cell] + tilt, n[site, cell], low[site, cell], high[site, cell]
             )
+            expected[site, cell], variance[site, cell] = mean, spread
+            for part in known:
+                part.adjust(mean, spread, low[site, cell], high[site, cell])
         with np.errstate(invalid="ignore", divide="ignore"):
             new = np.clip(expected.sum(axis=0) / total, SMALLEST, top)
             moved = np.max(np.abs(new - value) * total / np.maximum(1, new * total), initial=0.0, where=total > 0)
@@ -190,14 +189,11 @@ class _Known:
     def _sum(self, values: Floats) -> Floats:
         return np.bincount(self.index[self.inside], values[self.inside], self.size)
 
-    def adjust(self, family: Family, natural: Floats, size: Floats, low: Floats, high: Floats) -> None:
+    def adjust(self, mean: Floats, variance: Floats, low: Floats, high: Floats) -> None:
         """Take one Newton step of the multipliers: up where the sum is below its range, down where it is above, else to 0."""
         if not self.inside.any():
             return
-        on = self.inside
-        mean, variance = truncated_moments(family, natural[on], size[on], low[on], high[on])
-        m = np.bincount(self.index[on], mean, self.size)
-        v = np.maximum(np.bincount(self.index[on], variance, self.size), 1e-12)
+        m, v = self._sum(mean), np.maximum(self._sum(variance), 1e-12)
         up, down = self.multiplier + (self.lower - m) / v, self.multiplier + (self.upper - m) / v
         with np.errstate(invalid="ignore"):
             wanted = np.where(up > 0, up, np.where(down < 0, down, 0.0))
