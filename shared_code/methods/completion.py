@@ -122,6 +122,9 @@ def _complete(family: Family, size: ArrayLike, lower: ArrayLike, upper: ArrayLik
     if family is BINOMIAL:
         high = np.minimum(high, n)
         low = np.minimum(low, high)
+    order = sorted(range(len(n)), key=lambda s: (n[s].tobytes(), low[s].tobytes(), high[s].tobytes()))  # sums in one order
+    n, low, high = n[order], low[order], high[order]
+    totals = [Totals(t.of, np.asarray(t.lower, float)[order], np.asarray(t.upper, float)[order]) for t in totals]
     uncertain = low < high
     site, cell = np.nonzero(uncertain)
     known = [_Known(t, uncertain, low, site, cell) for t in totals]
@@ -160,7 +163,7 @@ def _complete(family: Family, size: ArrayLike, lower: ArrayLike, upper: ArrayLik
     left = np.maximum(complete - variance.sum(axis=0), 0.0)
     for part in known:
         left = np.maximum(left, part.information(complete, variance, site, cell))
-    return Completed(estimate, expected, np.maximum(complete - left, 0.0), step)
+    return Completed(estimate, expected[np.argsort(order)], np.maximum(complete - left, 0.0), step)
 
 
 class _Known:

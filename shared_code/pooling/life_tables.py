@@ -86,7 +86,7 @@ def _complete(years: np.ndarray, low: np.ndarray, high: np.ndarray, totals: list
             hopeless[[cell[0] for cell in error.cells]] = True
     start = np.where(hopeless, np.nan, np.asarray(fit.estimate, float))
     done = methods.completed_rates(years, low, high, totals, start)
-    return done.expected, done.missing
+    return np.sort(done.expected, axis=0), done.missing  # only summed over the sites: in one order, whatever theirs is
 
 
 def _share(low: np.ndarray, high: np.ndarray) -> float:

@@ -268,7 +268,7 @@ def _complete(n: np.ndarray, low: np.ndarray, high: np.ndarray, totals: list[met
             hopeless[[cell[0] for cell in error.cells]] = True
     start = np.where(hopeless, np.nan, np.asarray(fit.estimate, float))
     done = methods.completed_proportions(people, np.minimum(low, high), high, totals, start)
-    return done.expected, done.missing
+    return np.sort(done.expected, axis=0), done.missing  # only summed over the sites: in one order, whatever theirs is
 
 
 def _proportions(n: np.ndarray, expected: np.ndarray, unknown: np.ndarray, low: np.ndarray, high: np.ndarray

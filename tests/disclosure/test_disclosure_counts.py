@@ -135,15 +135,19 @@ def test_halves_are_rounded_up(true, base, shown):
 @steady
 @given(st.integers(0, 400), st.integers(0, 400), POLICIES)
 def test_nested_groups_stay_nested(inner, more, policy):
-    """People of 65 and over are among those of 18 and over, also in what is shown and in the ranges."""
+    """People of 65 and over are among those of 18 and over, also in what is shown and in the ranges.
+
+    Where a few people lie between the two, the wider group may be withheld: the difference would tell them.
+    """
     nested = ResultsTable.model_validate({
         "title": "t", "layout": "counts", "dimensions": {"age": {"bands": [18, 65], "kind": "nested"}},
     })  # fmt: skip
     table = pd.DataFrame({"age": ["18+", "65+"], "people": [inner + more, inner], "cases": [0, 0]})
     cells = release(table, policy, nested).query("statistic == 'people'").set_index("age")
     older, adults = cells.loc["65+"], cells.loc["18+"]
-    if older["status"] != "withheld":
+    if older["status"] != "withheld" and not 0 < more < policy.smallest_shown:
         assert adults["status"] != "withheld"
+    if "withheld" not in (older["status"], adults["status"]):
         assert older["value"] <= adults["value"]
     assert older["lower"] <= adults["upper"]
     assert older["upper"] <= adults["upper"]

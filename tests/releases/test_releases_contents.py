@@ -36,7 +36,7 @@ def test_every_table_has_its_schema_and_its_disclosure_record(found, tiny):
     }  # fmt: skip
     assert set(found.files) == contents.names(tiny, found.manifest["plans"])
     record = json.loads(found.files["disclosure/illness.ill.json"])
-    assert record["rules"] == {"rule_set": "NET10", "threshold": 10, "rounding": 5}
+    assert {"rule_set": "NET10", "threshold": 10, "rounding": 5}.items() <= record["rules"].items()
     assert (record["numbers"], record["outcome"], record["smallest_number_of_people_shown"]) == (8, {"rounded": 8}, 30.0)
 
 
