@@ -1,7 +1,7 @@
 """Start Cohortium on a machine that has Python 3.11 or newer and nothing else.
 
     python3 run.py demo      the demonstration: five made-up sites, from extract to pooled report
-    python3 run.py test      the tests
+    python3 run.py test      the tests (--all: also those that run whole demonstrations, half an hour and more)
     python3 run.py release NAME       one site: from its extract to a draft that two people look at and approve
     python3 run.py report             the coordinating team: pool whatever is in inbox/, and report
     python3 run.py cohortium …        any other command, for example: python3 run.py cohortium check NAME
@@ -28,6 +28,8 @@ WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 LOCKS = {"run": ROOT / "requirements.lock", "test": ROOT / "requirements-test.lock"}
 OLDEST = (3, 11)
+LONG = ["tests/workflow", "tests/linkage/test_linkage_demonstration.py", "tests/regression/test_regression_rounds.py",
+        "tests/onboarding/test_drafting.py", "tests/quality/test_quality_gate.py"]  # minutes each
 
 
 def main() -> int:
@@ -37,6 +39,7 @@ def main() -> int:
     demo.add_argument("--people", type=int, default=20_000, help="people at each made-up site (500 to 1,000,000)")
     demo.add_argument("--cores", default="all", help="how many processors to use")
     test = commands.add_parser("test", help="run the tests")
+    test.add_argument("--all", action="store_true", help="also the tests that run whole demonstrations")
     test.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to pytest")
     release = commands.add_parser("release", help="prepare, analyse and release one site")
     release.add_argument("site", help="name of the site, as in config/sites/NAME.yaml")
@@ -57,7 +60,7 @@ def main() -> int:
         case "demo":
             return run_demo(chosen.people, chosen.cores)
         case "test":
-            return run_tests(chosen.arguments)
+            return run_tests(chosen.arguments, chosen.all)
         case "release":
             return run_release(chosen.site, chosen.study)
         case "report":
@@ -232,14 +235,15 @@ def renderer_of(report: Path) -> str:
     return found[1] if found else "Quarto"
 
 
-def run_tests(arguments: list[str]) -> int:
-    """Check the style, then run the tests."""
+def run_tests(arguments: list[str], everything: bool) -> int:
+    """Check the style, then run the tests; `everything`: also those that run whole demonstrations (LONG)."""
     chosen = [a for a in arguments if a != "--"]
+    long = [] if everything else [f"--ignore={path}" for path in LONG]
     if not chosen:
         if subprocess.run([str(PYTHON), "-m", "ruff", "check", "--quiet", "."], env=environment()).returncode:
             print("The style check failed; the lines above say where.", file=sys.stderr)
             return 1
-        chosen = ["-n", "2", "--dist", "loadgroup"]
+        chosen = ["-n", "2", "--dist", "loadgroup", *long]
     return subprocess.run([str(PYTHON), "-m", "pytest", "-q", *chosen], env=environment()).returncode
 
 
