@@ -32,9 +32,9 @@ METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "meta_analysis": meta_analysis, "profile": profile,
     "shares": shares, "months": months, "list_ratio": list_ratio, "quantiles": quantiles, "means": means,
 }  # fmt: skip
-POOLED = "pooled"
+POOLED, LEFT_OUT = "pooled", "loso:"  # all sites; all but one
 NUMBERS = ("estimate", "lower", "upper", "se", "people", "events", "person_years", "bound_lower", "bound_upper",
-           "withheld_share")  # fmt: skip
+           "withheld_share", "weight", "df", "pi_lo", "pi_hi", "tau2", "tau2_lo", "tau2_hi", "q", "i2", "h2")  # fmt: skip
 
 
 def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], publications: Path | None = None
@@ -106,7 +106,7 @@ def _step(study: Study, inbox: Inbox, stem: str, step: Any, sites: list[str], ex
         scopes = {POOLED: sites, **scopes}
     for row in METHODS[step.method](inbox.stacked(stem, step.table), declared, step.settings, scopes):
         inside = row["sites"]
-        if row["scope"] == POOLED and len(inside) < study.fewest_sites:
+        if (row["scope"] == POOLED or row["scope"].startswith(LEFT_OUT)) and len(inside) < study.fewest_sites:
             row |= dict.fromkeys(NUMBERS) | {"reason": f"fewer than {study.fewest_sites} sites"}
         without = [s for s in expected if s not in inside] if row["scope"] == POOLED else []
         yield row | {
