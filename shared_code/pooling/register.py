@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from shared_code.model import Problem, Refused
 from shared_code.releases import json_form
+from shared_code.releases.chain import alone
 from shared_code.releases.package import digest, put
 from shared_code.releases.signatures import Sending
 
@@ -65,7 +64,7 @@ class Register:
 
     def add(self, sent: Sending, today: dt.date) -> None:
         """Note an accepted package; the one that counts already is not noted again (raises model.Refused for a replay)."""
-        with self._alone():
+        with alone(self.path.parent):
             self._add(sent, today)
 
     def _add(self, sent: Sending, today: dt.date) -> None:
@@ -82,22 +81,6 @@ class Register:
             "sent": sent.date, "expires": sent.expires, "received": today.isoformat(), "previous": previous,
         })  # fmt: skip
         put(self.path, b"".join(json_form.compact(entry) + b"\n" for entry in entries) + line + b"\n")
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let one process at a time write the register (where the system can lock files)."""
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            yield
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
     def faults_of(self, inbox: Mapping[str, Sending]) -> list[Problem]:
         """Compare what lies in an inbox with the register: each site's package must be the one accepted last."""

@@ -58,7 +58,7 @@ class Chain:
         Raises model.Refused, and adds nothing, when the record is damaged.
         """
         files = files or {}
-        with self._alone():
+        with alone(self.folder.parent):
             self.entries()
             lines = self._lines([])
             for body in files.values():
@@ -159,21 +159,22 @@ class Chain:
             os.fsync(file.fileno())
         partial.replace(target)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let one process at a time add to the record (where the system can lock files)."""
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            yield
-            return
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder.parent, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time write what a folder holds (where the system can lock files)."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _as_line(line: Mapping[str, Any]) -> str:
