@@ -47,10 +47,11 @@ def _of_scope(events: Cube, days: Cube, rows: list[int], declared: ResultsTable,
         rate = expected.sum(axis=0) / total
         left = expected.sum(axis=0) - unknown  # information on the log rate: complete minus missing
         variance = np.where(expected.sum(axis=0) > 0, rate**2 / left, 0.0)
-        edge = (low.sum(axis=0) == 0) & (high.sum(axis=0) > 0) & (expected.sum(axis=0) < 0.01)
-        spread = ((high.sum(axis=0) - low.sum(axis=0)) / total) ** 2 / 12  # at an edge only the range is known
-        variance = np.where(edge, spread, variance)
-        rate = np.where((total > 0) & (edge | (expected.sum(axis=0) == 0) | (left > 0)), rate, np.nan)
+        least, most, deaths = (side.sum(axis=0) for side in (low, high, expected))
+        edge = (least == 0) & (most > 0) & (deaths < 0.01)
+        spread = ((most - least) / total) ** 2 / 12  # at an edge only the range is known; elsewhere it bounds the variance
+        variance = np.where(edge | ((most > least) & ~(variance < spread)), spread, variance)
+        rate = np.where((total > 0) & (edge | (deaths == 0) | (left > 0) | np.isfinite(most)), rate, np.nan)
     deaths = rate * total
     effective = np.where(variance > 0, rate**2 / np.where(variance > 0, variance, 1), deaths)
     spec = declared.dimensions[settings["age"]]

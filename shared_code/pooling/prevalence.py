@@ -22,7 +22,7 @@ from shared_code.pooling.totals import totals_of
 
 EVERYONE = "everyone"
 FEWEST_LEVELS = 3  # a line through fewer says nothing about a gradient
-FLATTEST = 1e-3  # information left, as a share of that without ranges; below it nothing is known of the cases
+FLATTEST = 1e-8  # information left, as a share of that without ranges; below it nothing is known of the cases
 FEWEST_CASES = 10  # below, a standardised value is not given (Morris et al. 2018)
 
 
@@ -276,17 +276,21 @@ def _proportions(n: np.ndarray, expected: np.ndarray, unknown: np.ndarray, low: 
     """Give proportion and variance of every cell; nan where nobody is in it or nothing is known of its cases.
 
     n, expected, unknown, low, high  people, expected cases, missing information, and range of cases, over all sites
+
+    Where the ranges leave little information, or none, the range itself still bounds the proportion: the variance is never
+    more than that of any value in the range being as likely as any other.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         p = expected / n
         complete = n * p * (1 - p)
         left = complete - unknown
-        variance = np.where(complete > 0, (p * (1 - p)) ** 2 / left, 0.0)
-        width = (high - low) / n
-        edge = (high > low) & (expected < low + 0.01 * (high - low))  # at an edge only the range is known
-        variance = np.where(edge, np.maximum(width**2 / 12, np.where(left > 0, variance, 0)), variance)
-        hopeless = ~(n > 0) | (~edge & (complete > 0) & ~(left > FLATTEST * complete))
-    return np.where(hopeless, np.nan, p), np.where(hopeless, np.nan, variance)
+        variance = np.where(complete > 0, np.where(left > 0, (p * (1 - p)) ** 2 / left, np.inf), 0.0)
+        spread = ((high - low) / n) ** 2 / 12
+        edge = expected < low + 0.01 * (high - low)  # at an edge only the range is known
+        variance = np.where(high > low, np.where(edge, spread, np.minimum(variance, spread)), variance)
+        unknowable = (high - low >= n) & ~edge & ~(left > FLATTEST * complete)
+    given = (n > 0) & ~unknowable
+    return np.where(given, p, np.nan), np.where(given, variance, np.nan)
 
 
 def _percent(estimate: methods.Estimate) -> dict[str, Any]:
