@@ -11,7 +11,14 @@ from shared_code.methods.beta_binomial import beta_binomial, beta_binomial_ratio
 from shared_code.methods.bins import quantile_from_bins
 from shared_code.methods.censored import bounds, censored_proportion, censored_rate
 from shared_code.methods.checks import ConvergenceError
-from shared_code.methods.completion import Completed, Totals, completed_proportions, completed_rates, information
+from shared_code.methods.completion import (
+    Completed,
+    Totals,
+    completed_proportions,
+    completed_rates,
+    information,
+    starting_values,
+)
 from shared_code.methods.effects import comparison, single
 from shared_code.methods.funnels import funnel_limits, funnel_position
 from shared_code.methods.hazards import cumulative_incidence, onset_quantile, years_free
@@ -169,6 +176,7 @@ __all__ = [
     "standardise",
     "standardised_proportion",
     "standardised_ratio",
+    "starting_values",
     "subgroups",
     "trend_and_season",
     "wilson",

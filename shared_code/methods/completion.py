@@ -6,7 +6,7 @@ says far more than the range of each. This is the iteration of `censored` with t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logit
 
-from shared_code.methods.checks import Floats, require
+from shared_code.methods.checks import ConvergenceError, Floats, require
 from shared_code.methods.exponential_families import BINOMIAL, POISSON, Family, truncated_moments
+from shared_code.methods.results import CensoredFit
 
 MOST_ITERATIONS = 200  # of which every other one moves the multipliers of the totals, the rest the estimates
 TOLERANCE = 1e-3  # largest step of the expected count of a cell at the end, relative to it (or to 1, if it is smaller)
@@ -87,6 +88,27 @@ def completed_rates(
     [0.006, 0.006]
     """
     return _complete(POISSON, exposure, lower, upper, totals, start)
+
+
+def starting_values(fit: Callable[..., CensoredFit], lower: Floats, upper: Floats, size: Floats) -> Floats:
+    """Give where to begin, shape (cells,): what `censored_proportion` or `censored_rate` finds, nan where it finds nothing.
+
+    lower, upper, size: shape (sites, cells). A cell whose own ranges say too little may be known from its totals, so it
+    stops nothing here.
+
+    >>> from shared_code.methods import censored_proportion
+    >>> low, high, people = np.array([[3.0, 0.0]]), np.array([[3.0, 50.0]]), np.array([[60.0, 50.0]])
+    >>> starting_values(censored_proportion, low, high, people).round(3).tolist()
+    [0.05, nan]
+    """
+    hopeless = np.zeros(size.shape[1], dtype=bool)
+    while True:
+        try:
+            found = fit(*(np.where(hopeless, 0.0, side) for side in (lower, upper, size)))
+        except ConvergenceError as error:
+            hopeless[[cell[0] for cell in error.cells]] = True
+            continue
+        return np.where(hopeless, np.nan, np.asarray(found.estimate, float))
 
 
 def information(completed: Completed, size: ArrayLike, family: Family = BINOMIAL) -> Floats:

@@ -77,15 +77,7 @@ def _of_scope(events: Cube, days: Cube, rows: list[int], declared: ResultsTable,
 def _complete(years: np.ndarray, low: np.ndarray, high: np.ndarray, totals: list[methods.Totals]
               ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Give the expected deaths of every site and cell, and the information the ranges cost, given all ranges and totals."""
-    hopeless = np.zeros(years.shape[1], dtype=bool)
-    while True:
-        kept = np.where(hopeless, 0.0, years)
-        try:
-            fit = methods.censored_rate(np.where(hopeless, 0, low), np.where(hopeless, 0, high), kept)
-            break
-        except methods.ConvergenceError as error:  # some ranges say nothing by themselves: their totals may
-            hopeless[[cell[0] for cell in error.cells]] = True
-    start = np.where(hopeless, np.nan, np.asarray(fit.estimate, float))
+    start = methods.starting_values(methods.censored_rate, low, high, years)
     done = methods.completed_rates(years, low, high, totals, start)
     return np.sort(done.expected, axis=0), done.missing  # only summed over the sites: in one order, whatever theirs is
 

@@ -86,12 +86,12 @@ class _Scope:
         if against is not None and not self.people[against].sum():
             against = None  # nobody to compare with
         bands = self._bands([members] if against is None else [members, against])
-        mine = self._group(members, bands, self._total_of(item, group, level))
+        mine = self._group(members, bands)
         base = self._row(item, group, level, [mine])
         yield base | {"measure": "crude prevalence", "scale": "%"} | mine.crude()
         yield base | {"measure": "standardised prevalence", "scale": "%"} | mine.standardised()
         if against is not None and level not in (reference, UNKNOWN):
-            other = self._group(against, bands, self._total_of(item, group, reference))
+            other = self._group(against, bands)
             base |= {"comparator": reference, "scale": "ratio"}
             crude = base | {"measure": "crude ratio", "method": "sum of sites"}
             yield crude | _ratio(mine.crude_estimate, other.crude_estimate)
@@ -108,22 +108,11 @@ class _Scope:
             "method": "sum of sites, then direct standardisation (ESP 2013)",
         }  # fmt: skip
 
-    def _group(self, members: np.ndarray, bands: list[list[int]], total: int | None = None) -> _Group:
+    def _group(self, members: np.ndarray, bands: list[list[int]]) -> _Group:
         key = (members.tobytes(), str(bands))
         if key not in self._groups:
-            self._groups[key] = _Group(self, members, bands, total)
+            self._groups[key] = _Group(self, members, bands)
         return self._groups[key]
-
-    def _total_of(self, item: str, group: str, level: str) -> int | None:
-        """Find the cell that holds everyone of a level, of all ages and both sexes, where it is released as such."""
-        broken_out = {} if group == EVERYONE else {group: level}
-        if not all(self.declared.dimensions[d].total for d in (*broken_out, self.sex, self.age)):
-            return None
-        chosen = set_of(self.index, self.declared, broken_out) & (self.index[self.item] == item).to_numpy()
-        for name, value in broken_out.items():
-            chosen &= (self.index[name] == value).to_numpy()
-        found = np.flatnonzero(chosen & (self.n.sum(axis=0) > 0))
-        return int(found[0]) if len(found) == 1 else None
 
     def _bands(self, groups: list[np.ndarray]) -> list[list[int]]:
         """Merge an age band in which some sex has no people into its younger neighbour, in every group compared."""
@@ -171,7 +160,7 @@ class _Scope:
 class _Group:
     """People of one level: their proportion per sex and age band, fitted from values and ranges."""
 
-    def __init__(self, scope: _Scope, members: np.ndarray, bands: list[list[int]], total: int | None):
+    def __init__(self, scope: _Scope, members: np.ndarray, bands: list[list[int]]):
         self.members = members
         ages, sexes = scope.ages[members], scope.sexes[members]
         present = np.unique(sexes)
@@ -187,14 +176,6 @@ class _Group:
         self.cases = float(np.sum((self.p * self.n)[self.n > 0]))  # nan where a range says too little
         self.estimate = self._standardised()
         self.crude_estimate = self._crude()
-        if total is not None and scope.n[:, members].sum(axis=1).astype(bool).tolist() == (scope.n[:, total] > 0).tolist():
-            own = scope.n[:, total].sum(), scope.expected[:, total].sum(), scope.unknown[total]
-            p, variance = _proportions(*(np.array([v]) for v in (*own, scope.low[:, total].sum(), scope.high[:, total].sum())))
-            if np.isfinite(p[0]) and 0 < p[0] < 1 and variance[0] > 0:
-                effective = p[0] * (1 - p[0]) / variance[0]
-                interval = methods.wilson(p[0] * effective, effective)
-                se = float(np.sqrt(variance[0]))
-                self.crude_estimate = methods.Estimate(float(p[0]), interval.lower, interval.upper, se, "")
 
     def _standardised(self) -> methods.Estimate:
         reason = ""
@@ -258,15 +239,7 @@ def _complete(n: np.ndarray, low: np.ndarray, high: np.ndarray, totals: list[met
     """Give the expected cases of every site and cell, and the information the ranges cost, given all ranges and totals."""
     people = np.floor(n)
     high = np.minimum(high, people)
-    hopeless = np.zeros(n.shape[1], dtype=bool)
-    while True:
-        kept = np.where(hopeless, 0, people)
-        try:
-            fit = methods.censored_proportion(np.where(hopeless, 0, low), np.minimum(high, kept), kept)
-            break
-        except methods.ConvergenceError as error:  # some ranges say nothing by themselves: their totals may
-            hopeless[[cell[0] for cell in error.cells]] = True
-    start = np.where(hopeless, np.nan, np.asarray(fit.estimate, float))
+    start = methods.starting_values(methods.censored_proportion, np.minimum(low, high), high, people)
     done = methods.completed_proportions(people, np.minimum(low, high), high, totals, start)
     return np.sort(done.expected, axis=0), done.missing  # only summed over the sites: in one order, whatever theirs is
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from shared_code.config.site import Site
@@ -30,6 +31,25 @@ def take_in(file: Path, study: Study, expected: Mapping[str, Site], inbox: Path,
     decrypt     opens an encrypted package with the coordinating team's key
     Raises model.Refused with every reason; then nothing was written outside the quarantine.
     """
+    with quarantined(file, quarantine, decrypt) as (held, content):
+        received = accept(study, held, expected, today)
+        register = Register(inbox)
+        replayed = register.replay(received.sent)
+        if replayed:
+            raise Refused(str(file), [Problem(str(file), replayed, "", "Keep the newer one; ask the site which release counts")])
+    inbox.mkdir(parents=True, exist_ok=True)
+    register.add(received.sent, today)
+    package.put(inbox / f"{received.site}.zip", content)
+    release_from(held)
+    return received
+
+
+@contextmanager
+def quarantined(file: Path, quarantine: Path, decrypt: Callable[[bytes], bytes] | None) -> Iterator[tuple[Path, bytes]]:
+    """Hold a package in quarantine while it is checked: (where it lies, its bytes, opened if they were encrypted).
+
+    What is refused inside stays there, with the reasons in words beside it; `release_from` clears what was accepted.
+    """
     content = _read(file)
     held = quarantine / f"{package.digest(content)[:16]}.package"
     package.put(held, content)
@@ -37,22 +57,17 @@ def take_in(file: Path, study: Study, expected: Mapping[str, Site], inbox: Path,
         if content.startswith(ENCRYPTED):
             content = opened(content, decrypt, file)
             package.put(held, content)
-        received = accept(study, held, expected, today)
-        register = Register(inbox)
-        replayed = register.replay(received.sent)
-        if replayed:
-            raise Refused(str(file), [Problem(str(file), replayed, "", "Keep the newer one; ask the site which release counts")])
+        yield held, content
     except Refused as refused:
         told = Refused(f"The package {file.name}", [_about(problem, held, file) for problem in refused.problems])
         package.put(held.with_suffix(".reason.txt"), (str(told) + "\n").encode("utf-8", "backslashreplace"))
         raise told from None
-    target = inbox / f"{received.site}.zip"
-    inbox.mkdir(parents=True, exist_ok=True)
-    register.add(received.sent, today)
-    package.put(target, content)
+
+
+def release_from(held: Path) -> None:
+    """Clear a package that was accepted, and reasons it was once refused for, from the quarantine."""
     held.unlink()
     held.with_suffix(".reason.txt").unlink(missing_ok=True)
-    return received
 
 
 def _read(file: Path) -> bytes:

@@ -14,8 +14,8 @@ from shared_code.config.site import Site
 from shared_code.config.study import Study
 from shared_code.methods.federated import Fit
 from shared_code.methods.glm import DISPERSION
-from shared_code.model import Problem, Refused
-from shared_code.pooling.receiving import ENCRYPTED, opened
+from shared_code.model import Refused
+from shared_code.pooling.receiving import quarantined, release_from
 from shared_code.pooling.results import results_table
 from shared_code.pooling.rounds import Rounds
 from shared_code.releases import package, signatures
@@ -50,21 +50,10 @@ def take_in_step(file: Path, rounds: Rounds, quarantine: Path, decrypt: Callable
     decrypt  opens an encrypted package with the coordinating team's key
     Raises model.Refused with every reason; the package then stays in quarantine.
     """
-    if file.is_symlink() or not file.is_file() or file.stat().st_size > package.LARGEST:
-        raise Refused(f"The package {file}", [Problem(str(file), "it is not a file, or far too large", "a package")])
-    content = file.read_bytes()
-    held = quarantine / f"{package.digest(content)[:16]}.package"
-    package.put(held, content)
-    try:
-        if content.startswith(ENCRYPTED):
-            content = opened(content, decrypt, file)
-            package.put(held, content)
+    with quarantined(file, quarantine, decrypt) as (held, content):
         site, number = rounds.check_answer(held)
-    except Refused as refused:
-        package.put(held.with_suffix(".reason.txt"), f"{refused}\n".encode("utf-8", "backslashreplace"))
-        raise
     package.put(rounds.answer_path(site, number), content)
-    held.unlink()
+    release_from(held)
     return site, number
 
 

@@ -155,6 +155,18 @@ def test_every_declared_cell_is_there_with_its_zeros(expect):
     assert everyone.groupby("condition")["people"].sum().to_dict() == {"asthma": 4, "depression": 3}
 
 
+def test_totals_over_age_hold_the_ages_that_count():
+    """A total leaves out the ages at which an item is not counted, so that its parts add up to it."""
+    found = count(PEOPLE, CASES, sets=[["area", "sex", "age"], ["area", "sex"], []])
+    keys = ["condition", "area", "sex"]
+    parts = found[found["age"] != ALL].groupby(keys)[["people", "cases"]].sum()
+    totals = found[(found["age"] == ALL) & (found["area"] != ALL)].set_index(keys)[["people", "cases"]]
+    pd.testing.assert_frame_equal(totals.sort_index(), parts.sort_index())
+    everyone = found[(found[["area", "sex", "age"]] == ALL).all(axis=1)].set_index("condition")
+    assert everyone["people"].to_dict() == {"asthma": 4, "depression": 3}
+    assert everyone["cases"].to_dict() == {"asthma": 2, "depression": 2}
+
+
 def test_a_set_that_the_site_does_not_collect_is_left_out():
     found = count(PEOPLE.drop(columns="area"), CASES)
     assert set(found["area"]) == {ALL}
