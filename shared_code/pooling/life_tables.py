@@ -49,8 +49,9 @@ def _of_scope(events: Cube, days: Cube, rows: list[int], declared: ResultsTable,
         variance = np.where(expected.sum(axis=0) > 0, rate**2 / left, 0.0)
         least, most, deaths = (side.sum(axis=0) for side in (low, high, expected))
         edge = (least == 0) & (most > 0) & (deaths < 0.01)
-        spread = ((most - least) / total) ** 2 / 12  # at an edge only the range is known; elsewhere it bounds the variance
-        variance = np.where(edge | ((most > least) & ~(variance < spread)), spread, variance)
+        spread = ((most - least) / total) ** 2 / 12  # at an edge only the range is known
+        largest = deaths / total**2 + spread  # of sampling, and of any number in the range being as likely as any other
+        variance = np.where(edge, spread, np.where((most > least) & ~(variance < largest), largest, variance))
         rate = np.where((total > 0) & (edge | (deaths == 0) | (left > 0) | np.isfinite(most)), rate, np.nan)
     deaths = rate * total
     effective = np.where(variance > 0, rate**2 / np.where(variance > 0, variance, 1), deaths)

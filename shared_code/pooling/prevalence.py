@@ -250,8 +250,8 @@ def _proportions(n: np.ndarray, expected: np.ndarray, unknown: np.ndarray, low: 
 
     n, expected, unknown, low, high  people, expected cases, missing information, and range of cases, over all sites
 
-    Where the ranges leave little information, or none, the range itself still bounds the proportion: the variance is never
-    more than that of any value in the range being as likely as any other.
+    Where the ranges leave little information, or none, the range itself still bounds the number of cases: the variance is
+    never more than that of sampling and of any number in the range being as likely as any other together.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         p = expected / n
@@ -260,7 +260,7 @@ def _proportions(n: np.ndarray, expected: np.ndarray, unknown: np.ndarray, low: 
         variance = np.where(complete > 0, np.where(left > 0, (p * (1 - p)) ** 2 / left, np.inf), 0.0)
         spread = ((high - low) / n) ** 2 / 12
         edge = expected < low + 0.01 * (high - low)  # at an edge only the range is known
-        variance = np.where(high > low, np.where(edge, spread, np.minimum(variance, spread)), variance)
+        variance = np.where(high > low, np.where(edge, spread, np.minimum(variance, p * (1 - p) / n + spread)), variance)
         unknowable = (high - low >= n) & ~edge & ~(left > FLATTEST * complete)
     given = (n > 0) & ~unknowable
     return np.where(given, p, np.nan), np.where(given, variance, np.nan)
