@@ -20,6 +20,18 @@ from shared_code.methods.completion import (
     starting_values,
 )
 from shared_code.methods.effects import comparison, single
+from shared_code.methods.funding import (
+    Paced,
+    allocate,
+    blend_of_weight,
+    distance_from_target,
+    implied_blend,
+    pace_of_change,
+    weight_of_blend,
+    whole_pounds,
+    with_floor,
+    years_to_target,
+)
 from shared_code.methods.funnels import funnel_limits, funnel_position
 from shared_code.methods.hazards import cumulative_incidence, onset_quantile, years_free
 from shared_code.methods.imputation import combined, imputed_counts, imputed_proportion, imputed_rate
@@ -100,6 +112,7 @@ __all__ = [
     "MetaAnalysis",
     "MetaRegression",
     "OneStage",
+    "Paced",
     "PooledProfile",
     "Posterior",
     "Profile",
@@ -108,6 +121,7 @@ __all__ = [
     "Standardised",
     "Totals",
     "Trend",
+    "allocate",
     "auc_from_bins",
     "bayesian_profiles",
     "bayesian_random_effects",
@@ -115,6 +129,7 @@ __all__ = [
     "beta_binomial_ratio",
     "binomial_normal",
     "binomial_normal_ratio",
+    "blend_of_weight",
     "bounds",
     "calibration",
     "censored_proportion",
@@ -129,6 +144,7 @@ __all__ = [
     "cumulative_incidence",
     "default_points",
     "difference",
+    "distance_from_target",
     "dobson_rate",
     "egger_p",
     "egger_test",
@@ -136,6 +152,7 @@ __all__ = [
     "funnel_limits",
     "funnel_position",
     "gap",
+    "implied_blend",
     "imputed_counts",
     "imputed_proportion",
     "imputed_rate",
@@ -154,6 +171,7 @@ __all__ = [
     "net_benefit",
     "newcombe_difference",
     "onset_quantile",
+    "pace_of_change",
     "peto_odds_ratio",
     "poisson_interval",
     "poisson_normal",
@@ -179,7 +197,11 @@ __all__ = [
     "starting_values",
     "subgroups",
     "trend_and_season",
+    "weight_of_blend",
+    "whole_pounds",
     "wilson",
+    "with_floor",
     "within_sites",
     "years_free",
+    "years_to_target",
 ]
