@@ -5,6 +5,7 @@ what does not. A value that cannot be given is nan with a `reason`; unusable inp
 that does not end raises ConvergenceError. The formulas are those of METHODS, by section number.
 """
 
+from shared_code.methods.area_imputation import imputed_areas, scorable
 from shared_code.methods.area_tables import life_expectancy_table
 from shared_code.methods.bayes import bayesian_random_effects
 from shared_code.methods.beta_binomial import beta_binomial, beta_binomial_ratio
@@ -18,6 +19,15 @@ from shared_code.methods.completion import (
     completed_rates,
     information,
     starting_values,
+)
+from shared_code.methods.composite import (
+    Component,
+    component_score,
+    power_mean,
+    ranks,
+    standardised_by,
+    toward_better,
+    transformed,
 )
 from shared_code.methods.effects import comparison, single
 from shared_code.methods.funding import (
@@ -61,6 +71,7 @@ from shared_code.methods.predictions import (
 from shared_code.methods.profiles import Profile, default_points, pool_profiles, profile_at, profile_of_rates
 from shared_code.methods.profiles_random import bayesian_profiles, random_effects_of_profiles
 from shared_code.methods.quantile_groups import quantile_groups
+from shared_code.methods.rank_uncertainty import Ranks, against_peers, nearest_peers, rank_intervals
 from shared_code.methods.rare import mantel_haenszel, peto_odds_ratio, rate_ratio
 from shared_code.methods.rates import expected_events, indirect_rate, rate
 from shared_code.methods.results import (
@@ -83,7 +94,9 @@ from shared_code.methods.results import (
     SlopeIndex,
     Trend,
 )
+from shared_code.methods.scale_structure import Structure, correlation_from_sums, plain_weights, scale_structure
 from shared_code.methods.seasons import trend_and_season
+from shared_code.methods.shrinkage import Shrunk, empirical_bayes
 from shared_code.methods.standard_population import ESP2013, standard_weights
 from shared_code.methods.standardisation import (
     Standardised,
@@ -102,6 +115,7 @@ __all__ = [
     "CensoredFit",
     "Combined",
     "Completed",
+    "Component",
     "ConvergenceError",
     "Discrimination",
     "Estimate",
@@ -116,11 +130,15 @@ __all__ = [
     "PooledProfile",
     "Posterior",
     "Profile",
+    "Ranks",
     "Ratio",
+    "Shrunk",
     "SlopeIndex",
     "Standardised",
+    "Structure",
     "Totals",
     "Trend",
+    "against_peers",
     "allocate",
     "auc_from_bins",
     "bayesian_profiles",
@@ -139,7 +157,9 @@ __all__ = [
     "comparison",
     "completed_proportions",
     "completed_rates",
+    "component_score",
     "correlation",
+    "correlation_from_sums",
     "cumulative",
     "cumulative_incidence",
     "default_points",
@@ -148,11 +168,13 @@ __all__ = [
     "dobson_rate",
     "egger_p",
     "egger_test",
+    "empirical_bayes",
     "expected_events",
     "funnel_limits",
     "funnel_position",
     "gap",
     "implied_blend",
+    "imputed_areas",
     "imputed_counts",
     "imputed_proportion",
     "imputed_rate",
@@ -167,35 +189,45 @@ __all__ = [
     "mantel_haenszel_ratio",
     "mean",
     "meta_regression",
+    "nearest_peers",
     "needed_to_intervene",
     "net_benefit",
     "newcombe_difference",
     "onset_quantile",
     "pace_of_change",
     "peto_odds_ratio",
+    "plain_weights",
     "poisson_interval",
     "poisson_normal",
     "poisson_normal_ratio",
     "pool_profiles",
+    "power_mean",
     "profile_at",
     "profile_of_rates",
     "quantile_from_bins",
     "quantile_groups",
     "random_effects",
     "random_effects_of_profiles",
+    "rank_intervals",
+    "ranks",
     "rate",
     "rate_ratio",
     "recalibration",
     "round_half_up",
     "round_midpoint",
+    "scale_structure",
+    "scorable",
     "single",
     "slope_index",
     "standard_weights",
     "standardise",
+    "standardised_by",
     "standardised_proportion",
     "standardised_ratio",
     "starting_values",
     "subgroups",
+    "toward_better",
+    "transformed",
     "trend_and_season",
     "weight_of_blend",
     "whole_pounds",
