@@ -14,7 +14,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "life_expectancy": (("group", "by", "age", "ages"), ()),
     "gather": (("item", "unit"), ()),
     "change": (("item", "along", "at", "against"), ()),
-    "meta_analysis": (("item", "unit"), ("scale",)),
+    "meta_analysis": (("item", "unit"), ("scale", "prior", "profiles")),
     "profile": (("point",), ("item",)),
     "shares": (("item",), ("group", "level", "only")),
     "months": (("item", "along"), ()),
@@ -35,7 +35,7 @@ def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[s
     if step.get("method") not in METHODS:
         return
     needed, optional = METHODS[step["method"]]
-    known = ["method", "table", *needed, *optional]
+    known = ["target", "method", "table", *needed, *optional]
     for name in step:
         if name not in known:
             yield Fault((*where, str(name)), f"the key {name!r} is not known{did_you_mean(str(name), known)}", few(known, 12))

@@ -17,6 +17,7 @@ from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.results import Dimension, ResultsTable, months_between
 from shared_code.config.steps import step_faults
 from shared_code.config.strict import STEM, Fault, Strict, mapping, sequence, unknown
+from shared_code.config.targets import target_faults, with_method
 from shared_code.model import ALL, TABLES, Problem, Refused, did_you_mean
 from shared_code.model.checks import CHECKS
 
@@ -37,12 +38,16 @@ class Period(Strict):
 
 
 class Step(BaseModel):
-    """One thing that pooling computes: a method of the closed list, a results table, and the method's settings."""
+    """One thing that pooling computes, from one results table: the target leads to the method (config/targets.py).
+
+    A study that names a method of the closed list instead of a target gets that one, if it fits the table.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
     method: Literal["prevalence", "life_expectancy", "gather", "change", "shares", "months", "list_ratio", "quantiles", "means",
                     "meta_analysis", "profile"]  # fmt: skip
     table: str
+    target: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -101,9 +106,15 @@ class Analysis(Strict):
     figures: dict[str, Figure] = {}
     findings: list[Finding] = []
 
+    @model_validator(mode="before")
+    @classmethod
+    def _targets(cls, content: Any) -> Any:
+        return with_method(content)
+
     @classmethod
     def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
         """Find names of tables, codelists, results and pooling settings that lead nowhere."""
+        content = with_method(content)
         for key in ("needs", "uses"):
             needs = [str(need) for need in sequence(content.get(key))]
             yield from unknown((key,), [need.partition(".")[0] for need in needs], TABLES, "a table of the data model")
@@ -124,7 +135,8 @@ class Analysis(Strict):
             if mapping(step).get("table") is not None:
                 table = str(step["table"])
                 yield from unknown(("pooled", str(number), "table"), [table], results, "a results table of this analysis")
-                yield from step_faults(("pooled", str(number)), mapping(step), mapping(results, table, "dimensions"))
+                wrong = list(target_faults(("pooled", str(number)), mapping(step), content))
+                yield from wrong or step_faults(("pooled", str(number)), mapping(step), mapping(results, table, "dimensions"))
 
     def items(self, dimension: Dimension, codelists: Any) -> dict[str, str] | None:
         """Give the levels of a dimension of this analysis, reading its codelist where it has one."""

@@ -12,10 +12,11 @@ import pandas as pd
 
 from shared_code.config import digests
 from shared_code.config.site import Site
-from shared_code.config.study import QUALITY, Study
+from shared_code.config.study import QUALITY, Step, Study
 from shared_code.model import Problem, Refused
 from shared_code.pooling.catalogue import catalogue
 from shared_code.pooling.change import change
+from shared_code.pooling.decision import NotInIt, choices, in_words
 from shared_code.pooling.gather import gather
 from shared_code.pooling.inbox import Inbox, receive
 from shared_code.pooling.life_tables import life_expectancy
@@ -79,9 +80,7 @@ def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, S
                 cells.to_csv(folder / "cells" / f"{stem}.{name}.csv", index=False, lineterminator="\n")
                 notes += [{"analysis": stem, "table": name, **n} for n in incomplete_margins(cells, declared)]
         for step in entry.pooled:
-            sites = received.sites_with(stem, step.table)
-            if sites:
-                rows += _step(study, received, stem, step, sites, [*expected])
+            rows += _step(study, received, stem, step, [*expected])
     results = results_table(rows)
     results.to_csv(folder / "results.csv", index=False, lineterminator="\n", float_format="%.10g")
     who = availability(study, received, expected)
@@ -98,21 +97,23 @@ def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, S
     return len(results)
 
 
-def _step(study: Study, inbox: Inbox, stem: str, step: Any, sites: list[str], expected: list[str]
-          ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    declared = study.analyses[stem].results[step.table]
-    scopes = {f"site:{site}": [site] for site in sites}
-    if len(sites) >= study.fewest_sites:
-        scopes = {POOLED: sites, **scopes}
-    for row in METHODS[step.method](inbox.stacked(stem, step.table), declared, step.settings, scopes):
-        inside = row["sites"]
-        if (row["scope"] == POOLED or row["scope"].startswith(LEFT_OUT)) and len(inside) < study.fewest_sites:
-            row |= dict.fromkeys(NUMBERS) | {"reason": f"fewer than {study.fewest_sites} sites"}
-        without = [s for s in expected if s not in inside] if row["scope"] == POOLED else []
-        yield row | {
-            "analysis": stem, "sites": "; ".join(inside), "n_sites": len(inside), "sites_without": "; ".join(without),
-            "releases": "; ".join(inbox.releases[s].digest[:12] for s in inside),
-        }  # fmt: skip
+def _step(study: Study, inbox: Inbox, stem: str, step: Step, expected: list[str]) -> Iterator[dict[str, Any]]:
+    for choice in choices(step, stem, study.analyses[stem], inbox):
+        sites, absent = choice.sites, NotInIt(inbox, stem, choice)
+        scopes = {f"site:{site}": [site] for site in sites}
+        if len(sites) >= study.fewest_sites:
+            scopes = {POOLED: sites, **scopes}
+        for row in METHODS[choice.method](choice.cells, choice.declared, choice.settings, scopes):
+            inside = row["sites"]
+            if (row["scope"] == POOLED or row["scope"].startswith(LEFT_OUT)) and len(inside) < study.fewest_sites:
+                row |= dict.fromkeys(NUMBERS) | {"reason": f"fewer than {study.fewest_sites} sites"}
+            without = [s for s in expected if s not in inside] if row["scope"] == POOLED else []
+            excluded = in_words({site: absent.reason(site, row) for site in without})
+            yield row | {
+                "analysis": stem, "sites": "; ".join(inside), "n_sites": len(inside), "sites_without": "; ".join(without),
+                "sites_excluded": excluded, "target": step.target, "why": choice.why, "period_start": study.period.start,
+                "period_end": study.period.end, "releases": "; ".join(inbox.releases[s].digest[:12] for s in inside),
+            }  # fmt: skip
 
 
 def availability(study: Study, inbox: Inbox, expected: Mapping[str, Site]) -> pd.DataFrame:

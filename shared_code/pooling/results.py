@@ -38,18 +38,25 @@ COLUMNS = {
     "bound_lower": "the estimate if every rounded or withheld number were as low as it can be",
     "bound_upper": "the estimate if every rounded or withheld number were as high as it can be",
     "withheld_share": "share of the numerator that withheld cells could hold at most",
+    "target": "what the study asks for, where it names a target",
     "method": "how it was computed",
+    "why": "why it was computed that way",
     "sites": "sites in it",
     "n_sites": "number of sites in it",
     "sites_without": "sites of the study that are not in it",
-    "sites_excluded": "sites that sent numbers which are not in it, with the reason",
+    "sites_excluded": "sites that are not in it, each with the reason",
     "reason": "why there is no estimate",
+    "caution": "where its interval does not hold what 95 % promises",
+    "footnotes": "contradictions that touch it, as numbered in contradictions.csv",
     "verdict": "what a check of data quality says of a site: pass, look, stop or not assessed",
+    "period_start": "first day of the study's period",
+    "period_end": "day after its last day",
     "releases": "first 12 digits of the digest of each release it was computed from",
 }
 
-TEXT = {"analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "method", "sites",
-        "sites_without", "sites_excluded", "reason", "verdict", "releases"}  # fmt: skip
+TEXT = {"analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "target", "method",
+        "why", "sites", "sites_without", "sites_excluded", "reason", "caution", "footnotes", "verdict", "period_start",
+        "period_end", "releases"}  # fmt: skip
 
 
 def results_table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

@@ -9,14 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from shared_code.reporting import quality_words
+from shared_code.pooling.results import TEXT
+from shared_code.reporting import evidence, quality_words
 from shared_code.reporting.words import estimate, interval, number, pipe_table, share
 
 DATA, FIGURES, STUDY = "data", "figures", "study.json"
-TEXT = {"analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "method", "sites",
-        "sites_without", "reason", "verdict", "releases"}  # fmt: skip
-
-
 MUCH_WITHHELD = 0.1  # share of the numerator in withheld or rounded numbers from which a sentence says so
 
 
@@ -216,6 +213,10 @@ class Report:
         wide = frame.pivot(index="title", columns="analysis_title", values="words")
         wide = wide[list(dict.fromkeys(frame["analysis_title"]))].reset_index()
         return pipe_table(wide.rename(columns={"title": "Site"}))
+
+    def how(self) -> str:
+        """Tabulate how each thing that the study asks for is pooled, and why that way."""
+        return evidence.how(self.results, {stem: self.entry(stem)["title"] for stem in self.study["analyses"]})
 
     def releases(self) -> str:
         """Tabulate the releases that everything was computed from, with their digests."""
