@@ -8,6 +8,18 @@ that does not end raises ConvergenceError. The formulas are those of METHODS, by
 from shared_code.methods.area_imputation import imputed_areas, scorable
 from shared_code.methods.area_tables import life_expectancy_table
 from shared_code.methods.bayes import bayesian_random_effects
+from shared_code.methods.before_after import (
+    Sums,
+    arm_sums,
+    before_after,
+    common_difference,
+    difference_in_differences,
+    difference_in_differences_of_sets,
+    e_value,
+    holm,
+    set_sums,
+)
+from shared_code.methods.benefit_cost import BenefitCost, RatioReadings, benefit_cost, ratio_readings
 from shared_code.methods.beta_binomial import beta_binomial, beta_binomial_ratio
 from shared_code.methods.bins import quantile_from_bins
 from shared_code.methods.censored import bounds, censored_proportion, censored_rate
@@ -30,6 +42,7 @@ from shared_code.methods.composite import (
     transformed,
 )
 from shared_code.methods.effects import comparison, single
+from shared_code.methods.event_study import EventStudy, Power, after_only, clustered_rates, event_study, simulated_power
 from shared_code.methods.funding import (
     Paced,
     allocate,
@@ -55,6 +68,15 @@ from shared_code.methods.intervals import (
     wilson,
 )
 from shared_code.methods.life_table import gap, life_expectancy
+from shared_code.methods.matching import (
+    Balance,
+    Matched,
+    caliper_width,
+    match,
+    pooled_spread,
+    propensity_logit,
+    standardised_difference,
+)
 from shared_code.methods.meta_analysis import common_effect, cumulative, leave_one_out, random_effects, subgroups
 from shared_code.methods.meta_regression import egger_p, egger_test, meta_regression
 from shared_code.methods.moments import correlation, mean
@@ -74,6 +96,7 @@ from shared_code.methods.quantile_groups import quantile_groups
 from shared_code.methods.rank_uncertainty import Ranks, against_peers, nearest_peers, rank_intervals
 from shared_code.methods.rare import mantel_haenszel, peto_odds_ratio, rate_ratio
 from shared_code.methods.rates import expected_events, indirect_rate, rate
+from shared_code.methods.regression_to_mean import Fall, GammaPoisson, expected_fall, fit_gamma_poisson, spurious_ratio
 from shared_code.methods.results import (
     Bounds,
     Calibration,
@@ -110,6 +133,8 @@ from shared_code.methods.standardisation import (
 
 __all__ = [
     "ESP2013",
+    "Balance",
+    "BenefitCost",
     "Bounds",
     "Calibration",
     "CensoredFit",
@@ -119,9 +144,13 @@ __all__ = [
     "ConvergenceError",
     "Discrimination",
     "Estimate",
+    "EventStudy",
+    "Fall",
+    "GammaPoisson",
     "Interval",
     "LeaveOneOut",
     "LifeExpectancy",
+    "Matched",
     "Mean",
     "MetaAnalysis",
     "MetaRegression",
@@ -129,20 +158,27 @@ __all__ = [
     "Paced",
     "PooledProfile",
     "Posterior",
+    "Power",
     "Profile",
     "Ranks",
     "Ratio",
+    "RatioReadings",
     "Shrunk",
     "SlopeIndex",
     "Standardised",
     "Structure",
+    "Sums",
     "Totals",
     "Trend",
+    "after_only",
     "against_peers",
     "allocate",
+    "arm_sums",
     "auc_from_bins",
     "bayesian_profiles",
     "bayesian_random_effects",
+    "before_after",
+    "benefit_cost",
     "beta_binomial",
     "beta_binomial_ratio",
     "binomial_normal",
@@ -150,9 +186,12 @@ __all__ = [
     "blend_of_weight",
     "bounds",
     "calibration",
+    "caliper_width",
     "censored_proportion",
     "censored_rate",
+    "clustered_rates",
     "combined",
+    "common_difference",
     "common_effect",
     "comparison",
     "completed_proportions",
@@ -164,15 +203,22 @@ __all__ = [
     "cumulative_incidence",
     "default_points",
     "difference",
+    "difference_in_differences",
+    "difference_in_differences_of_sets",
     "distance_from_target",
     "dobson_rate",
+    "e_value",
     "egger_p",
     "egger_test",
     "empirical_bayes",
+    "event_study",
     "expected_events",
+    "expected_fall",
+    "fit_gamma_poisson",
     "funnel_limits",
     "funnel_position",
     "gap",
+    "holm",
     "implied_blend",
     "imputed_areas",
     "imputed_counts",
@@ -187,6 +233,7 @@ __all__ = [
     "life_expectancy_table",
     "mantel_haenszel",
     "mantel_haenszel_ratio",
+    "match",
     "mean",
     "meta_regression",
     "nearest_peers",
@@ -201,9 +248,11 @@ __all__ = [
     "poisson_normal",
     "poisson_normal_ratio",
     "pool_profiles",
+    "pooled_spread",
     "power_mean",
     "profile_at",
     "profile_of_rates",
+    "propensity_logit",
     "quantile_from_bins",
     "quantile_groups",
     "random_effects",
@@ -212,16 +261,21 @@ __all__ = [
     "ranks",
     "rate",
     "rate_ratio",
+    "ratio_readings",
     "recalibration",
     "round_half_up",
     "round_midpoint",
     "scale_structure",
     "scorable",
+    "set_sums",
+    "simulated_power",
     "single",
     "slope_index",
+    "spurious_ratio",
     "standard_weights",
     "standardise",
     "standardised_by",
+    "standardised_difference",
     "standardised_proportion",
     "standardised_ratio",
     "starting_values",
