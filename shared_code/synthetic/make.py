@@ -21,8 +21,10 @@ from shared_code.synthetic.people import local_numbers, make_people, pseudonyms
 from shared_code.synthetic.places import make_places
 from shared_code.synthetic.registrations import make_registrations, registered_on
 from shared_code.synthetic.shapes import NUMBERED, SHAPES, WITH_HOSPITAL
+from shared_code.synthetic.shapes.feeds import with_identifiers, write_feeds
 from shared_code.synthetic.tables import ORDER, Facts, make_tables, with_hospital
 from shared_code.synthetic.truth import CONDITION_COLUMNS, ConditionTruth, life_expectancies, planted_summary
+from shared_code.synthetic.urgent_care import make_urgent_care
 
 FEWEST_PEOPLE = 500
 NOTES = {
@@ -30,6 +32,9 @@ NOTES = {
     "for the condition, age in completed years with the 15th as day of birth: people, expected number with the "
     "condition (sum of the planted probabilities, given each person's frailty), its variance, and cases drawn. "
     "Deprivation 1 = most deprived fifth. two_or_more and four_or_more count people of all ages.",
+    "urgent_care": "Attendances at major departments: yearly rates are gamma distributed (shape, mean) and constant. effect: "
+    "ratio of rates in the first effect_days after the start. expected_without: attendances the people of the service would "
+    "have had in it; prevented: those that did not happen.",
     "life_expectancy": "Planted: e0 and e65 in years from the planted rates; the hazard ratio at an age is the mean of "
     "the areas' ratios, weighted by their person-years in the age band. person_years: sum of the mid-year populations. "
     "days_lived, expected_deaths (planted hazard over the days lived) and deaths: people of known sex, all deaths of "
@@ -65,12 +70,14 @@ def make_extract(site: Site, people: int, folder: Path, index_date: dt.date = dt
         truth["linkage"] = {"hospital": {"columns": ["record", "person", "errors"], "rows": [list(row) for row in rows]},
                             "superseded": len(hospital.superseded)}  # fmt: skip
     tables = {name: table for name, table in tables.items() if name not in settings.lacks}
-    truth["rows"] = {name: len(table) for name, table in tables.items() if name in ORDER}
+    feeds = {name: with_identifiers(table, identifiers) for name, table in facts.feeds.items() if name not in settings.lacks}
+    truth["rows"] = {name: len(table) for name, table in (tables | feeds).items() if name in (*ORDER, *feeds)}
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         SHAPES[settings.shape](tables, partial, settings.seed, site.extract_date)
+        write_feeds(feeds, partial)
         text = json.dumps(truth, ensure_ascii=False, separators=(",", ":"))
         (partial / "truth.json").write_text(text.replace('],["', '],\n["') + "\n", encoding="utf-8")
         partial.chmod(0o755)
@@ -115,10 +122,12 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
         rows.append(row + chunk.start)
         columns.append(column)
     diagnoses = make_diagnoses(persons, reference, (np.concatenate(rows), np.concatenate(columns)), settings.seed)
+    urgent = make_urgent_care(persons, places, settings.seed, start, end)
+    diagnoses = {name: np.concatenate([values, urgent.records[name]]) for name, values in diagnoses.items()}
     died = np.zeros((len(places.lsoa21), 2), dtype=np.int64)
     known = deaths["row"][persons.recorded_sex[deaths["row"]] < 2]
     np.add.at(died, (persons.area[known], persons.sex[known]), 1)
-    facts = Facts(persons, places, spells, diagnoses, deaths, counted)
+    facts = Facts(persons, places, spells, diagnoses, deaths, counted, urgent.feeds)
     return facts, {
         "site": site.site, "seed": settings.seed, "people": people,
         "index_date": index_date.isoformat(), "period": [period_start.isoformat(), index_date.isoformat()],
@@ -128,4 +137,5 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
         "planted": planted_summary(places),
         "life_expectancy": life_expectancies(places, counted, exposure, died),
         "conditions": {"columns": CONDITION_COLUMNS, "rows": list(truth.rows())},
+        "urgent_care": urgent.truth,
     }  # fmt: skip

@@ -6,7 +6,7 @@ Days stay whole numbers (days.NEVER: no such day) until a shape writes them its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,10 @@ ORDER = ("person", "person_address", "gp_registration", "condition_event", "deat
 
 @dataclass(frozen=True)
 class Facts:
-    """Hold everything simulated about a site."""
+    """Hold everything simulated about a site.
+
+    feeds  tables of other systems, whole; a column `row` stands for the person
+    """
 
     people: People
     places: Places
@@ -31,6 +34,7 @@ class Facts:
     diagnoses: dict[str, np.ndarray]
     deaths: dict[str, np.ndarray]
     population: pd.DataFrame
+    feeds: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def make_tables(facts: Facts, identifiers: np.ndarray) -> dict[str, pd.DataFrame]:
