@@ -224,7 +224,7 @@ rule pool:
     message: "Check every package in the inbox and pool them"
     input:
         packages=whatever_arrived,
-        code=code("pooling", "releases", "methods", "quality"),
+        code=code("pooling", "releases", "methods", "indices", "quality"),
     output:  # a stamp, not the results: if this fails, what was pooled before stays
         touch(rooms.PUBLIC / NAME / "pool.stamp"),
     params:

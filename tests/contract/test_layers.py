@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # A module imports only from its own layer and those before it. execution and rendering know nothing of the rest.
 LAYERS = [
-    "model", "config", "sources", "linkage", "synthetic", "measures", "methods", "regression", "quality", "disclosure",
+    "model", "config", "sources", "linkage", "synthetic", "measures", "methods", "indices", "regression", "quality", "disclosure",
     "releases", "pooling", "figures", "reporting", "cli",
 ]  # fmt: skip
 APART = {"execution", "rendering"}

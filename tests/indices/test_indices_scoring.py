@@ -1,0 +1,166 @@
+"""Scores of an index: by hand, order of steps, fixed base over time, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from shared_code import methods as m
+from shared_code.config.indices import Index
+from shared_code.config.reading import refuse_if_invalid
+from shared_code.indices import AreaTable, base_of, score, sensitivity, uncertain
+
+from .conftest import made_up_places, settings
+
+
+def by_hand(frame: pd.DataFrame, items: list[str]) -> np.ndarray:
+    """Score a component of indicators from 0 (best) to 100 (worst), equal weights, without any of our functions."""
+    mean, sd = frame[items].mean(), frame[items].std(ddof=1)
+    c = ((mean - frame[items]) / sd).mean(axis=1)
+    top, bottom = (mean / sd).mean(), ((mean - 100) / sd).mean()
+    return np.asarray(100 * (c - bottom) / (top - bottom))
+
+
+def test_component_dimension_and_index_by_hand(small: Index, places: AreaTable):
+    found = score(small, places)
+    assert found.base.plain == ["damp", "health"]
+    damp, health = by_hand(places.numbers, ["mould", "cold"]), by_hand(places.numbers, ["illness", "deaths"])
+    np.testing.assert_allclose(found.scores["damp"], damp, rtol=1e-9)
+    np.testing.assert_allclose(found.scores["home"], damp, rtol=1e-9)
+    np.testing.assert_allclose(found.total, (damp + health) / 2, rtol=1e-9)
+    assert not found.clipped.any(axis=None) and not found.imputed.any(axis=None)
+
+
+def test_a_principal_component_gives_the_weights_where_they_differ_enough(places: AreaTable):
+    frame = places.numbers.assign(third=lambda f: f["mould"] + np.random.default_rng(3).normal(0, 25, len(f)))
+    content = settings(simplify=False)
+    content["indicators"]["third"] = content["indicators"]["mould"] | {"best": -100, "worst": 200}
+    index = Index.model_validate(content)
+    base = base_of(index, AreaTable(frame, places.edition))
+    r = frame[["mould", "cold", "third"]].corr().to_numpy()
+    vector = np.abs(np.linalg.svd(r)[0][:, 0])
+    found = [base.weights[name] for name in ("mould", "cold", "third")]
+    np.testing.assert_allclose(found, vector / vector.sum(), rtol=1e-9)
+
+
+def test_the_base_is_fixed_so_progress_shows_and_a_year_by_itself_would_hide_it(small: Index, places: AreaTable):
+    columns = list(small.indicators)
+    later = AreaTable(places.numbers.assign(**{c: places.numbers[c] - 5 for c in columns}), places.edition)
+    first = score(small, places)
+    fixed, alone = score(small, later, first.base), score(small, later)
+    assert (fixed.total > first.total + 3).all()
+    np.testing.assert_allclose(fixed.total - first.total, 5, rtol=1e-9)  # 5 of 100 in every indicator
+    z = m.standardised_by(later.numbers[columns], later.numbers[columns].mean(), later.numbers[columns].std())
+    np.testing.assert_allclose(z.mean(), 0, atol=1e-12)  # what a year standardised by itself would say of all progress
+    assert (alone.base.mean["mould"] != first.base.mean["mould"]) and (fixed.base is first.base)
+
+
+def test_an_indicator_that_points_the_wrong_way_stops_everything(small: Index, places: AreaTable, message_of):
+    frame = places.numbers.assign(third=100 - places.numbers["mould"])
+    content = settings()
+    content["indicators"]["third"] = content["indicators"]["mould"]
+    said = message_of(base_of, Index.model_validate(content), AreaTable(frame, places.edition))
+    assert "third goes against the others of damp" in said and "Correct more_is" in said
+
+
+def test_an_indicator_that_does_not_vary_or_is_not_there_is_refused(small: Index, places: AreaTable, message_of):
+    still = AreaTable(places.numbers.assign(mould=3.0), places.edition)
+    assert "mould is the same in all places" in message_of(base_of, small, still)
+    assert "no column cold" in message_of(base_of, small, AreaTable(places.numbers.drop(columns="cold"), places.edition))
+
+
+def test_a_declaration_with_faults_names_them_all(problems_of, tmp_path):
+    content = settings(weights="given")
+    content["indicators"]["mould"] = content["indicators"]["mould"] | {"best": 100, "worst": 0, "component": "dampp"}
+    content["indicators"]["cold"] = {**content["indicators"]["cold"], "best": None}
+    content["context"] = ["illness"]
+    said = " ".join(str(p) for p in problems_of(refuse_if_invalid, Index, content, tmp_path / "small.yaml"))
+    for words in ("'dampp' is not a component (did you mean damp?)", "best 100 is not better than worst 0", "it has no bounds",
+                  "this index gives its weights", "illness is in the index"):  # fmt: skip
+        assert words in said
+
+
+def test_missing_values(small: Index):
+    table = made_up_places(100)
+    frame = table.numbers.copy()
+    frame.loc[frame.index[:4], "mould"] = np.nan  # 4 %: of two indicators one is half, so the component is not scored there
+    found = score(small, AreaTable(frame, table.edition))
+    assert found.scores["damp"].isna().sum() == 4 and found.total.isna().sum() == 4 and found.scores["health"].notna().all()
+    content = settings()
+    for name in ("third", "fourth"):
+        content["indicators"][name] = content["indicators"]["mould"]
+        frame[name] = frame["cold"] + np.random.default_rng(2).normal(0, 2, 100)
+    wide = Index.model_validate(content)
+    found = score(wide, AreaTable(frame, table.edition))  # one of four is a quarter: imputed, and marked
+    assert found.total.notna().all() and found.imputed["mould"].sum() == 4
+    frame.loc[frame.index[:11], "mould"] = np.nan  # 11 % of places: the indicator leaves
+    assert score(wide, AreaTable(frame, table.edition)).dropped == ["mould"]
+    again = score(wide, AreaTable(frame, table.edition))
+    np.testing.assert_array_equal(again.total, score(wide, AreaTable(frame, table.edition)).total)
+
+
+@given(st.integers(0, 10_000))
+@hypothesis_settings(max_examples=20, deadline=None)
+def test_the_order_of_places_and_of_indicators_does_not_matter(seed: int):
+    table, rng = made_up_places(30, seed), np.random.default_rng(seed)
+    content = settings()
+    mixed = settings(indicators=dict(sorted(content["indicators"].items(), key=lambda _: rng.random())))
+    first = score(Index.model_validate(content), table)
+    order = rng.permutation(30)
+    again = score(Index.model_validate(mixed), AreaTable(table.numbers.iloc[order], table.edition))
+    np.testing.assert_allclose(again.total.reindex(first.total.index), first.total, rtol=1e-9)
+
+
+def test_a_high_score_can_mean_deprivation(places: AreaTable):
+    content = settings(rises_with="worse", scale="none", weights="given", combine="sum")
+    content["indicators"] = {n: i | {"best": None, "worst": None, "weight": 1} for n, i in content["indicators"].items()}
+    found = score(Index.model_validate(content), places)
+    z = (places.numbers[["mould", "cold"]] - places.numbers[["mould", "cold"]].mean()) / places.numbers[["mould", "cold"]].std()
+    np.testing.assert_allclose(found.scores["damp"], z.sum(axis=1), rtol=1e-9)
+
+
+def test_draws_have_the_planted_sampling_error(small: Index, places: AreaTable):
+    frame = places.numbers.assign(**{"mould.se": 3.0, "cold.se": 3.0})
+    index = small.model_copy(update={"draws": 4000})
+    table = AreaTable(frame, places.edition)
+    found = score(index, table)
+    drawn = uncertain(index, table, found)
+    np.testing.assert_allclose(np.median(drawn.draws["damp"], axis=0), found.scores["damp"], atol=0.4)
+    spread = np.sqrt(2) * 3 / 2  # mean of two, each with 3, on a scale of 0 to 100; weights are drawn too
+    assert drawn.draws["damp"].std(axis=0).mean() == pytest.approx(spread, rel=0.12)
+    low, high = drawn.interval("damp")
+    assert (high - low).mean() == pytest.approx(2 * norm.ppf(0.975) * spread, rel=0.12)
+    again = uncertain(index, table, found)
+    np.testing.assert_array_equal(again.draws["small"], drawn.draws["small"])  # the same seed, the same draws
+
+
+def test_shares_are_drawn_as_people_and_rates_as_events(small: Index, places: AreaTable):
+    frame = places.numbers.assign(**{"mould.of": 50.0, "cold.of": 50.0})
+    frame.attrs |= {"per": {"mould": 100.0, "cold": 1000.0}, "events": ["cold"]}
+    index = small.model_copy(update={"draws": 3000})
+    table = AreaTable(frame, places.edition)
+    from shared_code.indices.uncertainty import _sampled
+
+    rng, n = np.random.default_rng(1), 50
+    for name, per in (("mould", 100), ("cold", 1000)):
+        value = frame[name].to_numpy()
+        drawn = _sampled(index, table, name, value, value * 0, 4000, rng)
+        rate = (value / per * n + 0.5) / (n + (1 if name == "mould" else 0))
+        np.testing.assert_allclose(drawn.mean(axis=0) / per, rate, rtol=0.05)
+        variance = rate * (1 - rate) / (n + 2) if name == "mould" else rate / n
+        np.testing.assert_allclose(drawn.var(axis=0) / per**2, variance, rtol=0.25)
+
+
+def test_sensitivity_names_every_switch_and_an_index_agrees_with_itself(small: Index, places: AreaTable):
+    found = list(sensitivity(small, places, score(small, places), people=np.ones(60)))
+    assert {f["switch"] for f in found} == {"equal_weights", "people_weights", "geometric", "between", "bounds_wider",
+                                             "bounds_narrower"}  # fmt: skip
+    told = {f["switch"]: f for f in found}
+    assert told["equal_weights"]["largest_change"] == 0  # its weights are equal already
+    assert told["people_weights"]["correlation"] == pytest.approx(1)
+    assert told["bounds_wider"]["correlation"] > 0.99

@@ -1,0 +1,118 @@
+"""The real index of the 204 wards of Staffordshire and Stoke-on-Trent: its committed table, its bounds, its structure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shared_code import methods as m
+from shared_code.config.indicators import IndicatorTable
+from shared_code.config.indices import Index
+from shared_code.indices import Scored, bounds_of, chosen, compute, read_table, score
+from shared_code.methods.composite import SKEWED
+
+TABLE, INDEX = "staffordshire_wards_2017_12", "ward_social_progress"
+WEAK = {"housing"}  # its two indicators hardly go together; the report says so
+
+
+@pytest.fixture(scope="module")
+def everywhere(open_data: Path) -> pd.DataFrame:
+    return compute(IndicatorTable.read(TABLE), open_data)
+
+
+@pytest.fixture(scope="module")
+def found() -> Scored:
+    return score(Index.read(INDEX), read_table(TABLE))
+
+
+def test_the_committed_table_is_what_the_open_data_give(everywhere: pd.DataFrame):
+    again = chosen(IndicatorTable.read(TABLE), everywhere).set_index("place")
+    kept = read_table(TABLE).numbers
+    assert list(again.index) == list(kept.index) and set(again) == set(kept)
+    for column in kept:
+        if kept[column].dtype == object:
+            assert (again[column] == kept[column]).all()
+        else:
+            np.testing.assert_allclose(again[column].astype(float), kept[column], rtol=1e-5, err_msg=column)
+
+
+def test_the_bounds_are_those_of_the_wards_of_england(everywhere: pd.DataFrame):
+    bounds = bounds_of(IndicatorTable.read(TABLE), everywhere)
+    index = Index.read(INDEX)
+    for name, item in index.indicators.items():
+        given = sorted([item.best, item.worst])
+        assert given == [bounds.loc[name, "low"], bounds.loc[name, "high"]], name
+    assert (bounds["places"] == 7427).all()
+
+
+def test_one_ward_by_hand_from_the_open_data(open_data: Path, everywhere: pd.DataFrame):
+    """Bentilee and Ubberley has areas that did not change between 2011 and 2021: its counts are a plain sum."""
+    wards = pd.read_csv(open_data / "geography" / "lsoa11_ward17_lad21.csv.gz")
+    areas = wards.loc[wards["ward17_code"] == "E05008716", "lsoa11_code"]
+    fuel = pd.read_csv(open_data / "deprivation" / "fuel_poverty_lilee_lsoa_2019_2021.csv.gz")
+    fuel = fuel[(fuel["year"] == 2021) & fuel["lsoa_code"].isin(areas)]
+    assert len(fuel) == len(areas)
+    row = everywhere.set_index("place").loc["E05008716"]
+    assert row["fuel_poverty"] == pytest.approx(100 * fuel["households_fuel_poor"].sum() / fuel["households"].sum(), rel=1e-5)
+    assert row["fuel_poverty.of"] == fuel["households"].sum()
+
+
+def test_people_and_households_are_neither_lost_nor_doubled(open_data: Path, everywhere: pd.DataFrame):
+    census = pd.read_csv(open_data / "population" / "census2021_lsoa21_counts_england_wales.csv.gz")
+    assert everywhere["overcrowded.of"].sum() == pytest.approx(census["occ|base"].sum(), rel=1e-5)
+
+
+def test_204_wards_of_one_edition_167_and_37():
+    table, index = read_table(TABLE), Index.read(INDEX)
+    assert table.edition == "ward 2017-12" and len(table.numbers) == 204
+    sizes = {name: int(table.numbers["district"].isin(group.districts).sum()) for name, group in index.groups.items()}
+    assert sizes == {"staffordshire": 167, "stoke": 37}
+    assert table.numbers.notna().all(axis=None)
+
+
+def test_thirty_indicators_over_three_dimensions_each_with_source_licence_and_edition():
+    index, declared = Index.read(INDEX), IndicatorTable.read(TABLE)
+    assert len(index.indicators) >= 30 and len(index.dimensions) == 3 and len(index.components) == 11
+    for name in index.indicators:
+        spec = declared.indicators[name]
+        source = declared.sources[spec.source]
+        assert spec.title and spec.unit and spec.period and source.publisher and "Open Government Licence" in source.licence
+    money = {"income_domain_numerator", "employment_domain_numerator", "Income_score"}
+    assert not {declared.indicators[name].value for name in index.indicators} & money
+
+
+def test_the_structure_of_every_component(found: Scored):
+    for name, structure in found.base.structure.items():
+        assert (structure.loadings > 0).all() and structure.share >= 0.5, name
+        if len(structure.loadings) > 1:
+            assert (structure.alpha >= 0.7) == (name not in WEAK), name
+        if len(structure.loadings) > 2:
+            assert structure.adequacy >= 0.5 and (structure.adequacy_of_items >= 0.5).all(), name
+
+
+def test_logarithms_are_taken_exactly_where_values_are_skewed(found: Scored):
+    skew = found.values.skew()
+    logs = {name for name, item in found.index.indicators.items() if item.transform == "log"}
+    assert logs == set(skew.index[skew > SKEWED])
+
+
+def test_no_ward_leaves_the_scale_unnoticed(found: Scored):
+    assert found.scores.notna().all(axis=None) and found.scores.min(axis=None) >= 0 and found.scores.max(axis=None) <= 100
+    assert found.clipped.sum().sum() <= 3
+
+
+def test_the_index_goes_with_deprivation_but_is_not_the_same(found: Scored):
+    """Money is not in the index; wards on low incomes still score low (a check from outside, with the published domain)."""
+    income = read_table(TABLE).numbers["income_deprivation"]
+    assert -0.95 < np.corrcoef(found.total, income)[0, 1] < -0.75
+
+
+def test_stoke_scores_lower_and_wards_alone_are_ranked_among_their_own(found: Scored):
+    district = read_table(TABLE).numbers["district"]
+    stoke = district == "Stoke-on-Trent"
+    assert found.total[stoke].mean() < found.total[~stoke].mean() - 8
+    own = m.ranks(found.total[stoke].to_numpy())
+    assert sorted(own) == list(range(1, 38))
