@@ -141,8 +141,12 @@ def base_of(index: Index, table: AreaTable, people: Any = None) -> Base:
     full, can, dropped = filled(index, table, turned(index, stable), methods.area_imputation.IMPUTATIONS, stream(index, 0))
     frame = pd.DataFrame(full.mean(axis=0), index=stable.index, columns=stable.columns)
     heads = np.ones(len(frame)) if people is None else np.asarray(people, dtype=float) / np.mean(people)
-    problems, structures, chosen, plain = [], {}, {}, []
-    mean, sd = {}, {}
+    problems: list[Problem] = []
+    structures: dict[str, methods.Structure] = {}
+    chosen: dict[str, float] = {}
+    plain: list[str] = []
+    mean: dict[str, float] = {}
+    sd: dict[str, float] = {}
     for component in index.components:
         items = [name for name in index.items_of(component) if name not in dropped]
         part = frame.loc[can[component], items].to_numpy(float)
