@@ -44,7 +44,7 @@ def plan(study: Study, stem: str, root: Path = ROOT) -> str:
     for table in content["results"].values():
         del table["title"]
         for dimension in table["dimensions"].values():
-            del dimension["label"]
+            del dimension["label"], dimension["overlapping"]  # nor what only checks of released numbers read
             dimension["values"] = list(dimension["values"])  # the codes; their labels are words
     for declared in content["models"].values():
         del declared["title"]

@@ -27,6 +27,7 @@ class Dimension(Strict):
     points    lowest, highest and how many numbers at equal distances, such as the log ratios of a profile
     local     the site's own names (localities, wards): never pooled over sites
     total     may also hold "all", where the dimension is not broken out
+    overlapping  a person (or a day) can be at several levels: the levels do not add up to the total
     checks    instead of values: every check of data quality of these kinds, or the `sources` whose months are judged
     """
 
@@ -39,6 +40,7 @@ class Dimension(Strict):
     points: list[float] = []
     local: bool = False
     total: bool = False
+    overlapping: bool = False
     checks: list[str] = []
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared_code.config.agreement import Agreement, Contradictions, agreement_faults
 from shared_code.config.models import Model
 from shared_code.config.people import Person, shared_keys
 from shared_code.config.policy import Policy
@@ -148,6 +149,9 @@ class Analysis(Strict):
 class Study(Strict):
     """A whole protocol. `study` names its rooms; `digest` (config.digests) identifies its content.
 
+    agree            numbers of different tables that must agree at every site
+    contradictions   what becomes of a site whose numbers contradict each other: nothing is pooled (refuse), or what it is in
+                     carries a footnote
     people           people of the coordinating team who type tables that others have published
     coordinator_key  age public key; where it is given, packages leave a site encrypted to it
     """
@@ -161,6 +165,8 @@ class Study(Strict):
     disclosure: Policy
     fewest_sites: int = Field(2, ge=1)
     analyses: dict[str, Analysis]
+    agree: list[Agreement] = []
+    contradictions: Contradictions = "footnote"
     people: dict[str, Person] = {}
     coordinator_key: str = Field("", pattern="^(age1[0-9a-z]{58})?$")
 
@@ -168,6 +174,7 @@ class Study(Strict):
     def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
         """Find analyses whose name cannot be the name of a file."""
         yield from shared_keys(content)
+        yield from agreement_faults(content)
         for stem in mapping(content, "analyses"):
             if not re.fullmatch(STEM, str(stem)):
                 yield Fault(("analyses", str(stem)), f"{stem!r} cannot be the name of a file", "small letters, digits and _")

@@ -25,8 +25,10 @@ from shared_code.pooling.meta import meta_analysis, profile
 from shared_code.pooling.prevalence import prevalence
 from shared_code.pooling.publications import publish
 from shared_code.pooling.quality import lights, list_ratio, means, months, quantiles
+from shared_code.pooling.reconcile import Contradiction, footnotes, reconcile, refuse_if_asked, table_of
 from shared_code.pooling.results import COLUMNS, results_table
 from shared_code.pooling.shares import shares
+from shared_code.pooling.superseded import superseded
 
 METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "prevalence": prevalence, "life_expectancy": life_expectancy, "gather": gather, "change": change,
@@ -44,9 +46,9 @@ def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], 
 
     inbox     inbox/<study>     target  public/<study>/pooled     expected  site -> settings of who takes part
     Writes results.csv (tidy, one row per estimate), quality.csv (what every check says of every site), sites.csv (who is
-    in what, and why not), notes.csv, cells/*.csv (the released cells of all sites) and pooled.json (digests). Raises
-    model.Refused for a faulty inbox, or when fewer sites have sent a release than the study asks for,
-    or a damaged ledger of publications (the folder `publications`).
+    in what, and why not), notes.csv, contradictions.csv, cells/*.csv (the released cells of all sites) and pooled.json
+    (digests). Raises model.Refused for a faulty inbox, when fewer sites have sent a release than the study asks for, for
+    releases that contradict themselves where the study refuses these, or for a damaged ledger of publications.
     """
     received = receive(study, inbox, expected)
     if len(received.releases) < study.fewest_sites:
@@ -54,10 +56,12 @@ def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], 
         wrong = f"{sent} {'site has' if sent == 1 else 'sites have'} sent a release"
         problem = Problem(str(inbox), wrong, f"at least {study.fewest_sites}", "Wait for the others; nothing is pooled")
         raise Refused(f"The inbox {inbox}", [problem])
+    found = reconcile(study, received, superseded(study, inbox, received))
+    refuse_if_asked(study, found)
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        number = _write(study, received, partial, expected)
+        number = _write(study, received, partial, expected, found)
         if publications is not None:
             publish(publications, partial, target)
     except BaseException:  # half a result is never left for somebody to find
@@ -68,7 +72,7 @@ def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], 
     return {"releases": len(received.releases), "results": number, "missing": len(received.missing)}
 
 
-def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, Site]) -> int:
+def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, Site], found: list[Contradiction]) -> int:
     """Compute everything and write it to a folder; gives the number of results."""
     (folder / "cells").mkdir(parents=True)
     rows: list[dict[str, Any]] = []
@@ -81,6 +85,9 @@ def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, S
                 notes += [{"analysis": stem, "table": name, **n} for n in incomplete_margins(cells, declared)]
         for step in entry.pooled:
             rows += _step(study, received, stem, step, [*expected])
+    if found:
+        rows = [row | {"footnotes": footnotes(row, found, row["sites"].split("; "))} for row in rows]
+    table_of(found).to_csv(folder / "contradictions.csv", index=False, lineterminator="\n")
     results = results_table(rows)
     results.to_csv(folder / "results.csv", index=False, lineterminator="\n", float_format="%.10g")
     who = availability(study, received, expected)

@@ -17,6 +17,7 @@ from shared_code.config.study import Study
 from shared_code.model import Problem, Refused
 from shared_code.pooling.inbox import Received, accept
 from shared_code.pooling.register import Register
+from shared_code.pooling.superseded import set_aside
 from shared_code.releases import package
 
 ENCRYPTED = b"age-encryption.org/"
@@ -39,6 +40,7 @@ def take_in(file: Path, study: Study, expected: Mapping[str, Site], inbox: Path,
             raise Refused(str(file), [Problem(str(file), replayed, "", "Keep the newer one; ask the site which release counts")])
     inbox.mkdir(parents=True, exist_ok=True)
     register.add(received.sent, today)
+    set_aside(inbox / f"{received.site}.zip", content)
     package.put(inbox / f"{received.site}.zip", content)
     release_from(held)
     return received

@@ -27,6 +27,26 @@ def how(results: pd.DataFrame, titles: dict[str, str]) -> str:
     return pipe_table(pd.DataFrame(table), right=("Sites",)) if table else "Nothing was pooled."
 
 
+def contradictions(found: pd.DataFrame, titles: dict[str, str]) -> str:
+    """List contradictions as footnotes; say so where there are none.
+
+    found  contradictions.csv     titles  site -> title
+    """
+    if found.empty:
+        return "The released numbers of every site fit together: within their tables, over tables, and with earlier releases."
+    table = [{"Footnote": one["number"], "Site": titles.get(one["site"], one["site"]), "Table": one["table"],
+              "Cell": one["cell"], "What does not fit": one["words"]} for one in found.to_dict("records")]  # fmt: skip
+    return pipe_table(pd.DataFrame(table), right=("Footnote",))
+
+
+def reservations(row: pd.Series) -> str:
+    """Say with a finding what one must know before one relies on it: rough intervals, contradictory numbers."""
+    words = f" Caution: {row['caution']}." if row["caution"] else ""
+    if row["footnotes"]:
+        words += f" A site in it sent numbers that contradict each other (footnote {row['footnotes'].replace('; ', ', ')})."
+    return words
+
+
 def _span(sites: pd.Series) -> str:
     if sites.empty:
         return ""

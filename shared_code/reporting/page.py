@@ -89,6 +89,7 @@ class Report:
             if row["withheld_share"] > MUCH_WITHHELD:
                 extremes = interval(row["bound_lower"], row["bound_upper"], decimals)
                 words += f" If every withheld number were extreme: {extremes}." if extremes else ""
+            words += evidence.reservations(row)
             lines.append(f"- {words} [{int(row['n_sites'])} sites]{{.sites}}")
         return "\n".join(lines)
 
@@ -217,6 +218,11 @@ class Report:
     def how(self) -> str:
         """Tabulate how each thing that the study asks for is pooled, and why that way."""
         return evidence.how(self.results, {stem: self.entry(stem)["title"] for stem in self.study["analyses"]})
+
+    def contradictions(self) -> str:
+        """List where the numbers of a site contradict each other, by table and cell."""
+        found = pd.read_csv(self.folder / DATA / "contradictions.csv", dtype=str, keep_default_na=False)
+        return evidence.contradictions(found, dict(zip(self.sites["site"], self.sites["title"])))
 
     def releases(self) -> str:
         """Tabulate the releases that everything was computed from, with their digests."""
