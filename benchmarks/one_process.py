@@ -19,7 +19,7 @@ STUDY_FILE = Path("config/study.yaml")
 def main(people: int) -> None:
     """Extract, prepare, analyse, release and carry at every demonstration site, then pool."""
     from shared_code.cli import sending, stages
-    from shared_code.config import Study, rooms, sites_of
+    from shared_code.config import Study, sites_of
 
     study = Study.read(STUDY_FILE)
     for site in (site for site in sites_of(study.study) if site.made_up):
@@ -27,22 +27,21 @@ def main(people: int) -> None:
         stages.prepare(site.site, lambda text: None)
         for stem, entry in study.analyses.items():
             if site.can_run(entry):
-                results = rooms.results(site.site, study.study) / stem
-                run_cells(Path("notebooks") / f"{stem}.ipynb", STUDY_FILE, rooms.prepared(site.site), results)
+                stages.analyse(site.site, stem, STUDY_FILE, study, run_cells)
         stages.release(site.site, study)
         sending.approve_demo(site.site, study)
         stages.carry_demo(site.site, study)
     stages.pool(study)
 
 
-def run_cells(notebook: Path, study: Path, prepared: Path, results: Path) -> None:
+def run_cells(notebook: Path, executed: Path, parameters: dict[str, str], folder: Path) -> None:
     """Execute the code of a notebook here; what its last lines would show is not shown."""
     names: dict[str, Any] = {}
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
             exec(compile("".join(cell["source"]), f"{notebook.stem}.{cell['id']}", "exec"), names)
             if cell["id"] == "parameters":
-                names |= {"study": str(study), "prepared": str(prepared), "results": str(results)}
+                names |= parameters
 
 
 if __name__ == "__main__":

@@ -65,8 +65,8 @@ def _kept_private(name: str, file: str, text: str) -> str:
     return path.as_posix()
 
 
-def analyse(name: str, stem: str, study_file: Path, study: Study) -> str:
-    """Run one notebook on one site's prepared tables."""
+def analyse(name: str, stem: str, study_file: Path, study: Study, run: Any = None) -> str:
+    """Run one notebook on one site's prepared tables; run is how, where it is not by a kernel of its own."""
     from shared_code.cli.quality import quality_before
     from shared_code.config.study import QUALITY
     from shared_code.execution import run_notebook
@@ -85,7 +85,8 @@ def analyse(name: str, stem: str, study_file: Path, study: Study) -> str:
         return f"Did not run {stem} for {name}: below the minimum quality ({'; '.join(reasons)})."
     parameters = {"study": study_file.as_posix(), "prepared": rooms.prepared(name).as_posix(),
                   "results": results.as_posix()}  # fmt: skip
-    run_notebook(Path("notebooks") / f"{stem}.ipynb", rooms.notebook(name, study.study, stem), parameters, ROOT)
+    run = run or run_notebook
+    run(Path("notebooks") / f"{stem}.ipynb", rooms.notebook(name, study.study, stem), parameters, ROOT)
     if stem == QUALITY:
         record.write_quality(study, results, rooms.prepared(name), quality_before(name, study))
     return f"Ran {stem} for {name}; its tables are in {results}."

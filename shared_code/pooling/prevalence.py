@@ -22,7 +22,7 @@ from shared_code.pooling.totals import totals_of
 
 EVERYONE = "everyone"
 FEWEST_LEVELS = 3  # a line through fewer says nothing about a gradient
-FLATTEST = 1e-8  # information left, as a share of that without ranges; below it nothing is known of the cases
+FLATTEST = 1e-3  # information left, as a share of that without ranges; below it nothing is known of the cases
 FEWEST_CASES = 10  # below, a standardised value is not given (Morris et al. 2018)
 
 
@@ -250,8 +250,9 @@ def _proportions(n: np.ndarray, expected: np.ndarray, unknown: np.ndarray, low: 
 
     n, expected, unknown, low, high  people, expected cases, missing information, and range of cases, over all sites
 
-    Where the ranges leave little information, or none, the range itself still bounds the number of cases: the variance is
-    never more than that of sampling and of any number in the range being as likely as any other together.
+    Where the ranges leave little information the range itself still bounds the number of cases: the variance is never
+    more than that of sampling and of any number in the range being as likely as any other together. Where they leave
+    next to none, the expected cases say where the fit started and nothing of the people, so nothing is given.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         p = expected / n
@@ -261,7 +262,7 @@ def _proportions(n: np.ndarray, expected: np.ndarray, unknown: np.ndarray, low: 
         spread = ((high - low) / n) ** 2 / 12
         edge = expected < low + 0.01 * (high - low)  # at an edge only the range is known
         variance = np.where(high > low, np.where(edge, spread, np.minimum(variance, p * (1 - p) / n + spread)), variance)
-        unknowable = (high - low >= n) & ~edge & ~(left > FLATTEST * complete)
+        unknowable = (high > low) & ~edge & ~(left > FLATTEST * complete)
     given = (n > 0) & ~unknowable
     return np.where(given, p, np.nan), np.where(given, variance, np.nan)
 

@@ -43,7 +43,8 @@ def delivered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 @pytest.mark.parametrize("stem", ANALYSES)
 def test_plain_pandas_counts_what_the_notebook_counts(delivered, program, stem: str, tmp_path: Path):
     shape, extract, prepared = delivered
-    program("one_process").run_cells(Path("notebooks") / f"{stem}.ipynb", Path("config/study.yaml"), prepared, tmp_path)
+    parameters = {"study": "config/study.yaml", "prepared": str(prepared), "results": str(tmp_path)}
+    program("one_process").run_cells(Path("notebooks") / f"{stem}.ipynb", tmp_path / "executed.ipynb", parameters, ROOT)
     plain = program("plain_pandas").count(shape, extract, [stem])
     assert sorted(plain) == sorted(ANALYSES[stem])
     for name, table in plain.items():

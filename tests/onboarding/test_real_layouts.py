@@ -212,6 +212,7 @@ def derived_protocol() -> Study:
     content = yaml.safe_load((ROOT / "config" / "study.yaml").read_text("utf-8"))
     content.update(index_date="2023-10-01", period={"start": "2018-10-01", "end": "2023-10-01"})
     content["analyses"] = {"long_term_conditions": content["analyses"]["long_term_conditions"]}
+    del content["analyses"]["long_term_conditions"]["minimum_quality"]  # data_quality is not asked here
     return Study.model_validate(content)
 
 
