@@ -15,12 +15,13 @@ from numpy.typing import ArrayLike
 from scipy.special import logit
 
 from shared_code.methods.checks import ConvergenceError, Floats, require
-from shared_code.methods.exponential_families import BINOMIAL, POISSON, Family, truncated_moments
+from shared_code.methods.exponential_families import BINOMIAL, POISSON, Family, Truncated
 from shared_code.methods.results import CensoredFit
 
 MOST_ITERATIONS = 200  # of which every other one moves the multipliers of the totals, the rest the estimates
 TOLERANCE = 1e-3  # largest step of the expected count of a cell at the end, relative to it (or to 1, if it is smaller)
 STEEPEST, LARGEST = 2.0, 60.0  # largest step and size of a multiplier, on the log or logit scale
+LEAST = 1e-6  # information left on a cell by itself, as a share of all of it
 SMALLEST = 1e-9  # proportion or rate, per unit of size, that an iteration may reach
 
 
@@ -163,13 +164,12 @@ def _complete(family: Family, size: ArrayLike, lower: ArrayLike, upper: ArrayLik
     nothing = ~linked & (low.sum(axis=0) == 0) & (high.sum(axis=0) > 0)  # only known not to be many: most likely none
     value = np.where(nothing, SMALLEST, value)
     expected, variance = low.copy(), np.zeros_like(low)
+    between = Truncated(family, n[site, cell], low[site, cell], high[site, cell])
     step = 0
     for step in range(1, MOST_ITERATIONS + 1):
         if len(cell):
             tilt = sum((part.tilt for part in known), np.zeros(len(cell)))
-            mean, spread = truncated_moments(
-                family, _natural(family, value)[cell] + tilt, n[site, cell], low[site, cell], high[site, cell]
-            )
+            mean, spread = between.moments(_natural(family, value)[cell] + tilt)
             expected[site, cell], variance[site, cell] = mean, spread
             if step % 2 and known:
                 for part in known:
@@ -251,7 +251,8 @@ class _Known:
         blocks = np.split(order, np.flatnonzero(np.diff(self.index[order] % self.count)) + 1) if len(order) else []
         for block in blocks:
             cells, at = np.unique(cell[block], return_inverse=True)
-            matrix = np.diag(complete[cells] - variance[:, cells].sum(axis=0))
+            # where a total moves cells far, more may be missing than the fitted proportion alone would carry
+            matrix = np.diag(np.maximum(complete[cells] - variance[:, cells].sum(axis=0), LEAST * complete[cells]))
             for known_at in np.unique(self.index[block]):
                 one = self.index[block] == known_at
                 v = np.zeros(len(cells))

@@ -88,3 +88,51 @@ def truncated_moments(family: Family, x: Floats, size: Floats, lower: Floats, up
         mean[rows] = mode[rows] + centre
         variance[rows] = (np.square(offset - centre[:, None]) * term).sum(axis=1)
     return mean, variance
+
+
+class Truncated:
+    """Counts between fixed limits, whose moments are asked for at one parameter after another.
+
+    size, lower, upper: shape (entries,), as for `truncated_moments`, whose answers these are. What does not depend on the
+    parameter is computed once: every term of every entry stands in one long row.
+
+    >>> between = Truncated(BINOMIAL, np.array([100.0]), np.array([1.0]), np.array([9.0]))
+    >>> mean, variance = between.moments(np.log([0.05 / 0.95]))
+    >>> print(f"{mean[0]:.6f} {variance[0]:.6f}")
+    4.866239 3.794161
+    """
+
+    WIDEST = 512  # terms; wider ranges are cut where the terms vanish, which depends on the parameter
+
+    def __init__(self, family: Family, size: Floats, lower: Floats, upper: Floats):
+        self._family, self._size, self._lower, self._upper = family, size, lower, upper
+        self._narrow = upper - lower < self.WIDEST
+        width = (upper - lower)[self._narrow].astype(int) + 1
+        self._ends = np.cumsum(width)
+        self._starts = self._ends - width
+        self._of = np.repeat(np.arange(len(width)), width)
+        self._offset = (np.arange(len(self._of)) - self._starts[self._of]).astype(float)
+        j = lower[self._narrow][self._of] + self._offset
+        ratio = np.where(self._offset > 0, family.log_ratio(0.0, size[self._narrow][self._of], np.maximum(j, 1)), 0.0)
+        sums = np.cumsum(ratio)
+        self._base = sums - sums[self._starts][self._of] if len(sums) else sums
+
+    def moments(self, x: Floats) -> tuple[Floats, Floats]:
+        """Give mean and variance of every entry at the parameters x, shape (entries,)."""
+        mean, variance = np.empty(len(x)), np.empty(len(x))
+        wide = ~self._narrow
+        if wide.any():
+            fixed = (self._size[wide], self._lower[wide], self._upper[wide])
+            mean[wide], variance[wide] = truncated_moments(self._family, x[wide], *fixed)
+        if len(self._of):
+            log_term = self._base + x[self._narrow][self._of] * self._offset
+            log_term -= np.maximum.reduceat(log_term, self._starts)[self._of]
+            term = np.exp(log_term)
+            total = np.add.reduceat(term, self._starts)
+            term *= self._offset
+            centre = np.add.reduceat(term, self._starts) / total
+            term *= self._offset
+            square = np.add.reduceat(term, self._starts) / total
+            mean[self._narrow] = self._lower[self._narrow] + centre
+            variance[self._narrow] = np.maximum(square - np.square(centre), 0.0)
+        return mean, variance
