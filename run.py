@@ -199,7 +199,7 @@ def run_demo(people: int, cores: str) -> int:
     failed, done = run_workflow([], [f"people={people}"], cores)
     if not failed:
         report = ROOT / "public" / "demonstration" / "report" / "index.html"
-        print(f"Done ({done}): five made-up sites ran two analyses, and their pooled report is\n"
+        print(f"Done ({done}): five made-up sites ran the analyses their data allow, and their pooled report is\n"
               f"  {report.relative_to(ROOT)}  (open it in a browser; made by {renderer_of(report)}).")  # fmt: skip
     return failed
 

@@ -275,6 +275,9 @@ def test_every_number_can_be_traced_to_releases(demonstration, results):
         for path in (demonstration.folder / "inbox" / "demonstration").glob("*.zip")
     }  # fmt: skip
     for row in results.itertuples():
+        if not row.n_sites:  # nobody collects it: then there is nothing to trace
+            assert pd.isna(row.estimate) and pd.isna(row.releases) and pd.isna(row.sites)
+            continue
         named = row.sites.split("; ")
         assert row.releases.split("; ") == [digests[s][:12] for s in named]
         assert row.n_sites == len(named)
