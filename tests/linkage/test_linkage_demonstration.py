@@ -89,7 +89,7 @@ def test_only_a_wrong_number_makes_a_wrong_link(hospital):
 
 def test_old_numbers_lead_to_the_person(hospital):
     old = hospital.rows[has(hospital.rows, "number_superseded") & ~has(hospital.rows, "number_missing")]
-    assert len(old) > 20 and old["right"].mean() > 0.98
+    assert len(old) > 20 and (~old["right"]).sum() <= 1 + len(old) // 100  # one may have further errors that veto the link
     assert old["link_method"].eq("D1").mean() > 0.95
     assert hospital.report["index"]["merges"] > len(old) / 2
 
