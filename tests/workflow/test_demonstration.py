@@ -198,6 +198,9 @@ def test_the_summary_shows_the_pooled_numbers(demonstration, results):
             for column, value in finding.where.items():
                 chosen = chosen[chosen[column].astype(str) == value]
             estimate = chosen.estimate.iloc[0]
+            if np.isnan(estimate):
+                assert f"not given ({chosen.reason.iloc[0]})" in page
+                continue
             assert f"{np.floor(estimate * 10**finding.decimals + 0.5) / 10**finding.decimals:.{finding.decimals}f}" in page
 
 
@@ -248,7 +251,7 @@ def test_planted_prevalence_comes_back(results, truths):
 def test_planted_crude_ratio_differs_from_the_standardised_one(results):
     """Ethnic minority groups are younger: the crude ratio of diabetes understates, as METHODS 3 warns."""
     one = results[(results.scope == "pooled") & (results.item == "diabetes") & (results.level == "Asian")]
-    by = one.set_index("measure").estimate
+    by = one[one.group == "ethnicity"].set_index("measure").estimate
     assert by["crude ratio"] < 0.85 * by["standardised ratio"]
 
 
