@@ -21,6 +21,8 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "list_ratio": (("place", "by"), ()),
     "quantiles": (("item", "along", "at"), ()),
     "means": (("item", "unit"), ()),
+    "attained_age": (("item", "event", "competing", "age", "until", "quantiles", "groups"), ()),
+    "equivalent_age": (("item", "age", "until", "at", "groups"), ()),
 }
 SCALES = ("identity", "log", "logit")  # on which sites estimate; a log is shown as a ratio, a logit in per cent
 DIMENSIONS = ("item", "standardise", "groups", "local_groups", "slope", "group", "by", "age", "along", "point", "level",

@@ -25,6 +25,8 @@ TARGETS: dict[str, dict[str, str]] = {
     "ratio to the population": {"events": "list_ratio"},
     "effect": {"profile": "profile", "estimates": "meta_analysis"},
     "places": {"estimates": "gather"},
+    "age at a first event": {"events": "attained_age"},
+    "age of equal prevalence": {"counts": "equivalent_age"},
 }
 # layout -> why its numbers are pooled the way they are
 WHY = {

@@ -22,6 +22,7 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "leave_one_out": ({"item"}, {"group", "level", "sex"}),
     "heterogeneity": (set(), set()),
     "availability": (set(), set()),
+    "curves": ({"measure", "along", "group"}, {"item", "levels", "same"}),
 }
 
 

@@ -12,6 +12,7 @@ from shared_code.figures import (
     availability,
     caterpillar,
     change,
+    curves,
     flow,
     forest,
     funnel,
@@ -34,7 +35,7 @@ KINDS: dict[str, Callable[[Request], Drawn]] = {
     "ratios": ratios.draw, "gradient": gradient.draw, "caterpillar": caterpillar.draw, "trend": trend.draw,
     "change": change.draw, "heat_map": heat_map.draw, "strata": strata.draw, "flow": flow.draw, "funnel": funnel.draw,
     "forest": forest.draw, "leave_one_out": forest.leave_one_out, "heterogeneity": heterogeneity.draw,
-    "availability": availability.draw,
+    "availability": availability.draw, "curves": curves.draw,
 }  # fmt: skip
 
 
@@ -71,10 +72,11 @@ def requests(study: Study, pooled: Path) -> Iterator[Request]:
     """List the figures that are declared, each with the results it may use."""
     results, sites = read_results(pooled)
     for stem, entry in study.analyses.items():
-        mine = results[(results["analysis"] == stem) & (results["stratum"] == "")].reset_index(drop=True)
+        every = results[results["analysis"] == stem]
+        mine, strata = (every[(every["stratum"] == "") == whole].reset_index(drop=True) for whole in (True, False))
         who = sites[sites["analysis"] == stem].reset_index(drop=True)
         for name, figure in entry.figures.items():
-            yield Request(Plan(study, stem), name, figure, mine, who, pooled / "cells")
+            yield Request(Plan(study, stem), name, figure, mine, who, pooled / "cells", strata)
 
 
 def draw_one(request: Request) -> Drawn:

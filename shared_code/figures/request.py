@@ -49,7 +49,7 @@ class Request:
     """Ask for one figure of one analysis.
 
     results  rows of the analysis     sites  who is in the analysis, and why not
-    cells    folder of the released cells, one file per table
+    cells    folder of the released cells, one file per table     strata  results about some people only, by `stratum`
     """
 
     plan: Plan
@@ -58,6 +58,7 @@ class Request:
     results: pd.DataFrame
     sites: pd.DataFrame
     cells: Path
+    strata: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def setting(self, name: str, default: Any = None) -> Any:
         return self.figure.settings.get(name, default)

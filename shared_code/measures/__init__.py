@@ -9,6 +9,7 @@ from shared_code.measures.cohort import (
     ethnicity5,
     registered,
 )  # fmt: skip
+from shared_code.measures.follow_up import events_by_attained_age, follow_up, nth_condition
 from shared_code.measures.mortality import as_events, deaths_and_person_years, require_located_deaths, years_in
 from shared_code.measures.prepared import Prepared, open_prepared
 from shared_code.measures.saving import check_results, save_results
@@ -17,5 +18,6 @@ from shared_code.measures.tally import count_cases
 __all__ = [
     "Prepared", "alive_and_registered", "area_of_residence", "as_events", "band", "check_results",
     "completed_years", "conditions_present", "count_cases", "deaths_and_person_years", "ethnicity5",
-    "open_prepared", "registered", "require_located_deaths", "save_results", "years_in",
+    "events_by_attained_age", "follow_up", "nth_condition", "open_prepared", "registered",
+    "require_located_deaths", "save_results", "years_in",
 ]  # fmt: skip

@@ -41,6 +41,7 @@ from shared_code.methods.composite import (
     toward_better,
     transformed,
 )
+from shared_code.methods.cross_sections import equivalent_age
 from shared_code.methods.effects import comparison, single
 from shared_code.methods.event_study import EventStudy, Power, after_only, clustered_rates, event_study, simulated_power
 from shared_code.methods.funding import (
@@ -212,6 +213,7 @@ __all__ = [
     "egger_test",
     "empirical_bayes",
     "event_study",
+    "equivalent_age",
     "expected_events",
     "expected_fall",
     "fit_gamma_poisson",

@@ -15,7 +15,7 @@ _WITHHELD, _EMPTY = "a band is withheld", "a band has no person-years"
 
 def onset_quantile(
     edges: ArrayLike, events: ArrayLike, person_years: ArrayLike, q: float = 0.5, confidence: float = 0.95,
-    *, delta: bool = False,
+    *, delta: bool = False, variances: ArrayLike | None = None,
 ) -> Estimate:  # fmt: skip
     """Give the age by which a share q of people would have had the event, if nothing else took them away.
 
@@ -26,7 +26,9 @@ def onset_quantile(
     or has no person-years, or where the share is not reached before the end (of the last closed band).
     Method: METHODS 3: cumulative hazard H = sum of width x events / person-years, linear within a band; the age where
     H = -ln(1 - q); SE = sqrt(Var H) / hazard there, with Var H linear within the band, too, a little wide;
-    `delta` takes it in full (Var of H at that age itself). Raises ValueError for unusable edges, negative input, q not in 0 to 1.
+    `delta` takes it in full (Var of H at that age itself). variances: of the hazards, where more than sampling is uncertain
+    (withheld events); by default events / person-years squared. Raises ValueError for unusable edges, negative input, or a
+    q that is not between 0 and 1.
 
     >>> o = onset_quantile([20, 40, 60, 80], [200, 900, 1500], [40000, 30000, 15000])
     >>> print(f"{o.estimate:.2f} ({o.lower:.2f} to {o.upper:.2f})")
@@ -48,7 +50,7 @@ def onset_quantile(
         lived = np.clip(age - at[:-1], 0, width)  # years of each band before that age
         if not delta:
             lived = np.sqrt(lived * width)
-        variance = np.where(lived > 0, np.square(lived) * d / np.square(np.where(y > 0, y, np.nan)), 0.0).sum(axis=-1)
+        variance = np.where(lived > 0, np.square(lived) * _spread(d, y, variances), 0.0).sum(axis=-1)
         se = np.sqrt(variance) / in_band[..., 0]
     unknown = np.isnan(d) | np.isnan(y)
     upto = np.arange(d.shape[-1]) <= np.where(found, band[..., 0], d.shape[-1])[..., None]
@@ -62,8 +64,9 @@ def onset_quantile(
 
 
 def years_free(
-    edges: ArrayLike, events: ArrayLike, person_years: ArrayLike, confidence: float = 0.95
-) -> Estimate:
+    edges: ArrayLike, events: ArrayLike, person_years: ArrayLike, confidence: float = 0.95,
+    *, variances: ArrayLike | None = None,
+) -> Estimate:  # fmt: skip
     """Give the mean years lived free of the event between the first and the last edge, if nothing else took people away.
 
     Arguments as `onset_quantile`, with one edge more than bands. Result: years, shape (...), at most the whole width;
@@ -81,19 +84,21 @@ def years_free(
     hazard = d / np.where(y > 0, y, np.nan)
     reason = reasons(d.shape[:-1], ((np.isnan(d) | np.isnan(y)).any(axis=-1), _WITHHELD), ((y == 0).any(axis=-1), _EMPTY))
     lived, gradient = _with_gradient(lambda h: _years(h, width), hazard)
-    se = np.sqrt((np.square(gradient) * d / np.square(np.where(y > 0, y, np.nan))).sum(axis=-1))
+    se = np.sqrt((np.square(gradient) * _spread(d, y, variances)).sum(axis=-1))
     half = normal_quantile(confidence) * se
     return Estimate(plain(lived), plain(lived - half), plain(lived + half), plain(se), reason)
 
 
 def cumulative_incidence(
-    edges: ArrayLike, events: ArrayLike, competing: ArrayLike, person_years: ArrayLike, confidence: float = 0.95
-) -> Interval:
+    edges: ArrayLike, events: ArrayLike, competing: ArrayLike, person_years: ArrayLike, confidence: float = 0.95,
+    *, variances: tuple[ArrayLike, ArrayLike] | None = None,
+) -> Interval:  # fmt: skip
     """Give the share of people who have had the event by the end of each band, when others (deaths) take people away.
 
     events, competing, person_years: shape (..., bands), summed over sites; edges as `years_free`. Result: 0 to 1, shape
     (..., bands), with limits on the complementary log-log scale; it may never reach a half, where the quantile of
     `onset_quantile`, which is net of deaths, would. nan from the first band that is withheld or has no person-years.
+    variances: of the two hazards, as in `onset_quantile`.
     Method: Aalen-Johansen with constant hazards in each band; METHODS 3.
 
     >>> c = cumulative_incidence([20, 40, 60, 80], [200, 900, 1500], [40, 200, 900], [40000, 30000, 15000])
@@ -107,7 +112,8 @@ def cumulative_incidence(
     time = np.where(y > 0, y, np.nan)
     both = np.concatenate([d / time, other / time], axis=-1)
     value, gradient = _with_gradient(lambda h: _incidence(h, width), both)
-    spread = np.concatenate([d, other], axis=-1) / np.square(np.concatenate([time, time], axis=-1))
+    of_event, of_other = variances if variances is not None else (None, None)
+    spread = np.concatenate([_spread(d, time, of_event), _spread(other, time, of_other)], axis=-1)
     # A later band has no part in an earlier share: its gradient is 0 there, and so is its term even where it is withheld.
     variance = np.where(gradient == 0, 0.0, np.square(gradient) * spread[..., None, :]).sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -116,6 +122,15 @@ def cumulative_incidence(
         lower, upper = -np.expm1(np.log1p(-value) / factor), -np.expm1(np.log1p(-value) * factor)
     nobody = value == 0
     return Interval(plain(value), plain(np.where(nobody, 0.0, lower)), plain(np.where(nobody, np.nan, upper)))
+
+
+def _spread(d: Floats, y: Floats, variances: ArrayLike | None) -> Floats:
+    """Give the variance of the hazards of the closed bands."""
+    if variances is None:
+        return np.asarray(d / np.square(np.where(y > 0, y, np.nan)), dtype=float)
+    given = np.asarray(variances, dtype=float)[..., : d.shape[-1]]
+    require_not_negative("variances", variances=given)
+    return np.broadcast_to(given, d.shape)
 
 
 def _bands(where: str, edges: ArrayLike, events: ArrayLike, person_years: ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:
@@ -152,7 +167,8 @@ def _relative(total: Any) -> Any:
     """Return (1 - exp(-x)) / x, which is 1 at 0; for complex x, too."""
     small = np.abs(total) < 1e-5
     safe = np.where(small, 1.0, total)
-    return np.where(small, 1 - total / 2 + total * total / 6, (1 - np.exp(-safe)) / safe)
+    with np.errstate(invalid="ignore"):  # nan: a band that is withheld
+        return np.where(small, 1 - total / 2 + total * total / 6, (1 - np.exp(-safe)) / safe)
 
 
 def _with_gradient(function: Any, at: Floats) -> tuple[Any, Any]:

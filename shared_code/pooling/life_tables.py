@@ -11,9 +11,8 @@ import pandas as pd
 from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.model import UNKNOWN
-from shared_code.model.units import DAYS_A_YEAR
+from shared_code.pooling.band_rates import band_rates, share
 from shared_code.pooling.cubes import Cube, cube
-from shared_code.pooling.totals import totals_of
 
 FEWEST_LEVELS = 3  # a line through fewer says nothing about a gradient
 METHOD = "sum of sites by age band, then one life table (Chiang II, Silcocks)"
@@ -37,22 +36,9 @@ def life_expectancy(cells: pd.DataFrame, declared: ResultsTable, settings: dict[
 
 def _of_scope(events: Cube, days: Cube, rows: list[int], declared: ResultsTable, settings: dict, scope: str
               ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    usable = days.known[rows] & ~days.withheld[rows] & events.known[rows]
-    years = np.where(usable, (days.lower[rows] + days.upper[rows]) / 2, 0.0) / DAYS_A_YEAR
-    low = np.where(usable & (years > 0), events.lower[rows], 0.0)
-    high = np.where(usable & (years > 0), events.upper[rows], 0.0)
-    total = years.sum(axis=0)
-    expected, unknown = _complete(years, low, high, totals_of(events, declared, rows, usable & (years > 0)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rate = expected.sum(axis=0) / total
-        left = expected.sum(axis=0) - unknown  # information on the log rate: complete minus missing
-        variance = np.where(expected.sum(axis=0) > 0, rate**2 / left, 0.0)
-        least, most, deaths = (side.sum(axis=0) for side in (low, high, expected))
-        edge = (least == 0) & (most > 0) & (deaths < 0.01)
-        spread = ((most - least) / total) ** 2 / 12  # at an edge only the range is known
-        largest = deaths / total**2 + spread  # of sampling, and of any number in the range being as likely as any other
-        variance = np.where(edge, spread, np.where((most > least) & ~(variance < largest), largest, variance))
-        rate = np.where((total > 0) & (edge | (deaths == 0) | (left > 0) | np.isfinite(most)), rate, np.nan)
+    found = band_rates(events, days, rows, declared)
+    years, low, high, total = found.years, found.low, found.high, found.total
+    rate, variance = found.rate, found.variance
     deaths = rate * total
     effective = np.where(variance > 0, rate**2 / np.where(variance > 0, variance, 1), deaths)
     spec = declared.dimensions[settings["age"]]
@@ -67,26 +53,12 @@ def _of_scope(events: Cube, days: Cube, rows: list[int], declared: ResultsTable,
                     "people": np.nan, "events": round(float(np.nansum(deaths[at]))),
                     "person_years": float(total[at].sum()), "measure": "life expectancy", "method": METHOD,
                     "sites": [s for s, there in zip(names, years[:, at].sum(axis=1) > 0) if there],
-                    "withheld_share": _share(low[:, at], high[:, at])}  # fmt: skip
+                    "withheld_share": share(low[:, at], high[:, at])}  # fmt: skip
             table = methods.life_expectancy(deaths[at], total[at], spec.bands, np.nan_to_num(effective[at]))
             extremes = [methods.life_expectancy(side[:, at].sum(axis=0), total[at], spec.bands) for side in (high, low)]
             tables[str(level)] = (base, table)
             yield from _rows(base, table, extremes, settings["ages"], spec.bands)
         yield from _slopes(tables, settings["ages"], spec.bands)
-
-
-def _complete(years: np.ndarray, low: np.ndarray, high: np.ndarray, totals: list[methods.Totals]
-              ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Give the expected deaths of every site and cell, and the information the ranges cost, given all ranges and totals."""
-    start = methods.starting_values(methods.censored_rate, low, high, years)
-    done = methods.completed_rates(years, low, high, totals, start)
-    return np.sort(done.expected, axis=0), done.missing  # only summed over the sites: in one order, whatever theirs is
-
-
-def _share(low: np.ndarray, high: np.ndarray) -> float:
-    if np.isinf(high).any():
-        return 1.0
-    return float((high.sum() - low.sum()) / high.sum()) if high.sum() else 0.0
 
 
 def _rows(base: dict, table: methods.LifeExpectancy, extremes: list, ages: list[int], bands: list[int]

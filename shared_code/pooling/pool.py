@@ -14,6 +14,7 @@ from shared_code.config import digests
 from shared_code.config.site import Site
 from shared_code.config.study import QUALITY, Step, Study
 from shared_code.model import Problem, Refused
+from shared_code.pooling.attained_age import attained_age, equivalent_age
 from shared_code.pooling.catalogue import catalogue
 from shared_code.pooling.change import change
 from shared_code.pooling.decision import NotInIt, choices, in_words
@@ -32,7 +33,7 @@ from shared_code.pooling.superseded import superseded
 
 METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "prevalence": prevalence, "life_expectancy": life_expectancy, "gather": gather, "change": change,
-    "meta_analysis": meta_analysis, "profile": profile,
+    "meta_analysis": meta_analysis, "profile": profile, "attained_age": attained_age, "equivalent_age": equivalent_age,
     "shares": shares, "months": months, "list_ratio": list_ratio, "quantiles": quantiles, "means": means,
 }  # fmt: skip
 POOLED, LEFT_OUT = "pooled", "loso:"  # all sites; all but one

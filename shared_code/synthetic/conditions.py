@@ -39,7 +39,7 @@ def make_reference(people: People, places: Places, seed: int, index: int) -> Ref
     )  # fmt: skip
 
 
-def probabilities(reference: Reference, rows: slice) -> np.ndarray:
+def probabilities(reference: Reference, rows: slice | np.ndarray) -> np.ndarray:
     """Compute the planted probability of every condition (columns) for some people (rows)."""
     result = np.empty((len(reference.age[rows]), len(planted.CONDITIONS)))
     base = planted.base_probabilities()

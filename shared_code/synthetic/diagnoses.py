@@ -8,7 +8,6 @@ from shared_code.model.units import DAYS_A_YEAR
 from shared_code.synthetic import planted
 from shared_code.synthetic.chance import pick, stream
 from shared_code.synthetic.conditions import Reference
-from shared_code.synthetic.days import birthday
 from shared_code.synthetic.people import People
 
 # SNOMED CT root concepts (Appendix A of the methods), and ICD-10 codes that mean this condition and no other.
@@ -39,15 +38,16 @@ RECORDS = (0.55, 0.30, 0.15)  # one, two or three records of a condition
 HOSPITAL = 0.22  # share of records from admitted patient care
 NOISY = 0.20  # records of other things per person
 FAMILY = 0.025  # records of a condition in the family per person
-YEARS_BACK = 14
+YEARS_BACK = 14  # of records that are no condition of the person
 HISTORY = 0.08  # of repeated records: entered as past
 STATUS_MISSING = 0.5  # of hospital records, which often carry no status
 
 
-def make_diagnoses(people: People, reference: Reference, has: tuple[np.ndarray, np.ndarray], seed: int
+def make_diagnoses(people: People, reference: Reference, has: tuple[np.ndarray, np.ndarray], onset: np.ndarray, seed: int
                    ) -> dict[str, np.ndarray]:  # fmt: skip
     """Write down the conditions people have (rows, conditions) as dated records, in no order.
 
+    onset  day on which each condition began, which its first record carries
     Returns arrays over records: row of the person, code, icd10 (whether that is its terminology), day, source and
     status as numbers (status -1: none). The first record of a condition always counts: it is active or has no status.
     """
@@ -56,8 +56,6 @@ def make_diagnoses(people: People, reference: Reference, has: tuple[np.ndarray, 
     times = pick(rng, np.array(RECORDS), len(row)) + 1
     again = np.repeat(np.arange(len(row)), times)
     repeated = np.concatenate([[False], again[1:] == again[:-1]]) if len(again) else np.zeros(0, dtype=bool)
-    youngest = np.array([c.minimum_age for c in planted.CONDITIONS.values()])[condition]
-    onset = _day_before(rng, people, reference, row, youngest)
     day = onset[again]
     later = reference.until[row[again]] - day
     day = day + np.where(repeated, (rng.random(len(again)) * later).astype(np.int64), 0)
@@ -73,12 +71,10 @@ def make_diagnoses(people: People, reference: Reference, has: tuple[np.ndarray, 
     return {name: values[order] for name, values in joined.items()}
 
 
-def _day_before(rng: np.random.Generator, people: People, reference: Reference, row: np.ndarray, youngest: np.ndarray
-                ) -> np.ndarray:  # fmt: skip
-    """Draw a day before the index date or death, not before birth nor the youngest age."""
+def _day_before(rng: np.random.Generator, people: People, reference: Reference, row: np.ndarray) -> np.ndarray:
+    """Draw a day before the index date or death, not before birth."""
     until = reference.until[row]
-    floor = np.where(youngest > 0, birthday(people.birth[row], youngest), people.birth[row])
-    floor = np.maximum(floor, until - int(YEARS_BACK * DAYS_A_YEAR))
+    floor = np.maximum(people.birth[row], until - int(YEARS_BACK * DAYS_A_YEAR))
     back = 1 + (rng.random(len(row)) * np.maximum(until - floor, 1)).astype(np.int64)
     return np.maximum(until - back, people.birth[row])
 
@@ -113,6 +109,6 @@ def _noise(rng: np.random.Generator, people: People, reference: Reference) -> di
 
 def _records(rng: np.random.Generator, people: People, reference: Reference, row: np.ndarray, code: np.ndarray,
              icd10: np.ndarray, status: int) -> dict[str, np.ndarray]:  # fmt: skip
-    day = _day_before(rng, people, reference, row, np.zeros(len(row), dtype=np.int64))
+    day = _day_before(rng, people, reference, row)
     return {"row": row, "code": code, "icd10": icd10, "day": day, "source": icd10.astype(np.int64),
             "status": np.full(len(row), status)}  # fmt: skip

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from shared_code.config import Site
+from shared_code.synthetic.chance import stream
 from shared_code.synthetic.conditions import draw_conditions, make_reference
 from shared_code.synthetic.days import completed_years, day
 from shared_code.synthetic.diagnoses import make_diagnoses
 from shared_code.synthetic.hospital import make_hospital
 from shared_code.synthetic.mortality import death_records, mid_years, population, simulate_deaths
+from shared_code.synthetic.onset import followed, multimorbidity_onset, onset_days, second_onset
 from shared_code.synthetic.people import local_numbers, make_people, pseudonyms
 from shared_code.synthetic.places import make_places
 from shared_code.synthetic.registrations import make_registrations, registered_on
@@ -35,6 +37,9 @@ NOTES = {
     "urgent_care": "Attendances at major departments: yearly rates are gamma distributed (shape, mean) and constant. effect: "
     "ratio of rates in the first effect_days after the start. expected_without: attendances the people of the service would "
     "have had in it; prevented: those that did not happen.",
+    "multimorbidity_onset": "Over people of known sex followed in the period from age 20 and 365 days of registration: the "
+    "expected number who get their second condition in a band of attained age, its variance, and the expected days at risk "
+    "(exact given each person's frailty and age), and the events and days drawn. Deprivation where they lived at entry.",
     "life_expectancy": "Planted: e0 and e65 in years from the planted rates; the hazard ratio at an age is the mean of "
     "the areas' ratios, weighted by their person-years in the age band. person_years: sum of the mid-year populations. "
     "days_lived, expected_deaths (planted hazard over the days lived) and deaths: people of known sex, all deaths of "
@@ -118,10 +123,15 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
     rows, columns = [], []
     for chunk, has, chances in draw_conditions(reference, settings.seed):
         truth.add(chunk, has, chances)
-        row, column = np.nonzero(has)
-        rows.append(row + chunk.start)
-        columns.append(column)
-    diagnoses = make_diagnoses(persons, reference, (np.concatenate(rows), np.concatenate(columns)), settings.seed)
+        found, which = np.nonzero(has)
+        rows.append(found + chunk.start)
+        columns.append(which)
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    chance = stream(settings.seed, "onset").random(len(row))
+    began = onset_days(persons.birth[row], reference.until[row], column, chance)
+    diagnoses = make_diagnoses(persons, reference, (row, column), began, settings.seed)
+    onset = multimorbidity_onset(persons, places, reference, followed(persons, spells, start, end),
+                                 second_onset(row, began, people))  # fmt: skip
     urgent = make_urgent_care(persons, places, settings.seed, start, end)
     diagnoses = {name: np.concatenate([values, urgent.records[name]]) for name, values in diagnoses.items()}
     died = np.zeros((len(places.lsoa21), 2), dtype=np.int64)
@@ -136,6 +146,6 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
                                       if "death" in settings.lacks else {}),
         "planted": planted_summary(places),
         "life_expectancy": life_expectancies(places, counted, exposure, died),
-        "conditions": {"columns": CONDITION_COLUMNS, "rows": list(truth.rows())},
+        "conditions": {"columns": CONDITION_COLUMNS, "rows": list(truth.rows())}, "multimorbidity_onset": onset,
         "urgent_care": urgent.truth,
     }  # fmt: skip

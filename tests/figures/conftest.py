@@ -212,6 +212,19 @@ def meta_rows(items: dict[str, str], sites: dict[str, str], seed: int = 6) -> li
     return rows
 
 
+def curve_rows(items: dict[str, str]) -> list[dict]:
+    """Shares by age in three fifths, ten years apart at equal height; the third fifth has no estimate at 50."""
+    rows = []
+    for level, shift in (("1", 10), ("3", 5), ("5", 0)):
+        for age in range(50, 100, 10):
+            value = age + shift - 40.0
+            gone = level == "3" and age == 50
+            numbers = {"reason": "withheld"} if gone else interval(value, 1.1)
+            rows.append(row(measure="share by age", item=next(iter(items)), group="deprivation", level=level,
+                            stratum=f"age={age}", scale="%", **numbers))  # fmt: skip
+    return rows
+
+
 def figures_of(items: dict[str, str]) -> dict:
     """One figure of every kind, and life expectancy by sex."""
     return {
@@ -224,6 +237,8 @@ def figures_of(items: dict[str, str]) -> dict:
         "leave_one_out": {"kind": "leave_one_out", "item": "item_0", "group": "everyone", "caption": "Without each site in turn"},
         "heterogeneity": {"kind": "heterogeneity", "caption": "How much sites differ"},
         "availability": {"kind": "availability", "caption": "Which site is in which measure"},
+        "curves": {"kind": "curves", "measure": "share by age", "along": "age", "group": "deprivation", "levels": ["1", "3", "5"],
+                   "item": "item_0", "same": 65, "caption": "Who has it by each age"},
     }  # fmt: skip
 
 
@@ -231,7 +246,7 @@ def everything(folder: Path, items: int = 3, sites: int = 5, sexes: tuple[str, .
     """Give a study with a figure of every kind, and a folder of results for all of them."""
     named, who = titles(items), site_names(sites)
     rows = [*ratio_rows(named), *gradient_rows(named, who, sexes), *place_rows(who, places), *month_rows(named, who),
-            *change_rows(named, who), *meta_rows(named, who)]  # fmt: skip
+            *change_rows(named, who), *meta_rows(named, who), *curve_rows(named)]  # fmt: skip
     return study(figures_of(named), named), write(folder, rows, who)
 
 

@@ -1,0 +1,138 @@
+"""Onset of multimorbidity: the planted hazards are recovered, and its two kinds of "years earlier" stay apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shared_code import methods
+from shared_code.figures.curves import position
+from shared_code.model.units import DAYS_A_YEAR
+
+STEM = "onset_of_multimorbidity"
+EDGES = [20, 50, 60, 70, 80, 90]
+PEOPLE = 6000
+
+
+@pytest.fixture(scope="session")
+def two(demonstration):
+    return demonstration(PEOPLE, "demo_ashvale", "demo_dunmere", protected=False)
+
+
+@pytest.fixture(scope="session")
+def pooled(two):
+    return two.pool(STEM)
+
+
+def planted(demonstration, dimension: str, level: str) -> pd.DataFrame:
+    """Add the planted numbers of all sites in the bands of the analysis."""
+    truths = [made.truth["multimorbidity_onset"] for made in demonstration.sites]
+    rows = pd.concat([pd.DataFrame(truth["rows"], columns=truth["columns"]) for truth in truths])
+    rows = rows[(rows["dimension"] == dimension) & (rows["level"] == level)]
+    band = pd.cut(rows["age"].str.split("-").str[0].astype(int), EDGES, right=False, labels=False)
+    return rows.groupby(band)[["expected", "variance", "person_days", "events", "days"]].sum()
+
+
+def one(results: pd.DataFrame, **where: str) -> pd.Series:
+    chosen = results[(results["scope"] == where.pop("scope", "pooled")) & (results["stratum"] == where.pop("stratum", ""))]
+    for column, value in where.items():
+        chosen = chosen[chosen[column] == value]
+    assert len(chosen) == 1, (where, len(chosen))
+    return chosen.iloc[0]
+
+
+def test_events_and_days_are_those_that_were_planted(two):
+    """The notebook counts from records what the simulation knows: every event and every day at risk, group by group."""
+    for made in two.sites:
+        counted = two.tables(STEM)[made.site.site]["onset"]
+        counted = counted[counted["outcome"] == "onset"]
+        truth = pd.DataFrame(made.truth["multimorbidity_onset"]["rows"], columns=made.truth["multimorbidity_onset"]["columns"])
+        for dimension, other in (("deprivation", "ethnicity"), ("ethnicity", "deprivation")):
+            mine = counted[(counted[other] == "all") & (counted[dimension] != "all")].groupby(dimension)
+            told = truth[truth["dimension"] == dimension].groupby("level")[["events", "days"]].sum()
+            assert mine["events"].sum().to_dict() == told["events"].to_dict()
+            assert mine["person_days"].sum().to_dict() == pytest.approx(told["days"].to_dict())
+        everyone = counted[(counted[["ethnicity", "deprivation"]] == "all").all(axis=1)]
+        assert everyone["events"].sum() == truth[truth["dimension"] == "everyone"]["events"].sum() > 0
+
+
+@pytest.mark.parametrize("level", list("12345"))
+def test_the_planted_age_is_recovered(two, pooled, level):
+    """The interval holds the planted age (within three standard errors, so that chance hardly ever fails this)."""
+    truth = planted(two, "deprivation", level)
+    years = truth["person_days"] / DAYS_A_YEAR
+    expected = methods.onset_quantile(EDGES, truth["expected"], years, 0.25).estimate
+    row = one(pooled, measure="age by which 25 % have it", group="deprivation", level=level)
+    assert abs(row["estimate"] - expected) < 3 * row["se"]
+    free = methods.years_free(EDGES, truth["expected"], years).estimate
+    row = one(pooled, measure="years free of it", group="deprivation", level=level)
+    assert abs(row["estimate"] - free) < 3 * row["se"]
+
+
+def test_events_scatter_around_what_is_planted(two):
+    """Over all bands and groups the differences are those of chance: mean square about one."""
+    scores = []
+    for level in "12345":
+        truth = planted(two, "deprivation", level)
+        scores += list((truth["events"] - truth["expected"]) / np.sqrt(truth["variance"]))
+    assert 0.3 < np.mean(np.square(scores)) < 2.2
+
+
+def test_protection_widens_but_does_not_move_the_answer(two, demonstration, pooled):
+    """From what may leave (threshold 10, rounded to 5) the answer is near the exact one, with the bounds around it."""
+    study = demonstration(PEOPLE, "demo_ashvale", "demo_dunmere")
+    study._run = two._run
+    released = study.pool(STEM)
+    where = {"measure": "age by which 25 % have it", "group": "everyone", "level": "everyone"}
+    exact, shown = one(pooled, **where), one(released, **where)
+    assert abs(exact["estimate"] - shown["estimate"]) < shown["se"]
+    assert shown["bound_lower"] <= exact["estimate"] <= shown["bound_upper"]
+
+
+def test_the_two_kinds_of_years_earlier_are_told_apart(two, pooled):
+    """One is made of events and days, the other of one day's prevalence; neither names the other's numbers."""
+    ageing = one(pooled, measure="years earlier (25 %)", group="deprivation", level="1")
+    one_day = one(pooled, measure="years earlier, same prevalence", group="deprivation", level="1")
+    assert "attained age" in ageing["method"] and "isotonic" in one_day["method"]
+    assert np.isfinite(ageing["person_years"]) and np.isnan(one_day["person_years"])
+    assert np.isnan(ageing["people"]) and np.isfinite(one_day["people"])
+    at_65 = one(pooled, measure="age of the same prevalence", group="deprivation", level="1")
+    assert one_day["estimate"] == pytest.approx(65 - at_65["estimate"])
+    assert "comparison of cross-sections" in two.study.analyses[STEM].findings[2].text
+    assert "Two kinds" in Path(f"reports/{STEM}.qmd").read_text("utf-8")
+
+
+def test_equal_prevalence_agrees_with_a_recount(two, pooled):
+    """The share in the least deprived fifth at 65, read between the bands around it, is met at the age that is given."""
+    strata = pooled[(pooled["measure"] == "prevalence at this age") & (pooled["scope"] == "pooled")]
+
+    def curve(level: str) -> tuple[np.ndarray, np.ndarray]:
+        mine = strata[(strata["level"] == level) & (strata["group"] == "deprivation")]
+        at = np.array([position(text.removeprefix("age=")) for text in mine["stratum"]])
+        return at[np.argsort(at)], mine["estimate"].to_numpy()[np.argsort(at)]
+
+    tables = pd.concat([t["prevalence"] for t in two.tables(STEM).values()])
+    counted = tables[tables["deprivation"] == "1"].groupby("age")[["cases", "people"]].sum()
+    at, shares = curve("1")
+    assert shares == pytest.approx((100 * counted["cases"] / counted["people"]).to_numpy())
+    if (np.diff(shares) > 0).all() and (np.diff(curve("5")[1]) > 0).all():
+        row = one(pooled, measure="age of the same prevalence", group="deprivation", level="1")
+        assert np.interp(row["estimate"], at, shares) == pytest.approx(np.interp(65, *curve("5")), abs=0.05)
+
+
+def test_deaths_keep_people_from_a_second_condition(pooled):
+    """With deaths allowed for, fewer have it by every age than if nobody died."""
+    strata = pooled[(pooled["scope"] == "pooled") & (pooled["group"] == "everyone")].set_index(["measure", "stratum"])["estimate"]
+    net, real = strata["share who have it by this age"], strata["share who have it, as people also die"]
+    assert (real < net).all() and net["age=90"] - real["age=90"] > 5
+
+
+def test_a_site_without_deaths_is_left_out(demonstration):
+    """Without deaths people who died long ago would still count days at risk."""
+    site = next(made.site for made in demonstration(PEOPLE, "demo_ashvale").sites)
+    study = demonstration(PEOPLE, "demo_ashvale").study
+    lacking = site.model_copy(update={"tables": {k: v for k, v in site.tables.items() if k != "death"}})
+    assert site.can_run(study.analyses[STEM]) and not lacking.can_run(study.analyses[STEM])
