@@ -57,13 +57,14 @@ def study(figures: dict, items: dict[str, str]) -> Study:
     }  # fmt: skip
     steps = [{"method": "prevalence", "table": "t", "item": "item", "standardise": ["sex", "age"],
               "groups": {"deprivation": "5"}},
-             {"method": "change", "table": "t", "item": "item", "along": "month", "at": "2020-04",
+             {"method": "change", "table": "e", "item": "item", "along": "month", "at": "2020-04",
               "against": "2019-04"}]  # fmt: skip
     return Study(
         study="artificial", title="Artificial", summary="Made up", coordinator="Nobody", index_date="2026-04-01",
         period={"start": "2021-04-01", "end": "2026-04-01"}, disclosure={},
         analyses={"one": {"title": "One", "question": "What?", "figures": figures,
-                          "results": {"t": {"title": "T", "layout": "counts", "dimensions": dimensions}},
+                          "results": {"t": {"title": "T", "layout": "counts", "dimensions": dimensions},
+                                      "e": {"title": "E", "layout": "events", "dimensions": dimensions}},
                           "pooled": steps}},
     )  # fmt: skip
 
