@@ -18,11 +18,12 @@ from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.model import UNKNOWN
 from shared_code.pooling.cubes import Cube, cube, set_of
-from shared_code.pooling.totals import totals_of
+from shared_code.pooling.totals import range_of_sum, totals_of
 
 EVERYONE = "everyone"
 FEWEST_LEVELS = 3  # a line through fewer says nothing about a gradient
 FLATTEST = 1e-3  # information left, as a share of that without ranges; below it nothing is known of the cases
+MOST_WITHHELD = 0.9  # of the cases; above, planted truth came back 20 to 40 % too high at the demonstration's sites
 FEWEST_CASES = 10  # below, a standardised value is not given (Morris et al. 2018)
 
 
@@ -61,7 +62,8 @@ class _Scope:
         order = {label: i for i, label in enumerate(spec.levels() or {})}
         self.ages = self.index[self.age].map(order).fillna(-1).to_numpy(int)  # -1: all ages together
         self.sexes = self.index[self.sex].astype("category").cat.codes.to_numpy(int)
-        self.expected, self.unknown = _complete(self.n, self.low, self.high, totals_of(cases, declared, rows, usable))
+        self.totals = totals_of(cases, declared, rows, usable)
+        self.expected, self.unknown = _complete(self.n, self.low, self.high, self.totals)
         self._groups: dict[tuple, _Group] = {}
 
     def results(self) -> Iterator[dict[str, Any]]:
@@ -99,7 +101,7 @@ class _Scope:
 
     def _row(self, item: str, group: str, level: str, parts: list[_Group]) -> dict[str, Any]:
         inside = sum(self.n[:, part.members].sum(axis=1) for part in parts) > 0
-        low, high = sum(part.low.sum() for part in parts), sum(part.high.sum() for part in parts)
+        low, high = sum(part.fewest for part in parts), sum(part.most_cases for part in parts)
         return {
             "item": item, "group": group, "level": level, "sex": level if group == self.sex else "both",
             "scope": self.scope, "people": sum(part.people for part in parts),
@@ -173,13 +175,14 @@ class _Group:
         expected, unknown = (np.array([side[..., c].sum() for c in cells]) for side in (scope.expected, scope.unknown))
         self.p, self.variance = _proportions(self.n, expected, unknown, self.low, self.high)
         self.people = float(self.n.sum())
+        self.fewest, self.most_cases = range_of_sum(scope.totals, scope.low, scope.high, members)
         self.cases = float(np.sum((self.p * self.n)[self.n > 0]))  # nan where a range says too little
         self.estimate = self._standardised()
         self.crude_estimate = self._crude()
 
     def _standardised(self) -> methods.Estimate:
         reason = ""
-        if np.isnan(self.cases):
+        if np.isnan(self.cases) or self.fewest < (1 - MOST_WITHHELD) * self.most_cases:
             reason = "too much is withheld"
         elif self.cases < FEWEST_CASES:
             reason = f"fewer than {FEWEST_CASES} cases"
@@ -190,7 +193,7 @@ class _Group:
         return methods.standardised_proportion(weights=self.weights, proportions=self.p, variances=self.variance)
 
     def _crude(self) -> methods.Estimate:
-        if np.isnan(self.cases):
+        if np.isnan(self.cases) or self.fewest < (1 - MOST_WITHHELD) * self.most_cases:
             return methods.Estimate(np.nan, np.nan, np.nan, np.nan, "too much is withheld")
         p = self.cases / self.people
         complete, fitted = np.nansum(self.n * self.p * (1 - self.p)), np.nansum(self.n**2 * self.variance)

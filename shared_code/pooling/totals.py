@@ -68,3 +68,29 @@ def _between(cells: Cube, declared: ResultsTable, finer: set[str], coarser: set[
         upper[s] -= summed(np.where(unknown, low, 0))
         lower[s, impossible] = upper[s, impossible] = np.nan
     return Totals(of, lower, upper)
+
+
+def range_of_sum(totals: list[Totals], low: np.ndarray, high: np.ndarray, members: np.ndarray) -> tuple[float, float]:
+    """Give the range of the sum over some cells and all sites, from the ranges of the cells and from known totals.
+
+    low, high  shape (sites, cells)     members  numbers of the cells
+    A total counts where all its parts are members; the narrowest range that one family of totals gives is taken, site by
+    site. The exact range would need a linear programme; this one is never narrower.
+    """
+    cells = np.zeros(low.shape[1], dtype=bool)
+    cells[members] = True
+    lower, upper = low[:, members].sum(axis=1), high[:, members].sum(axis=1)
+    for known in totals:
+        count = known.lower.shape[1]
+        inside = known.of >= 0
+        parts = np.bincount(known.of[inside], minlength=count)
+        whole = (parts > 0) & (np.bincount(known.of[inside & cells], minlength=count) == parts)
+        covered = inside & whole[np.where(inside, known.of, 0)]
+        rest = cells & ~covered
+        for site in range(len(low)):
+            use = whole & ~np.isnan(known.lower[site])
+            own = rest | (covered & ~use[np.where(inside, known.of, 0)])
+            lower[site] = max(lower[site], known.lower[site, use].sum() + low[site, own].sum())
+            upper[site] = min(upper[site], known.upper[site, use].sum() + high[site, own].sum())
+    lower = np.minimum(lower, upper)
+    return float(lower.sum()), float(upper.sum())

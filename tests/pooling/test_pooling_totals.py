@@ -6,10 +6,13 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared_code.config.study import ResultsTable
+from shared_code.methods import Totals
 from shared_code.pooling.cubes import cube
-from shared_code.pooling.totals import totals_of
+from shared_code.pooling.totals import range_of_sum, totals_of
 
 DECLARED = ResultsTable.model_validate({
     "title": "T", "layout": "counts",
@@ -61,3 +64,19 @@ def test_a_total_its_parts_cannot_meet_says_nothing():
     found = cube(wrong, DECLARED, "cases")
     totals = totals_of(found, DECLARED, [0], np.ones((1, len(found.index)), bool))
     assert sum(int(np.isnan(known.lower).sum()) for known in totals) == 2  # over its own parts, and as part of everyone
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 30), min_size=4, max_size=4), st.lists(st.integers(0, 12), min_size=4, max_size=4),
+       st.sets(st.integers(0, 3), min_size=1))  # fmt: skip
+def test_the_range_of_a_sum_holds_the_truth_and_is_no_wider_than_its_cells(counts, slack, members):
+    truth = np.array([counts], float)
+    low, high = np.maximum(truth - np.array(slack), 0), truth + np.array(slack[::-1])
+    pairs = np.array([0, 0, 1, 1])
+    sums = np.array([[truth[0, :2].sum(), truth[0, 2:].sum()]])
+    chosen = np.array(sorted(members))
+    least, most = range_of_sum([Totals(pairs, sums, sums)], low, high, chosen)
+    assert least <= truth[0, chosen].sum() <= most
+    assert low[0, chosen].sum() <= least and most <= high[0, chosen].sum()
+    if {0, 1} == members:
+        assert least == most == sums[0, 0]
