@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure.audit import audit
 from shared_code.disclosure.build import build
+from shared_code.disclosure.points import Points
 from shared_code.disclosure.ranges import first_look, publish
 from shared_code.disclosure.rules import GUARDS
 from shared_code.disclosure.search import choose
@@ -65,10 +66,11 @@ def measured(cells: int, policy: Policy) -> dict[str, Any]:
     frames = {"t": GUARDS["counts"](table, declared, policy)}
     system = build({"t": (declared, table)}, frames, policy)
     clock.append(time.process_time())
-    look = first_look(system, policy)
-    pattern = choose(system, np.isin(look.components, look.components[[f.unknown for f in look.findings]]))
+    points = Points(system)
+    look = first_look(system, policy, points)
+    pattern = choose(system, np.isin(look.components, look.components[[f.unknown for f in look.findings]]), points)
     clock.append(time.process_time())
-    ranges = publish(system, pattern.withheld, policy, look)
+    ranges = publish(system, pattern.withheld, policy, look, points)
     clock.append(time.process_time())
     done = audit(system, pattern.withheld, ranges.lower, ranges.upper)
     clock.append(time.process_time())

@@ -18,8 +18,9 @@ def band_rows(cohort: Any, draft: Any, bandings: dict[str, list[tuple[str, Dimen
     A piece that is no band of its own is an unknown that no table shows. Where the bands give its number away, the
     number must be 0 or reach the threshold like any other.
     """
-    for kinds in bandings.values():
-        if len(kinds) == 1 and kinds[0][1].kind == "exclusive":
+    for every in bandings.values():
+        kinds = [(key, spec) for key, spec in every if any(key in dimensions for dimensions in cohort.sets)]
+        if not kinds or (len(kinds) == 1 and kinds[0][1].kind == "exclusive"):
             continue
         edges = sorted({edge for _, d in kinds for edge in d.bands})
         pieces: dict[tuple, dict[int, int]] = {}

@@ -12,17 +12,14 @@ from scipy import sparse
 from shared_code.config.study import Dimension, Policy, ResultsTable
 from shared_code.disclosure.bandings import band_rows
 from shared_code.disclosure.bounds import propagate
+from shared_code.disclosure.costs import cost_of, totals_over
 from shared_code.disclosure.margins import Cohort, Key, margins, nested, sums_of
 from shared_code.disclosure.past import Past
 from shared_code.disclosure.rules import UNKNOWN_PEOPLE, Frames
 from shared_code.disclosure.system import DAYS, IMPLICIT, LINEAR, PEOPLE, SUM, UNIT, System
 from shared_code.model import ALL
 
-# Totals are worth more than parts, and a level that says little less: what is withheld to protect another number
-# should cost the reader least.
-TOTAL_COSTS, RESIDUAL_COSTS = 4.0, 0.5
 AGAIN_COSTS = 0.1  # what an earlier release withheld is withheld again rather than something else
-RESIDUAL = {"unknown", "other", "not known", "not stated"}
 
 
 @dataclass
@@ -98,6 +95,7 @@ def _unknowns(draft: Draft, name: str, declared: ResultsTable, table: pd.DataFra
     given = [i for i in range(len(values)) if not np.isnan(values[i])]
     cohort = _cohort(draft, (declared.layout, named), declared, {keys[i]: values[i] for i in given}, bandings)
     numbers = np.full(len(values), -1)
+    broken_out: dict[tuple[str, ...], int] = {}
     lower, upper, reason = (shown[c].to_numpy() for c in ("lower", "upper", "reason"))
     for i in given:
         dimensions, levels = keys[i]
@@ -113,7 +111,9 @@ def _unknowns(draft: Draft, name: str, declared: ResultsTable, table: pd.DataFra
             floor = 1.0 if unit == PEOPLE and not declared.sensitive and reason[i] != UNKNOWN_PEOPLE else 0.0
             if unit == SUM and (statistic != "sum_squares"):
                 floor, low = -np.inf, (-np.inf if primary else low)
-            cost = _cost(declared, dimensions, levels, values[i], unit)
+            if dimensions not in broken_out:
+                broken_out[dimensions] = totals_over(declared, dimensions)
+            cost = cost_of(broken_out[dimensions], levels, values[i], unit)
             at = known[levels] = draft.add(values[i], unit, low, high, floor, primary, cost)
         numbers[i] = at
     return numbers
@@ -152,15 +152,6 @@ def _remember(draft: Draft, number: int, past: Past, table: pd.DataFrame, cells:
         for i in np.flatnonzero(withheld & (at >= 0)):
             draft.cost[at[i]] *= AGAIN_COSTS
         draft.cohorts.append(own)
-
-
-def _cost(declared: ResultsTable, dimensions: tuple[str, ...], levels: Key, value: float, unit: int) -> float:
-    size = abs(value) / UNIT.get(unit, 1.0)
-    whole = sum(d.total for d in declared.dimensions.values()) - sum(
-        declared.dimensions[n.partition("#")[0]].total for n in dimensions if n.partition("#")[0] in declared.dimensions
-    )
-    residual = any(level.lower() in RESIDUAL for level in levels)
-    return float(np.log1p(size) + 0.01) * (1 + TOTAL_COSTS * whole) * (RESIDUAL_COSTS if residual else 1.0)
 
 
 def _bandings(declared: list[ResultsTable]) -> dict[str, list[tuple[str, Dimension]]]:

@@ -11,6 +11,7 @@ from scipy import sparse
 from shared_code.disclosure.bounds import Contradiction
 
 WHOLE = 1e-6  # a solution this close to whole numbers is whole
+PRIMAL = 4  # of HiGHS: only costs change between questions, so the last answer stays feasible and is walked on from
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Programme:
         model.a_matrix_.index_ = matrix.indices.astype(np.int32)
         model.a_matrix_.value_ = matrix.data
         self.highs = highspy.Highs()
-        for option, value in (("output_flag", False), ("threads", 1), ("solver", "simplex"), ("random_seed", 0)):
+        for option, value in (("output_flag", False), ("threads", 1), ("solver", "simplex"), ("random_seed", 0),
+                              ("simplex_strategy", PRIMAL)):
             self.highs.setOptionValue(option, value)
         self.highs.passModel(model)
         self.costed: np.ndarray = np.array([], np.int32)

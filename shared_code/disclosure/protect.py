@@ -18,6 +18,7 @@ from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure.build import build
 from shared_code.disclosure.forms import Earlier, Protected
 from shared_code.disclosure.past import hold, past_tables
+from shared_code.disclosure.points import Points
 from shared_code.disclosure.ranges import Ranges, first_look, publish
 from shared_code.disclosure.record import record
 from shared_code.disclosure.rules import GUARDS, Frames
@@ -55,10 +56,11 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy) -> Protec
         frames[name] = hold(name, declared, table, _judged(declared, table, policy), past, policy)
     system = build(tables, frames, policy, past)
     try:
-        look = first_look(system, policy)
+        points = Points(system)
+        look = first_look(system, policy, points)
         suspects = np.isin(look.components, look.components[[f.unknown for f in look.findings]])
-        pattern = choose(system, suspects)
-        ranges = publish(system, pattern.withheld, policy, look)
+        pattern = choose(system, suspects, points)
+        ranges = publish(system, pattern.withheld, policy, look, points)
     except NoPattern as nothing:
         raise _refused(system, tables, nothing) from None
     released, reasons = {}, {}

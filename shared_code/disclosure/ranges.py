@@ -19,6 +19,7 @@ import numpy as np
 
 from shared_code.config.study import Policy
 from shared_code.disclosure.audit import Audit, audit
+from shared_code.disclosure.points import Points
 from shared_code.disclosure.system import IMPLICIT, PEOPLE, SUM, UNIT, System
 
 EDGES = (2, 5, 10)  # times the threshold, then times ten, and so on
@@ -48,20 +49,23 @@ class Ranges:
     merged: int
 
 
-def publish(system: System, withheld: np.ndarray, policy: Policy, since: Audit | None = None) -> Ranges:
+def publish(system: System, withheld: np.ndarray, policy: Policy, since: Audit | None = None,
+            points: Points | None = None) -> Ranges:  # fmt: skip
     """Give every withheld number its class, tightened by what is published, such that the audit passes.
 
-    since  the audit of the small numbers by themselves
+    since   the audit of the small numbers by themselves
+    points  solutions of earlier audits; the last audit looks at each again
     """
+    points = Points(system) if points is None else points
     edges = ladder(policy.threshold, _largest(system, withheld) * 10 ** (SPARE // len(EDGES)), policy.first_class)
     top = np.full(system.size, -1)  # -1: its own class; k: from the least value to the end of class k
     programmes = 0
     for _ in range(len(edges) * 20):
         lower, upper = bounds(system, withheld, top, edges)
-        found = audit(system, withheld, lower, upper, since=since, enough=1)
+        found = audit(system, withheld, lower, upper, since=since, enough=1, points=points)
         programmes += found.programmes
         if found.safe and since is not None:  # the last word is an audit of everything
-            found = audit(system, withheld, lower, upper, enough=1)
+            found = audit(system, withheld, lower, upper, enough=1, points=points)
             programmes += found.programmes
         if found.safe:
             done = replace(found, programmes=programmes)
@@ -70,11 +74,11 @@ def publish(system: System, withheld: np.ndarray, policy: Policy, since: Audit |
     raise ValueError("no ranges could be found that keep the withheld numbers safe")
 
 
-def first_look(system: System, policy: Policy) -> Audit:
+def first_look(system: System, policy: Policy, points: Points | None = None) -> Audit:
     """Audit the small numbers by themselves, with their classes: what is safe so needs nothing else to be withheld."""
     start = system.closed(system.primary)
     edges = ladder(policy.threshold, _largest(system, start), policy.first_class)
-    return audit(system, start, *bounds(system, start, np.full(system.size, -1), edges), enough=1)
+    return audit(system, start, *bounds(system, start, np.full(system.size, -1), edges), enough=1, points=points)
 
 
 def _both(since: Audit | None, found: Audit) -> Audit:

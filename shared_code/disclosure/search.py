@@ -16,11 +16,13 @@ from scipy.sparse.csgraph import connected_components
 
 from shared_code.disclosure.audit import Audit, Finding, audit
 from shared_code.disclosure.cuts import Cut, Cutter
+from shared_code.disclosure.points import Points
 from shared_code.disclosure.system import IMPLICIT, System
 
 EXACT_CELLS = 400
 MOST_ROUNDS = 200
 CUTS_AT_ONCE = 2  # failing numbers of one component that are looked into in a round
+SPARE = 1e-9  # of what a cut asks for, lost in adding up
 ZERO_COSTS = 1e4  # a zero is hidden only where nothing else helps
 
 
@@ -41,14 +43,16 @@ class Pattern:
     programmes: int
 
 
-def choose(system: System, suspects: np.ndarray | None = None) -> Pattern:
+def choose(system: System, suspects: np.ndarray | None = None, points: Points | None = None) -> Pattern:
     """Find a pattern that is safe against an outsider who is told nothing of the withheld numbers.
 
     suspects  the unknowns that may not be safe when just the small numbers are withheld (default: any)
+    points    solutions of earlier audits
     Raises NoPattern where none exists.
     """
     start = system.closed(system.primary)
-    first = outsider(system, start, only=suspects)
+    points = Points(system) if points is None else points
+    first = outsider(system, start, only=suspects, points=points)
     if first.safe:
         return Pattern(start, True, first.programmes)
     parts = _parts(system)
@@ -57,19 +61,22 @@ def choose(system: System, suspects: np.ndarray | None = None) -> Pattern:
     small = [p for p in failing if cells[p] <= EXACT_CELLS]
     withheld, solved = start.copy(), first.programmes
     if small:
-        withheld, n = _exact(system, withheld, parts, small, first)
+        withheld, n = _exact(system, withheld, parts, small, first, points)
         solved += n
     if len(small) < len(failing):
-        withheld, n = _greedy(system, withheld, first)
+        if small:
+            first = outsider(system, withheld, since=first, points=points)
+        withheld, cuts, n = _greedy(system, withheld, first, points)
         solved += n
-        withheld, n = _cleaned(system, withheld, start)
+        withheld, n = _cleaned(system, withheld, start, cuts, points)
         solved += n
     return Pattern(withheld, len(small) == len(failing), solved)
 
 
-def outsider(system: System, withheld: np.ndarray, only: np.ndarray | None = None, since: Audit | None = None) -> Audit:
+def outsider(system: System, withheld: np.ndarray, only: np.ndarray | None = None, since: Audit | None = None,
+             points: Points | None = None, enough: int = CUTS_AT_ONCE) -> Audit:  # fmt: skip
     """Audit a pattern against an outsider who knows of a withheld number only that it is not zero."""
-    return audit(system, withheld, *system.bounds(withheld), only=only, since=since, enough=CUTS_AT_ONCE)
+    return audit(system, withheld, *system.bounds(withheld), only=only, since=since, enough=enough, points=points)
 
 
 def _narrowest(found: Audit) -> list[Finding]:
@@ -96,14 +103,16 @@ def _parts(system: System) -> np.ndarray:
     return connected_components(graph, directed=False)[1][m : m + n]
 
 
-def _greedy(system: System, withheld: np.ndarray, found: Audit) -> tuple[np.ndarray, int]:
-    """Withhold more until the audit passes, covering what each round finds by what loses least."""
+def _greedy(system: System, withheld: np.ndarray, found: Audit, points: Points) -> tuple[np.ndarray, list[Cut], int]:
+    """Withhold more until the audit passes, covering what each round finds by what loses least; gives the cuts as well."""
     solved = 0
-    for _ in range(MOST_ROUNDS):
-        found = outsider(system, withheld, since=found)
-        solved += found.programmes
+    every: list[Cut] = []
+    for number in range(MOST_ROUNDS):
+        if number:
+            found = outsider(system, withheld, since=found, points=points)
+            solved += found.programmes
         if found.safe:
-            return withheld, solved
+            return withheld, every, solved
         cutter = Cutter(system, withheld)
         cuts, hopeless = [], []
         for finding in _narrowest(found):
@@ -117,6 +126,7 @@ def _greedy(system: System, withheld: np.ndarray, found: Audit) -> tuple[np.ndar
         withheld = withheld.copy()
         withheld[sorted(chosen)] = True
         withheld = system.closed(withheld)
+        every += cuts
     raise NoPattern([f.unknown for f in found.findings])
 
 
@@ -158,30 +168,34 @@ def _weight(system: System, withheld: np.ndarray, unknown: int) -> float:
     return float(np.where(np.isfinite(system.cost[lost]), system.cost[lost], 0).sum()) + zero + 1e-6
 
 
-def _cleaned(system: System, withheld: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, int]:
+def _cleaned(system: System, withheld: np.ndarray, start: np.ndarray, cuts: list[Cut], points: Points
+             ) -> tuple[np.ndarray, int]:  # fmt: skip
     """Show again what is not needed: one number per component at a time, the costliest first."""
     kept = start.copy()
     found = outsider(system, withheld, only=np.zeros(system.size, bool))
     solved = 0
     while True:
         candidates = np.flatnonzero(withheld & ~kept & (system.kind != IMPLICIT))
-        if not len(candidates):
-            return withheld, solved
         order = candidates[np.lexsort((candidates, -system.cost[candidates]))]
         first = np.unique(found.components[order], return_index=True)[1]
         tried = order[np.sort(first)]
+        if not len(tried):
+            return withheld, solved
+        kept[tried] = True
+        tried = np.array([t for t in tried.tolist() if _may_be_shown(system, withheld, t, cuts)], int)
+        if not len(tried):
+            continue
         trial = withheld.copy()
         trial[tried] = False
         trial = system.closed(trial)
-        after = outsider(system, trial, since=found)
+        after = outsider(system, trial, since=found, points=points, enough=1)
         solved += after.programmes
         failed = np.isin(found.components[tried], [found.components[f.unknown] for f in after.findings])
-        kept[tried] = True
         shown = withheld.copy()
         shown[tried[~failed]] = False
         shown = system.closed(shown)
         if after.findings:  # what is shown now must be safe without what stays withheld after all
-            again = outsider(system, shown, since=found)
+            again = outsider(system, shown, since=found, points=points, enough=1)
             solved += again.programmes
             if again.findings:
                 continue
@@ -189,7 +203,18 @@ def _cleaned(system: System, withheld: np.ndarray, start: np.ndarray) -> tuple[n
         withheld, found = shown, after
 
 
-def _exact(system: System, start: np.ndarray, parts: np.ndarray, small: list[int], found: Audit) -> tuple[np.ndarray, int]:
+def _may_be_shown(system: System, withheld: np.ndarray, unknown: int, cuts: list[Cut]) -> bool:
+    """Say whether a number can be shown without following another, and without breaking what every safe pattern fulfils."""
+    trial = withheld.copy()
+    trial[unknown] = False
+    if system.closed(trial)[unknown]:
+        return False
+    return all(not trial[cut.unknown] or sum(gain for i, gain in cut.gain.items() if trial[i]) >= cut.short - SPARE
+               for cut in cuts if unknown in cut.gain)  # fmt: skip
+
+
+def _exact(system: System, start: np.ndarray, parts: np.ndarray, small: list[int], found: Audit, points: Points
+           ) -> tuple[np.ndarray, int]:  # fmt: skip
     """Find the cheapest safe pattern of each small part by cutting planes, all parts side by side."""
     current, waiting, solved = start.copy(), set(small), 0
     cuts: dict[int, list[Cut]] = {part: [] for part in small}
@@ -218,7 +243,7 @@ def _exact(system: System, start: np.ndarray, parts: np.ndarray, small: list[int
             current[inside] = start[inside]
             current[chosen] = True
         current = system.closed(current)
-        found = outsider(system, current, only=np.isin(parts, list(waiting)), since=found)
+        found = outsider(system, current, only=np.isin(parts, list(waiting)), since=found, points=points)
         solved += found.programmes
     raise NoPattern(sorted(u for unknowns in failing.values() for u in unknowns))
 

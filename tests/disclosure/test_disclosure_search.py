@@ -1,0 +1,87 @@
+"""How patterns are found: known solutions change no answer, and nothing stays withheld that could be shown."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared_code.config.study import Policy, ResultsTable
+from shared_code.disclosure import search
+from shared_code.disclosure.audit import audit
+from shared_code.disclosure.bandings import band_rows
+from shared_code.disclosure.build import Draft, _bandings
+from shared_code.disclosure.margins import Cohort
+from shared_code.disclosure.points import Points
+from shared_code.disclosure.search import NoPattern, choose, outsider
+from shared_code.disclosure.system import IMPLICIT
+from tests.disclosure.test_disclosure_losses import system_of
+
+steady = settings(deadline=None, database=None, derandomize=True, max_examples=40)
+TABLES = st.lists(st.lists(st.integers(0, 40), min_size=4, max_size=4), min_size=3, max_size=4)
+
+
+@steady
+@given(TABLES, st.lists(st.integers(0, 24), max_size=6))
+def test_known_solutions_change_no_interval(table, also):
+    """Solutions of an audit of one pattern are offered to that of another: safe or not, each interval is the same."""
+    system, at = system_of(table)
+    start = system.closed(system.primary)
+    more = start.copy()
+    more[[u for i, u in enumerate(at.values()) if i in also]] = True
+    points = Points(system)
+    for withheld in (system.closed(more), start, system.closed(more)):
+        alone, helped = outsider(system, withheld), outsider(system, withheld, points=points)
+        assert [f.unknown for f in alone.findings] == [f.unknown for f in helped.findings]
+        alone, helped = (audit(system, withheld, *system.bounds(withheld), points=p) for p in (None, points))
+        assert alone.findings == helped.findings
+
+
+def test_a_solution_that_breaks_a_relation_is_not_taken():
+    system, at = system_of([[4, 36, 60], [22, 51, 17], [31, 6, 48]])
+    withheld = system.closed(system.primary)
+    assert not outsider(system, withheld).safe
+    members = np.arange(system.size)
+    points = Points(system)
+    lies = np.nan_to_num(system.truth)
+    for step in (30.0, -4.0):
+        moved = lies.copy()
+        moved[[at["r0", "c0"], at["r2", "c1"]]] += step
+        points.add(members, moved)
+    assert outsider(system, withheld, points=points).findings == outsider(system, withheld).findings
+
+
+@steady
+@given(TABLES)
+def test_whatever_the_greedy_search_withholds_is_needed(table):
+    """Without the exact search: the pattern is safe, and no single number of it could be shown again."""
+    system, _ = system_of(table)
+    start = system.closed(system.primary)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "EXACT_CELLS", 0)
+        try:
+            pattern = choose(system)
+        except NoPattern:
+            return
+    assert outsider(system, pattern.withheld).safe
+    for unknown in np.flatnonzero(pattern.withheld & ~start & (system.kind != IMPLICIT)):
+        trial = pattern.withheld.copy()
+        trial[unknown] = False
+        trial = system.closed(trial)
+        assert trial[unknown] or not outsider(system, trial).safe
+
+
+def test_bands_of_other_tables_add_no_unknowns():
+    """A table whose ages are banded in one way is not cut into the pieces of another table's bands."""
+    tables = [ResultsTable.model_validate({"title": "t", "layout": "bins", "dimensions": {"age": {"bands": bands}}})
+              for bands in ([0, 18, 65], [0, 40, 65])]  # fmt: skip
+    bandings = _bandings(tables)
+    assert [key for key, _ in bandings["age"]] == ["age", "age#1"]
+    draft = Draft()
+    own = {("age",): {(level,): draft.implicit(50.0) for level in ("0-17", "18-64", "65+")}}
+    assert not list(band_rows(Cohort(("bins", "people"), own), draft, bandings, Policy()))
+    both = own | {("age#1",): {(level,): draft.implicit(50.0) for level in ("0-39", "40-64", "65+")}}
+    rows = list(band_rows(Cohort(("bins", "people"), both), draft, bandings, Policy()))
+    assert len(draft.truth) == 6 + 1  # only 18-39 is no band of either
+    assert len(rows) == 3
