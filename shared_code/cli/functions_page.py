@@ -18,7 +18,7 @@ def functions_page() -> str:
         "\n## In notebooks: quality of the data (`from shared_code import quality`)\n", *_lines(quality, quality.__all__),
         "\n## In notebooks: statistics on sums (`from shared_code import methods`)\n", *_lines(methods, methods.__all__),
         "\n## On report pages (`report = open_report()`)\n",
-        *_lines(Report, [n for n, f in vars(Report).items() if inspect.isfunction(f) and not n.startswith("_")]),
+        *_lines(Report, [n for n, f in inspect.getmembers(Report, inspect.isfunction) if not n.startswith("_")]),
     ]  # fmt: skip
     return "\n".join(parts) + "\n"
 

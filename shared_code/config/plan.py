@@ -46,6 +46,10 @@ class Plan:
         """Read the codelist that a parameter names."""
         return codelists.load(self.parameter(name))
 
+    def days_before(self, days: int) -> dt.date:
+        """Give the day so many days before the index date: a look-back is [that day, index date)."""
+        return self.index_date - dt.timedelta(days=days)
+
     def levels(self, table: str, dimension: str) -> dict[str, str] | None:
         """Give the codes and labels of a dimension, or None where a site uses names of its own."""
         return self.entry.items(self.results(table).dimensions[dimension], codelists)

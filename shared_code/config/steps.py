@@ -16,6 +16,10 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "change": (("item", "along", "at", "against"), ()),
     "meta_analysis": (("item", "unit"), ("scale", "prior", "profiles")),
     "profile": (("point",), ("item",)),
+    "gaps": (("item", "group", "compare", "against"), ()),
+    "place_shares": (("item", "place"), ()),
+    "allocation": (("item", "place", "need", "total", "weights", "weight", "announced"),
+                   ("floor", "last_year", "growth", "published")),
     "shares": (("item",), ("group", "level", "only")),
     "months": (("item", "along"), ()),
     "list_ratio": (("place", "by"), ()),
@@ -56,3 +60,26 @@ def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[s
     for group, level in mapping(step, "groups").items():
         levels = mapping(dimensions, group, "values")
         yield from unknown((*where, "groups", str(group)), [level] if levels else [], levels, f"a level of {group}")
+    if step["method"] == "gaps":
+        levels = mapping(dimensions, str(step.get("group")), "values")
+        for name in ("compare", "against"):
+            yield from unknown((*where, name), [step[name]] if levels and name in step else [], levels, "a level of the group")
+    if step["method"] == "allocation":
+        yield from _allocation_faults(where, step, dimensions)
+
+
+def _allocation_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[str, Any]) -> Iterator[Fault]:
+    """Find sums of money that cannot be shared out as the settings say."""
+    needs = mapping(dimensions, str(step.get("item")), "values")
+    yield from unknown((*where, "need"), [step["need"]] if needs and "need" in step else [], needs, "a definition of need")
+    total, announced = step.get("total"), mapping(step, "announced")
+    if not isinstance(total, int) or isinstance(total, bool) or total <= 0:
+        yield Fault((*where, "total"), f"{total!r} is no sum of money", "whole pounds, above 0")
+    elif announced and sum(announced.values()) != total:
+        yield Fault((*where, "announced"), f"the announced amounts add up to {sum(announced.values()):,}, not to {total:,}",
+                    "amounts that add up to the total")  # fmt: skip
+    weights = [*sequence(step.get("weights")), step.get("weight")]
+    if not all(isinstance(w, int | float) and 0 <= w <= 1 for w in weights):
+        yield Fault((*where, "weights"), f"weights of need are {weights}", "numbers from 0 (by heads) to 1 (by need)")
+    if ("growth" in step) != ("last_year" in step):
+        yield Fault((*where, "growth"), "a pace of change needs growth and last_year", "both, or neither")

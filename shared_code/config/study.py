@@ -46,7 +46,8 @@ class Step(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     method: Literal["prevalence", "life_expectancy", "gather", "change", "shares", "months", "list_ratio", "quantiles", "means",
-                    "meta_analysis", "profile", "attained_age", "equivalent_age"]  # fmt: skip
+                    "meta_analysis", "profile", "attained_age", "equivalent_age", "gaps", "place_shares",
+                    "allocation"]  # fmt: skip
     table: str
     target: str = ""
 
@@ -60,7 +61,7 @@ class Figure(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     kind: Literal["ratios", "gradient", "caterpillar", "trend", "change", "heat_map", "strata", "flow", "funnel",
-                  "forest", "leave_one_out", "heterogeneity", "availability", "curves"]  # fmt: skip
+                  "forest", "leave_one_out", "heterogeneity", "availability", "curves", "pairs", "lever"]  # fmt: skip
     caption: str
 
     @property

@@ -23,6 +23,8 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "heterogeneity": (set(), set()),
     "availability": (set(), set()),
     "curves": ({"measure", "along", "group"}, {"item", "levels", "same"}),
+    "pairs": ({"table"}, {"targets"}),
+    "lever": (set(), set()),
 }
 
 
@@ -43,6 +45,9 @@ def problems(request: Request) -> Iterator[Problem]:
             yield Problem(place, wrong, few(allowed) or "no settings", "Correct or remove it")
     yield from _items(request, place)
     yield from _group(request, place)
+    tables = [step.table for step in request.plan.entry.pooled]
+    if kind == "pairs" and request.setting("table") is not None and request.setting("table") not in tables:
+        yield Problem(f"{place}.table", f"{request.setting('table')!r} is not pooled here", few(tables), "Correct it")
     mark = request.setting("mark")
     if mark is not None and kind == "trend" and mark not in _months(request):
         months = list(_months(request))

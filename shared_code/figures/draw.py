@@ -19,6 +19,8 @@ from shared_code.figures import (
     gradient,
     heat_map,
     heterogeneity,
+    lever,
+    pairs,
     ratios,
     strata,
     style,
@@ -35,7 +37,7 @@ KINDS: dict[str, Callable[[Request], Drawn]] = {
     "ratios": ratios.draw, "gradient": gradient.draw, "caterpillar": caterpillar.draw, "trend": trend.draw,
     "change": change.draw, "heat_map": heat_map.draw, "strata": strata.draw, "flow": flow.draw, "funnel": funnel.draw,
     "forest": forest.draw, "leave_one_out": forest.leave_one_out, "heterogeneity": heterogeneity.draw,
-    "availability": availability.draw, "curves": curves.draw,
+    "availability": availability.draw, "curves": curves.draw, "pairs": pairs.draw, "lever": lever.draw,
 }  # fmt: skip
 
 

@@ -10,14 +10,27 @@ from shared_code.measures.cohort import (
     registered,
 )  # fmt: skip
 from shared_code.measures.follow_up import events_by_attained_age, follow_up, nth_condition
+from shared_code.measures.groups import (
+    checked,
+    codes_recorded,
+    count_shares,
+    count_table,
+    first_soon_enough,
+    together,
+    treated_to_target,
+    with_code,
+    with_core20,
+)
 from shared_code.measures.mortality import as_events, deaths_and_person_years, require_located_deaths, years_in
 from shared_code.measures.prepared import Prepared, open_prepared
+from shared_code.measures.residents import residents_in_need
 from shared_code.measures.saving import check_results, save_results
 from shared_code.measures.tally import count_cases
 
 __all__ = [
-    "Prepared", "alive_and_registered", "area_of_residence", "as_events", "band", "check_results",
-    "completed_years", "conditions_present", "count_cases", "deaths_and_person_years", "ethnicity5",
-    "events_by_attained_age", "follow_up", "nth_condition", "open_prepared", "registered",
-    "require_located_deaths", "save_results", "years_in",
+    "Prepared", "alive_and_registered", "area_of_residence", "as_events", "band", "check_results", "checked",
+    "codes_recorded", "completed_years", "conditions_present", "count_cases", "count_shares", "count_table",
+    "deaths_and_person_years", "ethnicity5", "events_by_attained_age", "first_soon_enough", "follow_up",
+    "nth_condition", "open_prepared", "registered", "require_located_deaths", "residents_in_need", "save_results",
+    "together", "treated_to_target", "with_code", "with_core20", "years_in",
 ]  # fmt: skip

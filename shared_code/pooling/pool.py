@@ -14,11 +14,13 @@ from shared_code.config import digests
 from shared_code.config.site import Site
 from shared_code.config.study import QUALITY, Step, Study
 from shared_code.model import Problem, Refused
+from shared_code.pooling.allocation import allocation
 from shared_code.pooling.attained_age import attained_age, equivalent_age
 from shared_code.pooling.catalogue import catalogue
 from shared_code.pooling.change import change
 from shared_code.pooling.decision import NotInIt, choices, in_words
 from shared_code.pooling.gather import gather
+from shared_code.pooling.groups import gaps, place_shares
 from shared_code.pooling.inbox import Inbox, receive
 from shared_code.pooling.life_tables import life_expectancy
 from shared_code.pooling.margins import incomplete_margins
@@ -34,6 +36,7 @@ from shared_code.pooling.superseded import superseded
 METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "prevalence": prevalence, "life_expectancy": life_expectancy, "gather": gather, "change": change,
     "meta_analysis": meta_analysis, "profile": profile, "attained_age": attained_age, "equivalent_age": equivalent_age,
+    "gaps": gaps, "place_shares": place_shares, "allocation": allocation,
     "shares": shares, "months": months, "list_ratio": list_ratio, "quantiles": quantiles, "means": means,
 }  # fmt: skip
 POOLED, LEFT_OUT = "pooled", "loso:"  # all sites; all but one

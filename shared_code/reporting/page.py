@@ -11,13 +11,14 @@ import pandas as pd
 
 from shared_code.pooling.results import TEXT
 from shared_code.reporting import evidence, quality_words
+from shared_code.reporting.places import PlaceTables
 from shared_code.reporting.words import estimate, interval, number, pipe_table, share
 
 DATA, FIGURES, STUDY = "data", "figures", "study.json"
 MUCH_WITHHELD = 0.1  # share of the numerator in withheld or rounded numbers from which a sentence says so
 
 
-class Report:
+class Report(PlaceTables):
     """Give a page the numbers of one study, as they were staged beside it."""
 
     def __init__(self, folder: Path):

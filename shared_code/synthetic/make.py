@@ -16,6 +16,7 @@ from shared_code.synthetic.chance import stream
 from shared_code.synthetic.conditions import draw_conditions, make_reference
 from shared_code.synthetic.days import completed_years, day
 from shared_code.synthetic.diagnoses import make_diagnoses
+from shared_code.synthetic.groups import group_truth, make_care
 from shared_code.synthetic.hospital import make_hospital
 from shared_code.synthetic.mortality import death_records, mid_years, population, simulate_deaths
 from shared_code.synthetic.onset import followed, multimorbidity_onset, onset_days, second_onset
@@ -40,6 +41,8 @@ NOTES = {
     "multimorbidity_onset": "Over people of known sex followed in the period from age 20 and 365 days of registration: the "
     "expected number who get their second condition in a band of attained age, its variance, and the expected days at risk "
     "(exact given each person's frailty and age), and the events and days drawn. Deprivation where they lived at entry.",
+    "groups": "Over the same people: how many could belong (or could have had the care), and how many do, by Core20 and "
+    "locality of the present address. The planted shares depend on Core20 alone.",
     "life_expectancy": "Planted: e0 and e65 in years from the planted rates; the hazard ratio at an age is the mean of "
     "the areas' ratios, weighted by their person-years in the age band. person_years: sum of the mid-year populations. "
     "days_lived, expected_deaths (planted hazard over the days lived) and deaths: people of known sex, all deaths of "
@@ -133,11 +136,13 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
     onset = multimorbidity_onset(persons, places, reference, followed(persons, spells, start, end),
                                  second_onset(row, began, people))  # fmt: skip
     urgent = make_urgent_care(persons, places, settings.seed, start, end)
-    diagnoses = {name: np.concatenate([values, urgent.records[name]]) for name, values in diagnoses.items()}
+    care = make_care(persons, places, (row, column), settings.seed, end)
+    diagnoses = {name: np.concatenate([values, urgent.records[name], care.records[name]]) for name, values in diagnoses.items()}
     died = np.zeros((len(places.lsoa21), 2), dtype=np.int64)
     known = deaths["row"][persons.recorded_sex[deaths["row"]] < 2]
     np.add.at(died, (persons.area[known], persons.sex[known]), 1)
-    facts = Facts(persons, places, spells, diagnoses, deaths, counted, urgent.feeds)
+    feeds = {**urgent.feeds, "measurement": care.measurements}
+    facts = Facts(persons, places, spells, diagnoses, deaths, counted, feeds)
     return facts, {
         "site": site.site, "seed": settings.seed, "people": people,
         "index_date": index_date.isoformat(), "period": [period_start.isoformat(), index_date.isoformat()],
@@ -148,4 +153,5 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
         "life_expectancy": life_expectancies(places, counted, exposure, died),
         "conditions": {"columns": CONDITION_COLUMNS, "rows": list(truth.rows())}, "multimorbidity_onset": onset,
         "urgent_care": urgent.truth,
+        "groups": group_truth(care, truth.members, places, persons),
     }  # fmt: skip

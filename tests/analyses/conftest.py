@@ -79,13 +79,14 @@ class Demonstration:
                 parts.setdefault(name.partition(".")[2], []).append(table.assign(site=site))
         return {name: pd.concat(found, ignore_index=True) for name, found in parts.items()}
 
-    def pool(self, stem: str) -> pd.DataFrame:
-        """Compute everything an analysis declares, over all sites and of each."""
+    def pool(self, stem: str, **changes: Any) -> pd.DataFrame:
+        """Compute everything an analysis declares, over all sites and of each; `changes` replace settings of its steps."""
         cells, rows = self.cells(stem), []
         for step in self.study.analyses[stem].pooled:
             names = sorted(cells[step.table]["site"].unique())
             scopes = {POOLED: names, **{f"site:{name}": [name] for name in names}}
-            for row in METHODS[step.method](cells[step.table], Plan(self.study, stem).results(step.table), step.settings, scopes):
+            settings = step.settings | {name: value for name, value in changes.items() if name in step.settings}
+            for row in METHODS[step.method](cells[step.table], Plan(self.study, stem).results(step.table), settings, scopes):
                 rows.append(row | {"analysis": stem, "sites": "; ".join(row["sites"]), "n_sites": len(row["sites"])})
         return results_table(rows)
 

@@ -1,0 +1,157 @@
+"""Groups of people by what is recorded of them, and shares among those whom a question concerns."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from functools import reduce
+from itertools import product
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from shared_code.config.codelists import Codelist
+from shared_code.config.plan import Plan
+from shared_code.measures.prepared import Prepared
+from shared_code.model import ALL, UNKNOWN
+
+INSIDE, REST = "core20", "rest"
+CORE20 = 2  # highest national decile of the most deprived fifth
+PRESSURE = "^[0-9]{2,3}/[0-9]{2,3}$"
+HIGHEST_PRESSURE = {0: (140, 90), 80: (150, 90)}  # mm Hg below which treatment is to target, from this age on (NICE NG136)
+
+
+def with_core20(people: ir.Table, deciles: int = CORE20) -> ir.Table:
+    """Say of registered people whether they live in the most deprived fifth of small areas of the country (Core20).
+
+    people  as `registered` gives them     deciles  how many of the ten count as most deprived (2)
+    Adds `core20`: core20, rest or Unknown. A local fifth is not Core20: `decile` is the national one. Where the site knows no
+    areas, the column is absent, as `decile` is.
+    """
+    if "decile" not in people.columns:
+        return people
+    inside = people.decile.isin([str(d) for d in range(1, deciles + 1)])
+    return people.mutate(core20=ibis.cases((people.decile == UNKNOWN, UNKNOWN), (inside, INSIDE), else_=REST))
+
+
+def codes_recorded(prepared: Prepared, codelist: Codelist, since: dt.date | None, until: dt.date) -> ir.Table:
+    """List who has a code of each item of a list dated in [since, until): person_id, condition, first, latest.
+
+    since  None: ever before     Family history does not count.
+    """
+    events = prepared.condition_event
+    events = events.filter(events.event_date < _day(until), events.status.isnull() | (events.status != "family"))
+    if since is not None:
+        events = events.filter(events.event_date >= _day(since))
+    recorded = events.select("code_system", "code").distinct().execute()
+    matches = codelist.matches(sorted(recorded.itertuples(index=False, name=None)))
+    if not matches:
+        empty = events.filter(ibis.literal(False))
+        return empty.select("person_id", condition=ibis.literal(""), first=empty.event_date, latest=empty.event_date)
+    schema = {"code_system": "string", "code": "string", "condition": "string"}
+    meaning = ibis.memtable([dict(zip(schema, m)) for m in matches], schema=ibis.schema(schema))
+    matched = events.inner_join(meaning, ["code_system", "code"])
+    return matched.group_by("person_id", "condition").agg(first=matched.event_date.min(), latest=matched.event_date.max())
+
+
+def with_code(recorded: ir.Table, *items: str) -> ir.Table:
+    """List the people who have a code of any of some items: person_id."""
+    return recorded.filter(recorded.condition.isin(list(items))).select("person_id").distinct()
+
+
+def checked(prepared: Prepared, concepts: Collection[str], since: dt.date, until: dt.date) -> ir.Table:
+    """List who had every one of some checks in [since, until), person by person: person_id.
+
+    Declined is not done. All checks of one person are asked for: shares of single checks do not multiply.
+    """
+    done = prepared.measurement
+    done = done.filter(done.concept.isin(list(concepts)), done.date >= _day(since), done.date < _day(until), ~done.declined)
+    number = done.select("person_id", "concept").distinct().group_by("person_id").agg(checks=ibis._.count())
+    return number.filter(number.checks == len(set(concepts))).select("person_id")
+
+
+def treated_to_target(prepared: Prepared, people: ir.Table, since: dt.date, until: dt.date) -> ir.Table:
+    """List who has a latest blood pressure in [since, until) below the limit for their age: person_id.
+
+    people  person_id and age (years)    Limits: below 140/90 mm Hg, from age 80 below 150/90 (NICE NG136). Values are
+    written 132/78; any other value decides nothing. Nobody without a reading in this time is to target.
+    """
+    read = prepared.measurement
+    read = read.filter(read.concept == "bp", read.date >= _day(since), read.date < _day(until), ~read.declined,
+                       read.value.re_search(PRESSURE))  # fmt: skip
+    written = ibis.ifelse(read.value.re_search(PRESSURE), read.value, "0/0")  # an engine may cast before it filters
+    place = written.find("/")
+    read = read.mutate(upper=written.substr(0, place).cast("int64"), lower=written.substr(place + 1).cast("int64"))
+    latest_first = ibis.window(group_by="person_id", order_by=[ibis.desc("date"), ibis.desc("meas_id")])
+    latest = read.mutate(_place=ibis.row_number().over(latest_first)).filter(lambda t: t._place == 0)
+    latest = latest.select("person_id", "upper", "lower").inner_join(people.select("person_id", "age"), "person_id")
+    limits = sorted(HIGHEST_PRESSURE.items(), reverse=True)
+    below = [(latest.age >= age, (latest.upper < high) & (latest.lower < low)) for age, (high, low) in limits]
+    return latest.filter(ibis.cases(*below, else_=False)).select("person_id")
+
+
+def first_soon_enough(recorded: ir.Table, item: str, before: ir.Table, days: int, at_most: int) -> ir.Table:
+    """List who had the first code of an item at least `days` days before another day of theirs: person_id.
+
+    before  person_id, day     at_most  days before that day beyond which a code belongs to something earlier
+    """
+    codes = recorded.filter(recorded.condition == item).select("person_id", "first")
+    both = codes.inner_join(before, "person_id")
+    apart = both.day.delta(both.first, unit="day")
+    return both.filter(apart >= days, apart <= at_most).select("person_id")
+
+
+def together(parts: Mapping[str, ir.Table], unions: Mapping[str, Sequence[str]] | None = None) -> ir.Table:
+    """Stack groups of people, and unions of them, in one table: person_id, item; each person once per item.
+
+    parts  item -> table with person_id     unions  item -> items it is the union of
+    """
+    rows = {name: table.select("person_id").distinct() for name, table in parts.items()}
+    for name, members in (unions or {}).items():
+        rows[name] = reduce(lambda a, b: a.union(b), [rows[member] for member in members]).distinct()
+    return reduce(lambda a, b: a.union(b), [table.mutate(item=ibis.literal(name)) for name, table in rows.items()])
+
+
+def count_shares(people: ir.Table, eligible: ir.Table, cases: ir.Table, item: str, levels: Mapping[str, Mapping[str, str] | None],
+                 sets: Sequence[Sequence[str]]) -> pd.DataFrame:  # fmt: skip
+    """Count, per item, the people whom it concerns, and how many of these are cases, over every set of dimensions.
+
+    people    one row per person: person_id and a column per dimension
+    eligible  (person_id, item): whom an item concerns     cases  (person_id, item); who is not eligible does not count
+    item      name of the item's column in the result      levels  dimension -> codes (None: the site's own)
+    sets      which dimensions are broken out together; all of them have a total
+    A set that needs a column the site lacks is left out. Returns the layout `counts`, zeros included.
+    """
+    totals = [name for name in levels if name != item]
+    named = eligible.select("person_id", "item").distinct().inner_join(people, "person_id")
+    hit = cases.select("person_id", "item").distinct().mutate(case=ibis.literal(1))
+    joined = named.left_join(hit, ["person_id", "item"])
+    joined = joined.mutate(case=joined.case.fill_null(0))
+    parts = []
+    with joined.cache() as everyone:
+        for group in sets:
+            if any(name not in everyone.columns for name in group):
+                continue
+            found = everyone.group_by(["item", *group]).agg(people=everyone.count(), cases=everyone.case.sum()).execute()
+            codes = {name: list(levels[name] or sorted(people.select(name).distinct().execute()[name])) for name in group}
+            grid = pd.DataFrame(product(levels[item] or {}, *codes.values()), columns=["item", *group])
+            part = grid.merge(found, "left", ["item", *group])
+            part[["people", "cases"]] = part[["people", "cases"]].fillna(0).astype("int64")
+            parts.append(part.assign(**{name: ALL for name in totals if name not in group}))
+    table = pd.concat(parts, ignore_index=True).rename(columns={"item": item})
+    return table[[*levels, "people", "cases"]]
+
+
+def count_table(plan: Plan, table: str, people: ir.Table, eligible: ir.Table, cases: ir.Table) -> pd.DataFrame:
+    """Count shares as a results table declares them: its first dimension is the item, the others and their sets as declared.
+
+    people, eligible, cases  as in `count_shares`
+    """
+    declared = plan.results(table)
+    levels = {name: plan.levels(table, name) for name in declared.dimensions}
+    return count_shares(people, eligible, cases, next(iter(levels)), levels, declared.sets)
+
+
+def _day(date: dt.date) -> ir.DateValue:
+    return ibis.literal(date.isoformat()).cast("date")

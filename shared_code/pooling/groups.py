@@ -1,0 +1,197 @@
+"""Groups compared over sites: a share in one group against the same share in another, and how places differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from shared_code import methods
+from shared_code.config.study import ResultsTable
+from shared_code.methods.checks import normal_quantile
+from shared_code.model import ALL, UNKNOWN
+
+NARROW = 0.01  # a range no wider than this share of its upper end says what the number is
+POOLED, EVERYONE = "pooled", "everyone"
+SUMS = "sum of sites, Wilson interval"
+NEWCOMBE = "sum of sites, Newcombe interval"
+FITTED = "; withheld numbers of a site are fitted within their ranges"
+TOO_MUCH = "too much is withheld"
+WITHIN = "compared within sites (Mantel-Haenszel)"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Hold people and cases of one cell by site; cases that are withheld (nan) or rounded lie between low and high."""
+
+    sites: list[str]
+    people: np.ndarray
+    cases: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def withheld(self) -> bool:
+        return bool(np.isnan(self.cases).any())
+
+    def of(self, sites: list[str]) -> Part:
+        """Take some of the sites."""
+        keep = [self.sites.index(site) for site in sites if site in self.sites]
+        return Part([self.sites[i] for i in keep], self.people[keep], self.cases[keep], self.low[keep], self.high[keep])
+
+    def share(self) -> methods.Interval | None:
+        """Give the share with its limits (Wilson); ranges are fitted beside known numbers, and alone they say nothing.
+
+        The fit takes the sites of a range to have the share of the others (methods, 10.8).
+        """
+        if not self.withheld:
+            return methods.wilson(self.cases.sum(), self.people.sum())
+        if np.isnan(self.cases).all():
+            return None
+        known = ~np.isnan(self.cases)
+        low, high = (np.where(known, self.cases, side)[:, None] for side in (self.low, self.high))
+        found = methods.censored_proportion(low, high, self.people[:, None])
+        plain = [float(np.asarray(v).ravel()[0]) for v in (found.estimate, found.lower, found.upper)]
+        return methods.Interval(*plain) if np.isfinite(plain).all() else None
+
+
+def parts_of(cells: pd.DataFrame, by: list[str]) -> dict[tuple, Part]:
+    """Read cells of the layout `counts` into one part per combination of some dimensions.
+
+    A site whose number of people is withheld is not in it. Cases that are withheld but known to within 1 % (nearly everybody
+    of a place is one) count as the middle of their range.
+    """
+    wide = cells.pivot(index=["site", *by], columns="statistic", values=["value", "lower", "upper"])
+    wide.columns = [" ".join(name) for name in wide.columns]
+    wide = wide.reset_index()
+    wide = wide[wide["value people"].notna() & (wide["value people"] > 0) & wide["lower cases"].notna()]
+    found: dict[tuple, Part] = {}
+    for key, rows in wide.groupby(by, sort=False):
+        n = rows["value people"].to_numpy(float)
+        low = rows["lower cases"].to_numpy(float)
+        high = np.minimum(rows["upper cases"].to_numpy(float), n)
+        x = rows["value cases"].to_numpy(float)
+        x = np.minimum(np.where(np.isnan(x) & (high - low <= NARROW * high), (low + high) / 2, x), n)
+        found[key if isinstance(key, tuple) else (key,)] = Part(list(rows["site"]), n, x, np.minimum(low, high), high)
+    return found
+
+
+def gaps(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
+         ) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Give every share in each level of a group, and compare one level with another: difference, ratio, people to close it.
+
+    settings  item, group (dimension with a total), compare and against (two of its levels)
+    The difference is that of the sums over sites (Newcombe); the ratio compares within sites (Mantel-Haenszel), so that
+    sites that differ in both people and share do not make a gap. Bounds put every withheld number at its ends.
+    """
+    item, group = settings["item"], settings["group"]
+    others = [name for name, d in declared.dimensions.items() if d.total and name != group]
+    alone = cells[(cells[others] == ALL).all(axis=1)] if others else cells
+    parts = parts_of(alone, [item, group])
+    order = {name: at for at, name in enumerate(declared.dimensions[group].levels() or {})}
+    for name in dict.fromkeys(key[0] for key in parts):
+        levels = sorted((key[1] for key in parts if key[0] == name), key=lambda v: order.get(str(v), -1))
+        for scope, members in scopes.items():
+            base = {"item": name, "sex": "both", "scope": scope}
+            for level in levels:
+                part = parts[name, level].of(members)
+                if part.sites:
+                    where = {"group": EVERYONE, "level": ALL} if level == ALL else {"group": group, "level": level}
+                    yield base | where | {"measure": "share", "scale": "%"} | _share(part)
+            pair = [parts[name, level].of(members) for level in (settings["compare"], settings["against"])
+                    if (name, level) in parts]  # fmt: skip
+            both = [s for s in pair[0].sites if s in pair[1].sites] if len(pair) == 2 else []
+            if both:
+                named = {"group": group, "level": settings["compare"], "comparator": settings["against"]}
+                yield from _compared(base | named, pair[0].of(both), pair[1].of(both))
+
+
+def _share(part: Part) -> dict[str, Any]:
+    found, people = part.share(), part.people.sum()
+    told: dict[str, Any] = {"reason": TOO_MUCH} if found is None else {
+        "estimate": 100 * found.estimate, "lower": 100 * found.lower, "upper": 100 * found.upper,
+        "events": float(np.round(found.estimate * people)) if part.withheld else part.cases.sum(),
+        "method": SUMS + FITTED if part.withheld else SUMS,
+    }  # fmt: skip
+    return told | {
+        "bound_lower": 100 * float(part.low.sum() / people), "bound_upper": 100 * float(part.high.sum() / people),
+        "people": people, "sites": part.sites, "withheld_share": _withheld(part),
+    }  # fmt: skip
+
+
+def _withheld(*parts: Part) -> float:
+    """Give the share of the cases that withheld and rounded numbers could hold."""
+    most = sum(part.high.sum() for part in parts)
+    return float(sum((part.high - part.low).sum() for part in parts) / most) if most else 0.0
+
+
+def _compared(base: dict[str, Any], mine: Part, other: Part) -> Iterator[dict[str, Any]]:
+    ends = [[float(side.sum() / p.people.sum()) for side in (p.low, p.high)] for p in (mine, other)]
+    (low, high), (other_low, other_high) = ends
+    common = base | {"people": mine.people.sum(), "sites": mine.sites, "withheld_share": _withheld(mine, other)}
+    a, b = mine.share(), other.share()
+    difference = common | {"measure": "difference", "scale": "percentage points", "bound_lower": 100 * (low - other_high),
+                           "bound_upper": 100 * (high - other_low)}  # fmt: skip
+    ratio = common | {"measure": "ratio", "scale": "ratio", "bound_lower": low / other_high if other_high else np.nan,
+                      "bound_upper": high / other_low if other_low else np.nan}  # fmt: skip
+    gap = common | {"measure": "people to close the gap", "scale": "people",
+                    "method": "people of the group times the difference, where it is behind"}  # fmt: skip
+    if a is None or b is None:
+        yield from ({**row, "reason": TOO_MUCH} for row in (difference, ratio, gap))
+        return
+    d = a.estimate - b.estimate  # Newcombe's method 10: the limits of each share, put together
+    yield difference | {
+        "method": NEWCOMBE + (FITTED if mine.withheld or other.withheld else ""), "estimate": 100 * d,
+        "lower": 100 * (d - np.hypot(a.estimate - a.lower, b.upper - b.estimate)),
+        "upper": 100 * (d + np.hypot(a.upper - a.estimate, b.estimate - b.lower)),
+    }  # fmt: skip
+    yield gap | {"estimate": max(0.0, -d) * mine.people.sum()}
+    if mine.withheld or other.withheld:
+        yield ratio | {"reason": "it compares within sites, and a number of a site is withheld"}
+    elif not (mine.cases.sum() and other.cases.sum()):
+        yield ratio | {"reason": "nobody in one of the two groups"}
+    else:
+        found = methods.mantel_haenszel_ratio(mine.cases, mine.people, other.cases, other.people)
+        yield ratio | {"estimate": found.estimate, "lower": found.lower, "upper": found.upper, "se": found.se_log,
+                       "method": WITHIN}  # fmt: skip
+
+
+def place_shares(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
+                 ) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Give two shares of every place, which must not be confused.
+
+    settings  item and place (the sites' own names)
+    share of the place    how many of its people are cases: how deep the need is
+    share of the site     how many of the site's cases live there: where most of the need is
+    share of all sites    the same over all sites that sent every place
+    """
+    item, place = settings["item"], settings["place"]
+    others = [name for name, d in declared.dimensions.items() if d.total and name != place]
+    alone = cells[(cells[place] != ALL) & (cells[others] == ALL).all(axis=1)] if others else cells[cells[place] != ALL]
+    alone = alone[alone[place] != UNKNOWN]
+    z = normal_quantile(0.95)
+    for name, rows in alone.groupby(item, sort=False):
+        members = sorted({site for sites in scopes.values() for site in sites})
+        own = {site: {k[0]: p for k, p in parts_of(rows[rows["site"] == site], [place]).items()} for site in members}
+        whole = sum(p.cases.sum() for parts in own.values() for p in parts.values())  # nan where a place is withheld
+        for site, parts in own.items():
+            if f"site:{site}" not in scopes or not parts:
+                continue
+            total = sum(p.cases.sum() for p in parts.values())
+            for level, part in parts.items():
+                base = {"item": name, "group": place, "level": level, "sex": "both", "scope": f"site:{site}", "scale": "%",
+                        "sites": [site]}  # fmt: skip
+                yield base | {"measure": "share of the place"} | _share(part)
+                for measure, of in (("share of the site", total), ("share of all sites", whole)):
+                    if not of > 0:
+                        why = "a number of a place is withheld" if np.isnan(of) else "there is nobody"
+                        yield base | {"measure": measure, "reason": why}
+                        continue
+                    p = float(part.cases.sum() / of)
+                    half = z * np.sqrt(p * (1 - p) / of)
+                    yield base | {"measure": measure, "method": "sum over places", "estimate": 100 * p,
+                                  "lower": 100 * max(0.0, p - half), "upper": 100 * min(1.0, p + half), "people": of,
+                                  "events": part.cases.sum()}  # fmt: skip

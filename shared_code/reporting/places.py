@@ -1,0 +1,138 @@
+"""Tables of groups, places and money for report pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from shared_code.reporting.words import estimate, interval, number, pipe_table, share
+
+RULES = {"by heads": "allocation, weight of need 0.0", "by need": "allocation, weight of need 1.0",
+         "proposed": "allocation, proposed", "with a floor": "allocation, with a floor",
+         "at a pace": "allocation, at a pace"}  # fmt: skip
+
+
+class PlaceTables:
+    """Give a page tables of groups, places and money; `Report` takes these in."""
+
+    results: pd.DataFrame
+    sites: pd.DataFrame
+
+    def gaps(self, stem: str, items: str) -> str:
+        """Tabulate shares in two groups, item by item, with difference, ratio and the people it would take to close the gap."""
+        labels = self.entry(stem)["labels"]
+        codes = [key.partition(":")[2] for key in labels if key.startswith(f"{items}:")]
+        table = []
+        for code in codes:
+            rows = self.rows(stem, item=code)
+            found = {m: part.iloc[0] for m, part in rows[rows["measure"].isin(["difference", "ratio", "people to close the gap"])]
+                     .groupby("measure")}  # fmt: skip
+            if "difference" not in found:
+                continue
+            gap = found["difference"]
+            shares = rows[(rows["measure"] == "share") & (rows["group"] == gap["group"])].set_index("level")
+            pair = [gap["level"], gap["comparator"]]
+            table.append({
+                "Item": labels.get(f"{items}:{code}", code),
+                **{labels.get(f"{gap['group']}:{level}", level).capitalize(): estimate(shares.loc[level]) if level in shares.index
+                   else "not given" for level in pair},
+                "Difference, points": estimate(gap), "Bounds": interval(gap["bound_lower"], gap["bound_upper"]),
+                "Ratio": estimate(found["ratio"], 2),
+                "People to close the gap": number(found["people to close the gap"]["estimate"], 0),
+                "Withheld": share(gap["withheld_share"]), "Sites": int(gap["n_sites"]),
+            })  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:] if table else ())
+
+    def place_shares(self, stem: str, item: str) -> str:
+        """Tabulate of every place how many of its people are cases, and how many of all cases live there."""
+        rows = self._places(stem, item)
+        table = []
+        for (scope, level), part in rows.groupby(["scope", "level"], sort=False):
+            one = part.set_index("measure")
+            if "share of the place" not in one.index:
+                continue
+            deep = one.loc["share of the place"]
+            much = {name: estimate(one.loc[f"share of {what}"]) if f"share of {what}" in one.index else "not given"
+                    for name, what in (("Of its site's, %", "the site"), ("Of all, %", "all sites"))}
+            table.append({"Site": self._site(scope), "Place": level, "People": number(deep["people"], 0),
+                          "With it": number(deep["events"], 0), "Of its people, %": estimate(deep), **much})  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=tuple(table[0])[2:] if table else ())
+
+    def allocations(self, stem: str) -> str:
+        """Tabulate the pounds of every place under each rule, with the range over the definitions of need, and their sum."""
+        rows = self._money(stem)
+        table: list[dict[str, Any]] = []
+        sums: dict[str, float] = {}
+        for (scope, level), part in rows[rows["measure"].isin(RULES.values())].groupby(["scope", "level"], sort=False):
+            one = part.set_index("measure")
+            if "allocation, proposed" in one.index and pd.isna(one.loc["allocation, proposed", "estimate"]):
+                return f"No amount is given: {one.loc['allocation, proposed', 'reason']}."
+            values = {name: one.loc[measure, "estimate"] for name, measure in RULES.items() if measure in one.index}
+            sums = {name: sums.get(name, 0.0) + value for name, value in values.items()}
+            proposed = one.loc["allocation, proposed"]
+            table.append({"Site": self._site(scope), "Place": level, "Residents": number(proposed["people"], 0),
+                          "In need": number(proposed["events"], 0),
+                          **{name.capitalize(): number(value, 0) for name, value in values.items()},
+                          "Range": interval(proposed["bound_lower"], proposed["bound_upper"], 0)})  # fmt: skip
+        whole = {"Site": "Together", "Place": "", "Residents": "", "In need": "",
+                 **{name.capitalize(): number(value, 0) for name, value in sums.items()}, "Range": ""}  # fmt: skip
+        return pipe_table(pd.DataFrame([*table, whole]), right=tuple(whole)[2:])
+
+    def distances(self, stem: str) -> str:
+        """Tabulate pounds per head and per person in need, and the distance from target before and after a year."""
+        rows, table = self._money(stem), []
+        shown = {"Per head, £": ("pounds per head", 2), "Per person in need, £": ("pounds per person in need", 2),
+                 "Distance last year, %": ("distance from target, last year", 1),
+                 "Distance this year, %": ("distance from target, this year", 1), "Years to within 5 %": ("years to target", 0)}
+        for (scope, level), part in rows.groupby(["scope", "level"], sort=False):
+            one = part.set_index("measure")
+            if "pounds per head" in one.index:
+                table.append({"Site": self._site(scope), "Place": level, **{
+                    name: estimate(one.loc[measure].fillna({"reason": ""}), places) for name, (measure, places) in shown.items()
+                    if measure in one.index}})  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=tuple(table[0])[2:]) if table else "No amount is given."
+
+    def announced(self, stem: str) -> str:
+        """Tabulate what every site is announced, per head and per person in need, and the weight of need it stands for."""
+        rows = self.results[(self.results["analysis"] == stem) & (self.results["group"] == "site")]
+        table = []
+        for scope, part in rows.groupby("scope", sort=False):
+            one = part.set_index("measure")
+            table.append({
+                "Site": self._site(scope), "Announced, £": number(one.loc["announced", "estimate"], 0),
+                "Per head, £": number(one.loc["announced, pounds per head", "estimate"], 2),
+                "Per person in need, £": estimate(one.loc["announced, pounds per person in need"], 2),
+                "Weight of need": estimate(one.loc["implied weight of need"], 2), "": one.loc["implied weight of need", "reason"],
+            })  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:5]) if table else "Nothing is announced."
+
+    def published_plan(self, stem: str) -> str:
+        """Tabulate a published plan added up by tier and by purpose."""
+        rows = self.results[(self.results["analysis"] == stem) & (self.results["scope"] == "published")]
+        words = {"places": "localities", "beside": "voluntary organisations", "all": "together"}
+        table = [{"Added up": row["measure"].removeprefix("published, "), "Part": words.get(row["level"], row["level"]),
+                  "Pounds": number(row["estimate"], 0) if not pd.isna(row["estimate"]) else row["reason"],
+                  "As": row["method"] if " x " in row["method"] else ""} for _, row in rows.iterrows()]  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=("Pounds",)) if table else "No plan is published."
+
+    def _places(self, stem: str, item: str) -> pd.DataFrame:
+        rows = self.results[(self.results["analysis"] == stem) & (self.results["item"] == item)]
+        rows = rows[rows["measure"].str.startswith("share of ")]
+        return rows.sort_values(["scope", "level"], kind="stable")
+
+    def _money(self, stem: str) -> pd.DataFrame:
+        rows = self.results[(self.results["analysis"] == stem) & self.results["scope"].str.startswith("site:")
+                            & (self.results["group"] != "site")]  # fmt: skip
+        return rows.sort_values(["scope", "level"], kind="stable")
+
+    def _site(self, scope: str) -> str:
+        titles = dict(zip(self.sites["site"], self.sites["title"]))
+        name = scope.removeprefix("site:")
+        return titles.get(name, name)
+
+    def entry(self, stem: str) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def rows(self, stem: str, **where: str) -> pd.DataFrame:
+        raise NotImplementedError
