@@ -31,7 +31,7 @@ class PublishedTable(Strict):
     breakdown    column that names what a row is broken out by, for files with one column for the levels of all
                  breakdowns; its values lead to one of our dimensions or to "all". A dimension named there holds "all"
                  in every row that is broken out by something else
-    statistics   statistic of the layout -> column with whole numbers; optional ones may be lacking
+    statistics   statistic of the layout -> column with numbers, or columns that are added; optional ones may be lacking
     list_size    column with the number of people at risk, for tables by month: person_days = it x days in the month
     withheld     text that stands for a number the publisher withheld -> the range it lies in; ["<5": [1, 4]]; an
                  upper end of null is unknown
@@ -46,7 +46,7 @@ class PublishedTable(Strict):
     leave_out: dict[str, list[Any]] = {}
     dimensions: dict[str, ColumnMap]
     breakdown: ColumnMap | None = None
-    statistics: dict[str, str]
+    statistics: dict[str, str | list[str]]
     list_size: str = ""
     withheld: dict[str, tuple[int, int | None]] = {}
     not_collected: dict[str, dict[str, str]] = {}
@@ -65,6 +65,12 @@ class PublishedTable(Strict):
             if lower < 0 or (upper is not None and upper < lower):
                 raise ValueError(f"withheld {mark!r}: the range {lower} to {upper} holds no count")
         return self
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """Give the columns of every number that is read: statistic, or list_size -> columns that are added."""
+        named = {**self.statistics, **({"list_size": self.list_size} if self.list_size else {})}
+        return {name: [column] if isinstance(column, str) else list(column) for name, column in named.items()}
 
     @property
     def broken_out(self) -> set[str]:

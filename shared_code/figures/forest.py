@@ -219,7 +219,8 @@ def _subtitle(request: Request, rows: pd.DataFrame) -> str:
 def _notes(request: Request, pooled: pd.DataFrame, absent: list[tuple[str, str]]) -> list[str]:
     notes = []
     for row in pooled[pooled["measure"] != COMMON].to_dict("records"):
-        notes.append(words.sentence(f"pooled: {row['method']}"))
+        agree = f"; {row['agreement']}" if row.get("agreement") else ""
+        notes.append(words.sentence(f"pooled: {row['method']}{agree}"))
         if not math.isnan(row["tau2"]):
             spread = f"tau2 {row['tau2']:.3g} ({row['tau2_lo']:.3g} to {row['tau2_hi']:.3g})"
             further = f", I2 {row['i2']:.0f} %, Q {row['q']:.1f}" if not math.isnan(row["i2"]) else ""
@@ -227,7 +228,9 @@ def _notes(request: Request, pooled: pd.DataFrame, absent: list[tuple[str, str]]
             low, high = (words.number(row[end], row["scale"]) for end in ("pi_lo", "pi_hi"))
             notes.append(f"Prediction interval: another site's own effect would lie between {low} and {high}.")
         elif row["n_sites"] < 3:
-            notes.append("With fewer than three sites nothing can be said of how much sites differ.")
+            notes.append("With fewer than three sites nothing can be said of how much other sites would differ.")
+        if row.get("caution"):
+            notes.append(words.sentence(f"caution: {row['caution']}"))
     if absent:
         notes.append(words.sentence(f"{words.many(len(absent), 'site')} without an estimate, named with the reason"))
     return notes
@@ -242,6 +245,8 @@ def _alt(request: Request, given: pd.DataFrame, pooled: pd.DataFrame, absent: li
             if not math.isnan(row["pi_lo"]):
                 low, high = (words.number(row[end], row["scale"]) for end in ("pi_lo", "pi_hi"))
                 said.append(f"another site would lie between {low} and {high}")
+    agree = [row["agreement"] for row in pooled.to_dict("records") if row.get("agreement")]
+    said += agree[:1]
     ends = [given.loc[given["estimate"].idxmin()], given.loc[given["estimate"].idxmax()]]
     low_, high_ = (f"{end['site_title']} {words.interval(end.to_dict())}" for end in ends)
     said.append(f"lowest {low_}, highest {high_}")

@@ -20,8 +20,8 @@ def number(value: float, scale: str) -> str:
     if math.isnan(value):
         return "no estimate"
     places = {"ratio": 2 if abs(value) < 10 else 1, "% change": 0 if abs(value) >= 10 else 1}.get(scale, 1)
-    if scale.startswith("per ") and abs(value) >= 100:
-        places = 0
+    if scale.startswith("per "):
+        places = 0 if abs(value) >= 100 else 2 if "person" in scale else 1
     text = f"{value:,.{places}f}".replace("-", "\u2212")
     return text[1:] if text.strip("\u2212") in ("0", "0.0", "0.00") and text[0] == "\u2212" else text
 

@@ -69,7 +69,7 @@ ESTIMATES = Layout(
     "estimates", "an estimate computed inside the site, with its standard error",
     {"estimate": "the estimate, in the unit of its term", "se": "its standard error",
      "people": "distinct people with the event behind it", "person_days": "days at risk behind it"},
-    people=("people",), whole=("people",), may_be_empty=("estimate", "se"), signed=("estimate",),
+    people=("people",), whole=("people",), optional=("person_days",), may_be_empty=("estimate", "se"), signed=("estimate",),
 )  # fmt: skip
 MOMENTS = Layout(
     "moments", "sums of a quantity over people: for means, variances, correlations",

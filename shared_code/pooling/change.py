@@ -13,6 +13,7 @@ from shared_code.config.study import ResultsTable
 from shared_code.methods.checks import normal_quantile
 from shared_code.model import ALL
 from shared_code.model.units import DAYS_A_YEAR
+from shared_code.pooling import cautions
 from shared_code.pooling.cubes import cube
 
 Z = normal_quantile(0.95)
@@ -127,16 +128,19 @@ def _as_percent(ratio: float, se: float) -> dict[str, float]:
 def _random_effects(base: dict, logs: np.ndarray, variances: np.ndarray, sites: list[str]) -> Iterator[dict[str, Any]]:
     """Give the average change, where another site would lie, and how much the sites differ."""
     result = methods.random_effects(logs, variances)
-    common = base | {"scope": "pooled", "sites": sites}
+    agree = cautions.agreement(sites, logs, variances)
+    common = base | {"scope": "pooled", "sites": sites, "agreement": agree.words}
     yield common | {
         "measure": "average change", "method": "random effects (REML, Hartung-Knapp)",
         "estimate": 100 * np.expm1(result.estimate), "lower": 100 * np.expm1(result.lower),
-        "upper": 100 * np.expm1(result.upper), "se": result.se, "reason": str(result.reason),
+        "upper": 100 * np.expm1(result.upper), "se": result.se, "q": agree.q, "reason": str(result.reason),
+        "caution": cautions.caution(cautions.AVERAGE, len(sites)),
     }  # fmt: skip
     yield common | {
         "measure": "change expected in another site", "method": "prediction interval (t, Hartung-Knapp)",
         "estimate": 100 * np.expm1(result.estimate), "lower": 100 * np.expm1(result.prediction_lower),
         "upper": 100 * np.expm1(result.prediction_upper), "reason": str(result.reason),
+        "caution": cautions.caution(cautions.ELSEWHERE, len(sites)),
     }  # fmt: skip
     yield common | {
         "measure": "difference between sites (tau2)", "scale": "variance of the log ratio",

@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.interpolate import CubicHermiteSpline
 from scipy.special import expit
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
+from shared_code.methods.bayes import PRIOR_SD, PRIOR_TAU
 from shared_code.methods.checks import normal_quantile
+from shared_code.pooling import cautions
 from shared_code.pooling.gather import WHY_EMPTY
+from shared_code.pooling.results import APART, BAYES, COMMON, OWN, RANDOM, WITHOUT_ONE
 
 POOLED = "pooled"
-FEW_SITES = 10  # below it a prediction interval can hold too few or too many of other sites (benchmarks/coverage.md)
-RANDOM, COMMON, OWN, WITHOUT_ONE = "pooled estimate", "common effect", "effect at the site", "pooled without one site"
+FEW_TO_TELL = 6  # below it tau2 is often estimated as 0: a fit with a prior stands beside it (METHODS 10.2)
+FLAT = 1e-9  # a profile that moves less says nothing: the site has no events
 FEW_EVENTS = 10  # below it a site's normal approximation is doubtful (METHODS 10.3)
 # how a study writes the scale of an estimate -> what turns it into the number shown
 SCALES: dict[str, Any] = {"log": np.exp, "logit": lambda x: 100 * expit(x), "identity": lambda x: x}
@@ -31,10 +35,12 @@ def meta_analysis(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
     """Average estimates of sites that do not share people, and say how much sites differ.
 
     settings  item (dimension that names the term), unit, and scale: log (shown as a ratio), logit (shown in per cent) or
-              identity (default)
+              identity (default); prior: sd of the mean effect and tau (scale of the half-normal of how much sites differ), or
+              item -> these two. On the scales log and logit it is 2 and 0.5 where nothing is said
     Yields, per item and combination of the other dimensions, the estimate of every site with its weight, the random-effects
     average (REML, Hartung-Knapp with floor) with prediction interval, tau2 and its limits, Q, I2 and H2, the common effect,
-    and the average without each site in turn (scope loso:<name>). Two sites give a common effect and no tau2. A site whose
+    and the average without each site in turn (scope loso:<name>). Two sites give a common effect, their difference and no
+    tau2. Up to five sites have a Bayesian average beside it. Each average says whether the sites agree. A site whose
     estimate is withheld or could not be computed is named in sites_excluded, never counted as 0.
     """
     keys = ["site", *declared.dimensions]
@@ -52,11 +58,20 @@ def meta_analysis(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
         for site, why in excluded.items():
             yield base | {"measure": OWN, "scope": f"site:{site}", "sites": [site], "reason": why}
         if good.any():
-            yield from _pooled(base, part[good], excluded, settings.get("scale", "identity"), POOLED in scopes)
+            prior = _prior(settings, str(levels[settings["item"]]))
+            yield from _pooled(base, part[good], excluded, settings.get("scale", "identity"), POOLED in scopes, prior)
 
 
-def _pooled(base: dict[str, Any], part: pd.DataFrame, excluded: dict[str, str], scale: str, pool: bool
-            ) -> Iterator[dict[str, Any]]:  # fmt: skip
+def _prior(settings: dict[str, Any], item: str) -> tuple[float, float] | None:
+    """Give the prior of an item: standard deviation of the mean effect, and scale of tau; None where there is none."""
+    usual = {"sd": PRIOR_SD, "tau": PRIOR_TAU} if settings.get("scale", "identity") != "identity" else {}
+    said = settings.get("prior") or usual
+    said = said if "sd" in said else said.get(item, {})
+    return (float(said["sd"]), float(said["tau"])) if said else None
+
+
+def _pooled(base: dict[str, Any], part: pd.DataFrame, excluded: dict[str, str], scale: str, pool: bool,
+            prior: tuple[float, float] | None) -> Iterator[dict[str, Any]]:  # fmt: skip
     shown, names = SCALES[scale], list(part["site"])
     y, se = part["estimate"].to_numpy(float), part["se"].to_numpy(float)
     found = methods.random_effects(y, se**2)
@@ -70,25 +85,46 @@ def _pooled(base: dict[str, Any], part: pd.DataFrame, excluded: dict[str, str], 
         }  # fmt: skip
     if not pool:
         return
-    few = sum(people < FEW_EVENTS)
-    warning = f"; {few} of {len(names)} sites have fewer than {FEW_EVENTS} events: use likelihood profiles" if few else ""
-    if 3 <= len(names) < FEW_SITES:
-        warning += f"; with fewer than {FEW_SITES} sites the prediction interval is rough"
-    together = {"scope": POOLED, "sites": names, "events": float(np.nansum(people)),
+    k, few = len(names), int(sum(people < FEW_EVENTS))
+    agree = cautions.agreement(names, y, se**2)
+
+    def careful(kind: str) -> str:
+        return cautions.caution(kind, k, agree.q, few, FEW_EVENTS)
+
+    together = {"scope": POOLED, "sites": names, "events": float(np.nansum(people)), "agreement": agree.words,
                 "sites_excluded": "; ".join(f"{site} ({why})" for site, why in excluded.items())}  # fmt: skip
+    single = careful(cautions.COMMON if k == 2 else cautions.AVERAGE)
+    elsewhere = cautions.caution(cautions.ELSEWHERE, k)
     yield base | together | {
         "measure": RANDOM, "estimate": shown(found.estimate), "lower": shown(found.lower), "upper": shown(found.upper),
         "se": found.se, "df": found.df, "tau2": found.tau2, "tau2_lo": found.tau2_lower, "tau2_hi": found.tau2_upper,
-        "pi_lo": shown(found.prediction_lower), "pi_hi": shown(found.prediction_upper), "q": found.q, "i2": found.i2_percent,
-        "h2": found.h2, "method": METHOD[str(found.method)] + warning,
+        "pi_lo": shown(found.prediction_lower), "pi_hi": shown(found.prediction_upper), "q": agree.q, "i2": found.i2_percent,
+        "h2": found.h2, "method": METHOD[str(found.method)],
+        "caution": "; ".join(dict.fromkeys(c for c in (single, careful(cautions.AVERAGE), elsewhere) if c)),
     }  # fmt: skip
-    if len(names) < 2:
+    if k < 2:
         return
     common = methods.common_effect(y, se**2)
     yield base | together | {
         "measure": COMMON, "estimate": shown(common.estimate), "lower": shown(common.lower), "upper": shown(common.upper),
-        "se": common.se, "method": "common effect, inverse variance",
+        "se": common.se, "q": agree.q, "method": "common effect, inverse variance", "caution": careful(cautions.COMMON),
     }  # fmt: skip
+    if prior and k < FEW_TO_TELL:
+        bayes = methods.bayesian_random_effects(y, se**2, *prior)
+        yield base | together | {
+            "measure": BAYES, "method": f"random effects, prior half-normal({prior[1]:g}) on tau, normal({prior[0]:g}) on mean",
+            "estimate": shown(bayes.estimate), "lower": shown(bayes.lower), "upper": shown(bayes.upper),
+            "tau2": bayes.tau**2, "tau2_lo": bayes.tau_lower**2, "tau2_hi": bayes.tau_upper**2,
+            "pi_lo": shown(bayes.prediction_lower), "pi_hi": shown(bayes.prediction_upper),
+        }  # fmt: skip
+    if k == 2:
+        far, wide = y[0] - y[1], normal_quantile(0.95) * np.hypot(*se)
+        turned = np.exp if scale == "log" else float
+        yield base | together | {
+            "measure": APART, "estimate": turned(far), "lower": turned(far - wide), "upper": turned(far + wide),
+            "se": float(np.hypot(*se)), "comparator": names[1], "method": f"{names[0]} against {names[1]}",
+            **({"scale": "difference of the logits"} if scale == "logit" else {}),
+        }  # fmt: skip
     if len(names) < 3:
         return
     one_out = methods.leave_one_out(y, se**2)
@@ -143,7 +179,8 @@ def _profiles(base: dict[str, Any], points: Any, curves: dict[str, Any], exclude
     together = base | {"scope": POOLED, "sites": [*curves], "events": float(np.nansum([*events.values()])),
                        "sites_excluded": "; ".join(f"{site} ({why})" for site, why in excluded.items())}  # fmt: skip
     common = methods.pool_profiles(points, y, g)
-    yield together | _ratio(common) | {"measure": COMMON, "method": "likelihood profiles added, likelihood limits"}
+    yield together | _ratio(common) | {"measure": COMMON, "method": "likelihood profiles added, likelihood limits",
+                                       "caution": _apart(points, y, g, common.estimate)}  # fmt: skip
     if len(curves) < 3 or not np.isfinite(common.estimate):
         return
     try:
@@ -156,10 +193,20 @@ def _profiles(base: dict[str, Any], points: Any, curves: dict[str, Any], exclude
                                           "pi_hi": np.exp(found.prediction_upper)}  # fmt: skip
     bayes = methods.bayesian_profiles(points, y, g)
     yield together | _ratio(bayes) | {
-        "measure": "pooled estimate, Bayesian", "method": "likelihood profiles, half-normal(0.5) prior on tau",
+        "measure": BAYES, "method": "likelihood profiles, half-normal(0.5) prior on tau",
         "tau2": bayes.tau**2, "tau2_lo": bayes.tau_lower**2, "tau2_hi": bayes.tau_upper**2,
         "pi_lo": np.exp(bayes.prediction_lower), "pi_hi": np.exp(bayes.prediction_upper),
     }  # fmt: skip
+
+
+def _apart(points: Any, y: Any, g: Any, at: float) -> str:
+    """Say whether the profiles of the sites lie further apart than chance allows: likelihood ratio against one effect."""
+    if not np.isfinite(at):
+        return ""
+    informed = np.ptp(y, axis=1) > FLAT
+    inside = np.clip(at, points[0], points[-1])
+    lost = [CubicHermiteSpline(points, *curve)(inside) - curve[0].max() for curve in zip(y[informed], g[informed])]
+    return cautions.caution(cautions.COMMON, int(informed.sum()), -2 * float(np.sum(lost)))
 
 
 def _ratio(found: Any) -> dict[str, Any]:

@@ -7,6 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+# what a meta-analysis calls its rows
+RANDOM, COMMON, OWN, WITHOUT_ONE = "pooled estimate", "common effect", "effect at the site", "pooled without one site"
+BAYES, APART = "pooled estimate, Bayesian", "difference of the two sites"
+
 COLUMNS = {
     "analysis": "stem of the analysis",
     "measure": "what is estimated",
@@ -46,6 +50,7 @@ COLUMNS = {
     "sites_without": "sites of the study that are not in it",
     "sites_excluded": "sites that are not in it, each with the reason",
     "reason": "why there is no estimate",
+    "agreement": "what the sites say together: alike, differ, or contradict each other, with Q and its p",
     "caution": "where its interval does not hold what 95 % promises",
     "footnotes": "contradictions that touch it, as numbered in contradictions.csv",
     "verdict": "what a check of data quality says of a site: pass, look, stop or not assessed",
@@ -55,8 +60,8 @@ COLUMNS = {
 }
 
 TEXT = {"analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "target", "method",
-        "why", "sites", "sites_without", "sites_excluded", "reason", "caution", "footnotes", "verdict", "period_start",
-        "period_end", "releases"}  # fmt: skip
+        "why", "sites", "sites_without", "sites_excluded", "reason", "agreement", "caution", "footnotes", "verdict",
+        "period_start", "period_end", "releases"}  # fmt: skip
 
 
 def results_table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

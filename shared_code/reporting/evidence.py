@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from shared_code.reporting.words import pipe_table
+from shared_code.pooling.results import APART, BAYES, OWN, RANDOM
+from shared_code.reporting.words import estimate, interval, number, pipe_table
 
 LARGEST = 4  # measures named in one cell
 
@@ -25,6 +26,58 @@ def how(results: pd.DataFrame, titles: dict[str, str]) -> str:
             table.append({"Analysis": title, "Asked for": target or "as the study names it",
                           "Given": ", ".join(measures[:LARGEST]) + more, "Why this way": why, "Sites": _span(sites)})  # fmt: skip
     return pipe_table(pd.DataFrame(table), right=("Sites",)) if table else "Nothing was pooled."
+
+
+def each(own: pd.DataFrame, titles: dict[str, str], decimals: int) -> str:
+    """Say what each site found, in one clause.
+
+    own  one row per site     titles  site -> title
+    """
+    said = []
+    for row in own[own["estimate"].notna()].sort_values("scope").to_dict("records"):
+        limits = interval(row["lower"], row["upper"], decimals)
+        shown = signed(row["estimate"], decimals) + (f" ({limits})" if limits else "")
+        said.append(f"{titles.get(row['sites'], row['sites'])} {shown}")
+    return ", ".join(said[:-1]) + (" and " if len(said) > 1 else "") + said[-1] if said else "no site gave an estimate"
+
+
+def signed(value: float, decimals: int) -> str:
+    """Write a number with its sign.
+
+    >>> signed(0.31, 2), signed(-1.1, 2), signed(0.0, 1)
+    ('+0.31', '−1.10', '0.0')
+    """
+    text = number(value, decimals)
+    return f"+{text}" if value > 0 and any(c in "123456789" for c in text) else text
+
+
+def effects(rows: pd.DataFrame, titles: dict[str, str], entry: dict, decimals: int) -> str:
+    """Tabulate effects: a row per item (and level), a column per site, then what they give together.
+
+    rows  results of one analysis     entry  its words (labels, items)
+    """
+    sites = [s for s in titles if (rows["scope"] == f"site:{s}").any()]
+    table = []
+    for (item, group, level), part in rows.groupby(["item", "group", "level"], sort=False):
+        label = entry["labels"].get(f"{group}:{level}", level)
+        own = part[part["measure"] == OWN].set_index("scope")
+        line = {entry["item_label"] or "Effect": entry["labels"].get(item, item)}
+        line |= {"For": label} if group != "everyone" else {}
+        for site in sites:
+            here = own.loc[f"site:{site}"] if f"site:{site}" in own.index else None
+            line[titles[site]] = "no estimate" if here is None else estimate(here, decimals)
+        named = part[part["scope"] == "pooled"].drop_duplicates("measure").set_index("measure")
+        whole = named.loc[RANDOM] if RANDOM in named.index else None
+        line["Together"] = "" if whole is None else estimate(whole, decimals)
+        line["Difference"] = estimate(named.loc[APART], decimals) if APART in named.index else ""
+        other = next((named.loc[m] for m in (RANDOM, BAYES) if m in named.index and pd.notna(named.loc[m, "pi_lo"])), None)
+        line["Another site"] = "" if other is None else interval(other["pi_lo"], other["pi_hi"], decimals)
+        given = whole is not None and pd.notna(whole["estimate"])
+        line["Do they agree?"] = str(whole["agreement"]).removeprefix("the sites ") if given else ""
+        table.append(line)
+    frame = pd.DataFrame(table).fillna("")
+    frame = frame[[c for c in frame.columns if (frame[c] != "").any()]]
+    return pipe_table(frame, right=tuple(c for c in frame.columns if c in ("Together", "Difference", *titles.values())))
 
 
 def contradictions(found: pd.DataFrame, titles: dict[str, str]) -> str:

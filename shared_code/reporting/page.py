@@ -86,6 +86,7 @@ class Report(PlaceTables):
             words = finding["text"].format(
                 estimate=f"**{number(shown, decimals)}**",
                 interval="95 % interval " + interval(row["lower"], row["upper"], decimals), sites=int(row["n_sites"]),
+                agreement=row["agreement"], each=evidence.each(self._own(stem, row), self._titles, decimals),
             )  # fmt: skip
             if row["withheld_share"] > MUCH_WITHHELD:
                 extremes = interval(row["bound_lower"], row["bound_upper"], decimals)
@@ -220,10 +221,27 @@ class Report(PlaceTables):
         """Tabulate how each thing that the study asks for is pooled, and why that way."""
         return evidence.how(self.results, {stem: self.entry(stem)["title"] for stem in self.study["analyses"]})
 
+    def effects(self, stem: str, decimals: int = 2, **where: str) -> str:
+        """Tabulate the effect of every site, their average, where another site would lie, and whether the sites agree."""
+        rows = self.results[(self.results["analysis"] == stem) & ~self.results["scope"].str.startswith("loso:")]
+        for column, value in where.items():
+            rows = rows[rows[column] == value]
+        return evidence.effects(rows, self._titles, self.entry(stem), decimals)
+
+    def _own(self, stem: str, row: pd.Series) -> pd.DataFrame:
+        """Give what each site found of what a pooled row is about."""
+        rows = self.results[(self.results["analysis"] == stem) & self.results["scope"].str.startswith("site:")]
+        same = ["item", "group", "level", "stratum", "sex"]
+        return rows[(rows[same] == row[same]).all(axis=1) & rows["measure"].isin([row["measure"], evidence.OWN])]
+
+    @property
+    def _titles(self) -> dict[str, str]:
+        return dict(zip(self.sites["site"], self.sites["title"]))
+
     def contradictions(self) -> str:
         """List where the numbers of a site contradict each other, by table and cell."""
         found = pd.read_csv(self.folder / DATA / "contradictions.csv", dtype=str, keep_default_na=False)
-        return evidence.contradictions(found, dict(zip(self.sites["site"], self.sites["title"])))
+        return evidence.contradictions(found, self._titles)
 
     def releases(self) -> str:
         """Tabulate the releases that everything was computed from, with their digests."""

@@ -119,16 +119,19 @@ def _one_file(entry: PublishedTable, plan: Plan, folder: Path, where: str) -> tu
         known = list(entry.breakdown.values)
         problems += _unexplained(rows[entry.breakdown.from_], known, entry.breakdown, f"{where}.breakdown", known)
     parts = [pd.DataFrame(cells)]
-    for name, column in {**entry.statistics, **({"list_size": entry.list_size} if entry.list_size else {})}.items():
-        parts.append(_numbers(rows[column], entry.withheld).add_prefix(f"{name}."))
+    for name, columns in entry.columns.items():
+        added = [_numbers(rows[column], entry.withheld) for column in columns]
+        together = added[0].assign(**{side: sum(one[side] for one in added) for side in SIDES})
+        together["text"] = [" + ".join(texts) for texts in zip(*(one["text"] for one in added))]
+        parts.append(together.add_prefix(f"{name}."))
     explained = pd.concat(parts, axis=1)[~pd.DataFrame(cells).isna().any(axis=1)]  # the others are problems already
     return explained.reset_index(drop=True), problems
 
 
 def _rows(entry: PublishedTable, folder: Path, where: str) -> pd.DataFrame:
     """Read this site's rows of the file as text, exactly as published."""
-    used = {m.from_ for m in entry.dimensions.values() if m.from_} | {*entry.statistics.values()}
-    used |= {*entry.where, *entry.leave_out} | ({entry.list_size} if entry.list_size else set())
+    used = {m.from_ for m in entry.dimensions.values() if m.from_} | {c for columns in entry.columns.values() for c in columns}
+    used |= {*entry.where, *entry.leave_out}
     used |= {entry.breakdown.from_} if entry.breakdown else set()
     with tempfile.TemporaryDirectory() as place:
         connection = ibis.duckdb.connect()

@@ -9,7 +9,7 @@ import pandas as pd
 
 from shared_code.config.plan import Plan
 from shared_code.config.site import PublishedTable
-from shared_code.model import ALL, LAYOUTS, Problem, few
+from shared_code.model import ALL, LAYOUTS, Layout, Problem, few
 
 CELLS_SHOWN = 3  # cells named in a message
 SEND = "Correct the published file, or ask its publisher"
@@ -27,7 +27,7 @@ def check_published(cells: pd.DataFrame, entries: list[PublishedTable], plan: Pl
     repeated = cells[cells.duplicated(dimensions)]
     if len(repeated):
         yield Problem(where, f"{_cells(repeated, dimensions)} more than once", "one row per cell", SEND)
-    yield from _numbers(cells, dimensions, LAYOUTS[declared.layout].whole, where)
+    yield from _numbers(cells, dimensions, LAYOUTS[declared.layout], where)
     yield from _contradictions(cells, dimensions, where)
     yield from _gaps(cells, entries, plan, name, where)
 
@@ -39,7 +39,7 @@ def _cells(rows: pd.DataFrame, dimensions: list[str]) -> str:
     return f"{len(rows):,} cell{'s' if len(rows) != 1 else ''} ({'; '.join(named)}{more})"
 
 
-def _numbers(cells: pd.DataFrame, dimensions: list[str], whole: tuple[str, ...], where: str) -> Iterator[Problem]:
+def _numbers(cells: pd.DataFrame, dimensions: list[str], layout: Layout, where: str) -> Iterator[Problem]:
     """Find texts where numbers should be, negative numbers, and fractions of people or events."""
     for statistic in sorted({c.rpartition(".")[0] for c in cells.columns if c.endswith(".text")}):
         value, lower, text = (cells[f"{statistic}.{side}"] for side in ("value", "lower", "text"))
@@ -49,7 +49,8 @@ def _numbers(cells: pd.DataFrame, dimensions: list[str], whole: tuple[str, ...],
             mend = 'If it stands for a withheld number, say so in the site file, for example withheld: {"<5": [1, 4]}'
             yield Problem(where, f"{statistic} holds {shown} in {_cells(marks, dimensions)}", "a number", mend)
         for wrong, rows in (("is negative", cells[value < 0]), ("is not a whole number", cells[value % 1 > 0])):
-            if len(rows) and (wrong == "is negative" or statistic in (*whole, "list_size")):
+            applies = statistic not in layout.signed if wrong == "is negative" else statistic in (*layout.whole, "list_size")
+            if len(rows) and applies:
                 shown = few(text[rows.index][:CELLS_SHOWN])
                 yield Problem(where, f"{statistic} {wrong} in {_cells(rows, dimensions)}: {shown}", "", SEND)
 

@@ -49,7 +49,7 @@ def test_the_step_gives_the_random_effects_analysis_as_ratios():
     np.testing.assert_allclose(pooled[["se", "tau2", "tau2_lo", "tau2_hi", "q", "i2", "h2", "df"]].astype(float),
                                [expected.se, expected.tau2, expected.tau2_lower, expected.tau2_upper, expected.q,
                                 expected.i2_percent, expected.h2, 3])  # fmt: skip
-    assert pooled["sex"] == "F" and pooled["group"] == "everyone" and "1 of 4 sites have fewer than 10" in pooled["method"]
+    assert pooled["sex"] == "F" and pooled["group"] == "everyone" and "1 of 4 sites have fewer than 10" in pooled["caution"]
     own = table[table["measure"] == "effect at the site"].set_index("scope")
     np.testing.assert_allclose(own["weight"], expected.weights)
     np.testing.assert_allclose(own["estimate"], np.exp(y))
