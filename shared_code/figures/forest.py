@@ -13,8 +13,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from shared_code.figures import style, words
 from shared_code.figures.page import Key, Page
 from shared_code.figures.request import POOLED, SITE, Drawn, Request, numbers_of
+from shared_code.pooling.results import BAYES, COMMON, OWN, RANDOM
 
-OWN, RANDOM, COMMON, WITHOUT_ONE = "effect at the site", "pooled estimate", "common effect", "pooled without one site"
 LOSO = "loso:"
 MANY = 14  # rows above which they are lower
 ROW, ROW_LOW = 0.24, 0.155  # inches
@@ -31,6 +31,9 @@ def draw(request: Request) -> Drawn:
     rows = chosen(request)
     own = rows[rows["scope"].str.startswith(SITE) & (rows["measure"] == (measure or OWN))]
     pooled = rows[(rows["scope"] == POOLED) & rows["measure"].isin([measure] if measure else [RANDOM, COMMON])]
+    bayes = rows[(rows["scope"] == POOLED) & (rows["measure"] == BAYES) & rows["pi_lo"].notna()]
+    if len(bayes) and pooled["pi_lo"].isna().all():  # two sites: their common effect once, and what a prior makes of them
+        pooled = pd.concat([pooled[pooled["measure"] != COMMON], bayes])
     given = own[own["estimate"].notna()].sort_values("site_title")
     if given.empty:
         raise request.why_empty("No site has an estimate.")
@@ -55,12 +58,13 @@ def draw(request: Request) -> Drawn:
         at.name(n, title, colour=style.LIGHT)
         at.middle(n, reason)
     for n, row in enumerate(pooled.to_dict("records"), start=len(given) + len(absent) + 1):
-        at.name(n, "Pooled" if row["measure"] in (RANDOM, measure) else "Common effect", weight="bold")
+        at.name(n, {COMMON: "Common effect", BAYES: "With a prior"}.get(row["measure"], "Pooled"), weight="bold")
         at.value(n, _numbers(row), "")
         if math.isnan(row["estimate"]):
             at.middle(n, row["reason"])
             continue
-        axes.add_patch(Polygon(_diamond(row, n), color=style.POOLED if row["measure"] != COMMON else style.PALE[style.BLUE]))
+        colour = style.PALE[style.BLUE] if row["measure"] in (COMMON, BAYES) else style.POOLED
+        axes.add_patch(Polygon(_diamond(row, n), color=colour))
         if not math.isnan(row["pi_lo"]):
             low, high = axes.get_xlim()
             ends = [max(row["pi_lo"], low), min(row["pi_hi"], high)]
@@ -219,16 +223,17 @@ def _subtitle(request: Request, rows: pd.DataFrame) -> str:
 def _notes(request: Request, pooled: pd.DataFrame, absent: list[tuple[str, str]]) -> list[str]:
     notes = []
     for row in pooled[pooled["measure"] != COMMON].to_dict("records"):
-        agree = f"; {row['agreement']}" if row.get("agreement") else ""
-        notes.append(words.sentence(f"pooled: {row['method']}{agree}"))
+        agree = f"; {row['agreement']}" if row.get("agreement") and row["measure"] != BAYES else ""
+        notes.append(words.sentence(f"{'with a prior' if row['measure'] == BAYES else 'pooled'}: {row['method']}{agree}"))
         if not math.isnan(row["tau2"]):
             spread = f"tau2 {row['tau2']:.3g} ({row['tau2_lo']:.3g} to {row['tau2_hi']:.3g})"
             further = f", I2 {row['i2']:.0f} %, Q {row['q']:.1f}" if not math.isnan(row["i2"]) else ""
-            notes.append(f"Differences between sites: {spread}{further}.")
+            told = "With a prior on how much sites differ" if row["measure"] == BAYES else "Differences between sites"
+            notes.append(f"{told}: {spread}{further}.")
             low, high = (words.number(row[end], row["scale"]) for end in ("pi_lo", "pi_hi"))
             notes.append(f"Prediction interval: another site's own effect would lie between {low} and {high}.")
         elif row["n_sites"] < 3:
-            notes.append("With fewer than three sites nothing can be said of how much other sites would differ.")
+            notes.append("Fewer than three sites cannot tell by themselves how much other sites would differ.")
         if row.get("caution"):
             notes.append(words.sentence(f"caution: {row['caution']}"))
     if absent:
@@ -240,7 +245,7 @@ def _alt(request: Request, given: pd.DataFrame, pooled: pd.DataFrame, absent: li
     said = [f"{request.figure.caption.rstrip('.')}: {words.many(len(given), 'site')}, each with its 95 % interval"]
     for row in pooled.to_dict("records"):
         if not math.isnan(row["estimate"]):
-            name = "common effect" if row["measure"] == COMMON else "pooled"
+            name = {COMMON: "common effect", BAYES: "with a prior"}.get(row["measure"], "pooled")
             said.append(f"{name} {words.interval(row)}")
             if not math.isnan(row["pi_lo"]):
                 low, high = (words.number(row[end], row["scale"]) for end in ("pi_lo", "pi_hi"))

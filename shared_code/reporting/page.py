@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from shared_code.pooling.results import TEXT
-from shared_code.reporting import evidence, quality_words
+from shared_code.reporting import changes, evidence, quality_words
 from shared_code.reporting.places import PlaceTables
 from shared_code.reporting.words import estimate, interval, number, pipe_table, share
 
@@ -151,48 +151,15 @@ class Report(PlaceTables):
 
     def changes(self, stem: str) -> str:
         """Tabulate the change between two months: sum of sites, average over sites, and another site's expected range."""
-        table = []
-        titles = dict(zip(self.sites["site"], self.sites["title"]))
-        for item in self.entry(stem)["items"]:
-            rows = self.rows(stem, item=item).set_index("measure")
-            summed, average = rows.loc["change"], rows.loc["average change"]
-            another, spread = (rows.loc[m] for m in ("change expected in another site", "difference between sites (tau2)"))
-            without = [titles.get(s, s) for s in summed["sites_without"].split("; ") if s]
-            table.append({
-                self.entry(stem)["item_label"]: self.title_of(stem, item),
-                "Change, all events together, %": estimate(summed),
-                "Average change over sites, %": estimate(average),
-                "Range expected in another site, %": interval(another["lower"], another["upper"]),
-                "tau2 (95 % interval)": estimate(spread, 3),
-                "Sites": int(summed["n_sites"]), "Not in it": ", ".join(without) or "none",
-            })  # fmt: skip
-        return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:-1])
+        return changes.over_sites(self, stem)
 
     def site_changes(self, stem: str) -> str:
         """Tabulate the change of every site, item by item."""
-        chosen = self.results[(self.results["analysis"] == stem) & (self.results["measure"] == "change")
-                              & (self.results["scope"] != "pooled") & (self.results["stratum"] == "")]  # fmt: skip
-        titles = dict(zip(self.sites["site"], self.sites["title"]))
-        wide: dict[str, dict[str, str]] = {}
-        for _, row in chosen.iterrows():
-            site = titles.get(row["sites"], row["sites"])
-            wide.setdefault(site, {})[self.title_of(stem, row["item"])] = estimate(row)
-        frame = pd.DataFrame(wide).T.fillna("not collected").rename_axis("Site").reset_index()
-        return pipe_table(frame, right=tuple(frame.columns)[1:])
+        return changes.at_sites(self, stem)
 
     def strata_changes(self, stem: str) -> str:
         """Tabulate the change in each group of people, all sites together, a column per item."""
-        chosen = self.results[(self.results["analysis"] == stem) & (self.results["measure"] == "change")
-                              & (self.results["scope"] == "pooled") & (self.results["stratum"] != "")]  # fmt: skip
-        labels = self.entry(stem)["labels"]
-        wide: dict[tuple[str, str], dict[str, str]] = {}
-        for _, row in chosen.iterrows():
-            dimension, level = row["stratum"].split("=", 1)
-            group = (self.entry(stem)["dimensions"].get(dimension, dimension), labels.get(f"{dimension}:{level}", level))
-            shown = f"{estimate(row)} [{int(row['n_sites'])} sites]{{.sites}}"
-            wide.setdefault(group, {})[self.title_of(stem, row["item"])] = shown
-        frame = pd.DataFrame(wide).T.fillna("not given").rename_axis(["Group", "Level"]).reset_index()
-        return pipe_table(frame, right=tuple(frame.columns)[2:])
+        return changes.in_strata(self, stem)
 
     def places(self, stem: str, item: str) -> str:
         """Tabulate the estimates of places inside sites."""
