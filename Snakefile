@@ -224,6 +224,7 @@ rule pool:
     message: "Check every package in the inbox and pool them"
     input:
         packages=whatever_arrived,
+        indices=[str(path) for path in sorted(Path("config").glob("ind*/*")) if path.is_file()],
         code=code("pooling", "releases", "methods", "indices", "quality"),
     output:  # a stamp, not the results: if this fails, what was pooled before stays
         touch(rooms.PUBLIC / NAME / "pool.stamp"),

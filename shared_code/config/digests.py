@@ -40,7 +40,7 @@ def plan(study: Study, stem: str, root: Path = ROOT) -> str:
     Words of titles, labels and captions and the way the report draws it do not count: they change no number.
     """
     entry = study.analysis(stem)
-    content = entry.model_dump(mode="json", exclude={"title", "question", "figures", "findings", "pooled"})
+    content = entry.model_dump(mode="json", exclude={"title", "question", "figures", "findings", "pooled", "indices"})
     for table in content["results"].values():
         del table["title"]
         for dimension in table["dimensions"].values():

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.strict import STEM, Fault, Strict, mapping, unknown
 
-FOLDER = Path("config/indicators")
+FOLDER = Path(__file__).resolve().parents[2] / "config" / "indicators"
 EDITION = r"^(LSOA|ward|district|place) [0-9]{4}(-[0-9]{2})?$"
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.strict import STEM, Fault, Strict, mapping, unknown
 
-FOLDER = Path("config/indices")
+FOLDER = Path(__file__).resolve().parents[2] / "config" / "indices"
 
 
 class IndexItem(Strict):
@@ -69,6 +69,7 @@ class Index(Strict):
     power         of the mean over components and over dimensions: 1 arithmetic, 0 geometric
     context       indicators that describe a place and are not in the index; its peers are the places most like it in these
     not_measured  components that the framework has and the data have not, with the reason
+    people        column of the table with the size of each place, for weights by people as another choice
     base          table whose means, deviations and weights are kept for other years; this index's own where not given
     """
 
@@ -91,6 +92,7 @@ class Index(Strict):
     context: list[str] = []
     peers: int = Field(15, ge=1)
     not_measured: dict[str, str] = {}
+    people: str = ""
     base: str = ""
     draws: int = Field(10_000, ge=100)
     seed: int = 2026

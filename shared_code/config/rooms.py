@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 DATA, PRIVATE, OUTBOX, INBOX, PUBLIC = (Path(name) for name in ("data", "private", "outbox", "inbox", "public"))
@@ -125,6 +126,14 @@ def figures(study: str) -> Path:
 def report(study: str) -> Path:
     """Folder of the published report."""
     return PUBLIC / study / "report"
+
+
+def open_data() -> Path | None:
+    """Folder of open data, where there is one: that of COHORTIUM_OPEN_DATA, data/open, or ../shared/data."""
+    root = Path(__file__).resolve().parents[2]
+    named = os.environ.get("COHORTIUM_OPEN_DATA", "")
+    folders = [*([Path(named)] if named else []), root / DATA / "open", root.parent / "shared" / "data"]
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def from_root(path: str | Path) -> Path:

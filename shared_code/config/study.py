@@ -61,7 +61,8 @@ class Figure(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     kind: Literal["ratios", "gradient", "caterpillar", "trend", "change", "heat_map", "strata", "flow", "funnel",
-                  "forest", "leave_one_out", "heterogeneity", "availability", "curves", "pairs", "lever"]  # fmt: skip
+                  "forest", "leave_one_out", "heterogeneity", "availability", "curves", "pairs", "lever",
+                  "ward_map", "rank_caterpillar", "scorecards"]  # fmt: skip
     caption: str
 
     @property
@@ -92,6 +93,20 @@ class Least(Strict):
     not_assessed: Literal["leave out", "may stay"] = "leave out"
 
 
+class IndexShown(Strict):
+    """A composite index (config/indices/) that pooling computes and the page shows.
+
+    table  results table whose estimates of places are its indicators; empty: its own table of open data
+    item, place  dimensions of that table that name the indicator and the place
+    draws  how often it is drawn, where fewer than the index asks for are enough
+    """
+
+    table: str = ""
+    item: str = ""
+    place: str = ""
+    draws: int | None = Field(None, ge=100)
+
+
 class Analysis(Strict):
     """One question: notebook, results tables and report page share its stem."""
 
@@ -105,6 +120,7 @@ class Analysis(Strict):
     results: dict[str, ResultsTable]
     models: dict[str, Model] = {}
     pooled: list[Step]
+    indices: dict[str, IndexShown] = {}
     figures: dict[str, Figure] = {}
     findings: list[Finding] = []
 
@@ -133,6 +149,15 @@ class Analysis(Strict):
                 named = [spec["codelist"]] if mapping(spec).get("codelist") else []
                 keys = ("results", str(name), "dimensions", str(dimension), "codelist")
                 yield from unknown(keys, named, parameters, "a parameter of this analysis")
+        for name, shown in mapping(content, "indices").items():
+            table = str(_key(shown, "table") or "")
+            named = [table] if table else []
+            yield from unknown(("indices", str(name), "table"), named, results, "a results table of this analysis")
+            for key in ("item", "place"):
+                dimension = str(_key(shown, key) or "")
+                if table in results:
+                    known = mapping(results, table, "dimensions")
+                    yield from unknown(("indices", str(name), key), [dimension], known, f"a dimension of {table}")
         for number, step in enumerate(sequence(content.get("pooled"))):
             if mapping(step).get("table") is not None:
                 table = str(step["table"])
@@ -145,6 +170,10 @@ class Analysis(Strict):
         if not dimension.codelist:
             return dimension.levels()
         return dimension.levels(codelists.load(self.parameters[dimension.codelist]).titles)
+
+
+def _key(content: Any, key: str) -> Any:
+    return content.get(key) if isinstance(content, dict) else getattr(content, key, None)
 
 
 class Study(Strict):

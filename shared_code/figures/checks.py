@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shared_code.config.indices import Index
 from shared_code.figures.request import Request
 from shared_code.model import UNKNOWN, Problem, did_you_mean, few
 
@@ -25,6 +26,9 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "curves": ({"measure", "along", "group"}, {"item", "levels", "same"}),
     "pairs": ({"table"}, {"targets"}),
     "lever": (set(), set()),
+    "ward_map": ({"index"}, {"items", "boundaries"}),
+    "rank_caterpillar": ({"index"}, set()),
+    "scorecards": ({"index"}, {"places"}),
 }
 
 
@@ -43,6 +47,9 @@ def problems(request: Request) -> Iterator[Problem]:
         if name not in allowed:
             wrong = f"the kind {kind} has no setting {name!r}{did_you_mean(name, allowed)}"
             yield Problem(place, wrong, few(allowed) or "no settings", "Correct or remove it")
+    if "index" in needed:
+        yield from _index(request, place)
+        return
     yield from _items(request, place)
     yield from _group(request, place)
     tables = [step.table for step in request.plan.entry.pooled]
@@ -53,6 +60,20 @@ def problems(request: Request) -> Iterator[Problem]:
         months = list(_months(request))
         span = f"{months[0]} to {months[-1]}" if months else "this analysis has no months"
         yield Problem(f"{place}.mark", f"{mark!r} is not a month of this analysis", span, "Correct the month")
+
+
+def _index(request: Request, place: str) -> Iterator[Problem]:
+    """Find an index that the analysis does not show, and items that the index does not have."""
+    shown, name = request.plan.entry.indices, request.setting("index")
+    if name not in shown:
+        yield Problem(f"{place}.index", f"{name!r} is not an index of this analysis{did_you_mean(str(name), shown)}", few(shown),
+                      "Name it under indices: of the analysis")  # fmt: skip
+        return
+    titles = Index.read(name).titles
+    for item in request.setting("items", []):
+        if item not in titles:
+            wrong = f"{item!r} is not an item of the index {name}{did_you_mean(str(item), titles)}"
+            yield Problem(f"{place}.items", wrong, few(titles, 20), "Correct it")
 
 
 def _items(request: Request, place: str) -> Iterator[Problem]:

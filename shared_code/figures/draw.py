@@ -21,10 +21,13 @@ from shared_code.figures import (
     heterogeneity,
     lever,
     pairs,
+    rank_caterpillar,
     ratios,
+    scorecards,
     strata,
     style,
     trend,
+    ward_map,
     words,
 )
 from shared_code.figures.checks import problems
@@ -38,6 +41,7 @@ KINDS: dict[str, Callable[[Request], Drawn]] = {
     "change": change.draw, "heat_map": heat_map.draw, "strata": strata.draw, "flow": flow.draw, "funnel": funnel.draw,
     "forest": forest.draw, "leave_one_out": forest.leave_one_out, "heterogeneity": heterogeneity.draw,
     "availability": availability.draw, "curves": curves.draw, "pairs": pairs.draw, "lever": lever.draw,
+    "ward_map": ward_map.draw, "rank_caterpillar": rank_caterpillar.draw, "scorecards": scorecards.draw,
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Indices of places: tables of indicators from open data, and composite indices computed from them."""
 
 from shared_code.indices.areas import AreaTable, carried, joined
+from shared_code.indices.output import tidy, write_index
 from shared_code.indices.scoring import Base, Scored, base_of, score
 from shared_code.indices.tables import area_table, bounds_of, chosen, compute, read_table, write_table
 from shared_code.indices.uncertainty import Uncertain, sensitivity, uncertain
@@ -20,6 +21,8 @@ __all__ = [
     "read_table",
     "score",
     "sensitivity",
+    "tidy",
     "uncertain",
+    "write_index",
     "write_table",
 ]  # fmt: skip

@@ -136,10 +136,11 @@ def _weights(index: Index, base: Base, component: str, number: int, rng: np.rand
 def sensitivity(index: Index, table: AreaTable, scored: Scored, people: Any = None) -> Iterator[dict[str, Any]]:
     """Score again under each other choice of method, and compare the ranks.
 
-    people  column of the table or array, for population-weighted components; left out where not given
+    people  size of every place, for components weighted by people; what the index names where not given
     Yields switch, title, Spearman's correlation of the ranks, the largest change of rank, the share of the lowest fifth
     that stays in it.
     """
+    people = table.numbers[index.people] if people is None and index.people else people
     main = scored.total.dropna()
     for name, title, changed in _switches(index, table, scored, people):
         found = changed.reindex(main.index)

@@ -8,6 +8,8 @@ from shared_code.measures.cohort import (
     conditions_present,
     ethnicity5,
     registered,
+    ward_edition,
+    ward_names,
 )  # fmt: skip
 from shared_code.measures.follow_up import events_by_attained_age, follow_up, nth_condition
 from shared_code.measures.groups import (
@@ -32,5 +34,5 @@ __all__ = [
     "codes_recorded", "completed_years", "conditions_present", "count_cases", "count_shares", "count_table",
     "deaths_and_person_years", "ethnicity5", "events_by_attained_age", "first_soon_enough", "follow_up",
     "nth_condition", "open_prepared", "registered", "require_located_deaths", "residents_in_need", "save_results",
-    "together", "treated_to_target", "with_code", "with_core20", "years_in",
+    "together", "treated_to_target", "ward_edition", "ward_names", "with_code", "with_core20", "years_in",
 ]  # fmt: skip

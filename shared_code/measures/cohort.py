@@ -75,6 +75,18 @@ def areas(prepared: Prepared) -> ir.Table:
     return lookup.filter(lookup.ward_vintage == lookup.ward_vintage.max().as_scalar())
 
 
+def ward_edition(prepared: Prepared) -> str:
+    """Give the edition of the wards that people are put in, such as 2024-05."""
+    return str(areas(prepared).ward_vintage.max().execute())
+
+
+def ward_names(prepared: Prepared) -> dict[str, str]:
+    """Give code -> name and code of every ward: the name for people, the code because names repeat."""
+    found = areas(prepared).select("ward_cd", "ward_name").distinct().execute()
+    named = found["ward_name"].fillna("") + " " + found["ward_cd"]
+    return dict(zip(found["ward_cd"], named.str.strip()))
+
+
 def registered(prepared: Prepared, on: dt.date) -> ir.Table:
     """List people of known sex alive and registered on a date, with age and what they are grouped by.
 

@@ -6,7 +6,7 @@ that does not end raises ConvergenceError. The formulas are those of METHODS, by
 """
 
 from shared_code.methods.area_imputation import imputed_areas, scorable
-from shared_code.methods.area_tables import life_expectancy_table
+from shared_code.methods.area_tables import life_expectancy_table, standardised_table
 from shared_code.methods.bayes import bayesian_random_effects
 from shared_code.methods.before_after import (
     Sums,
@@ -280,6 +280,7 @@ __all__ = [
     "standardised_difference",
     "standardised_proportion",
     "standardised_ratio",
+    "standardised_table",
     "starting_values",
     "subgroups",
     "toward_better",

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from shared_code.methods.life_table import life_expectancy
+from shared_code.methods.standard_population import standard_weights
+from shared_code.methods.standardisation import standardised_proportion
 from shared_code.model.units import DAYS_A_YEAR
 
 
@@ -34,4 +36,32 @@ def life_expectancy_table(table: pd.DataFrame, area: str, edges: list[int], ages
             se=np.where(given, result.se[:, at], np.nan), people=deaths.sum(axis=1).astype("int64"),
             person_days=years.sum(axis=1) * DAYS_A_YEAR,
         ))  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def standardised_table(table: pd.DataFrame, area: str, item: str, edges: list[int], terms: dict[str, list]) -> pd.DataFrame:
+    """Standardise shares of people by age and sex in every area, each over its own range of ages.
+
+    table  columns area, item, sex (F, M), age (bands of `edges`), people, cases       edges  lower edges of the bands, years
+    terms  term -> item, first age, and the age it ends before (left out: open), such as {"working_age": ["asthma", 18, 65]};
+           both ages are edges
+    Returns the `estimates` layout, one row per area and term: estimate and se in per cent (empty where it is not given: fewer
+    than 10 cases, or a band with nobody in it), people = cases, person_days 0. Method: standardised_proportion, European
+    Standard Population 2013, both sexes the same weight; METHODS 3.
+    """
+    from shared_code.model import band_labels
+
+    labels = band_labels(edges)
+    parts = []
+    for term, (of, first, *end) in terms.items():
+        mine = table[table[item] == of]
+        wide = mine.pivot_table(index=area, columns=["sex", "age"], values=["people", "cases"], aggfunc="sum", fill_value=0)
+        chosen = [at for at, edge in enumerate(edges) if edge >= first and (not end or edge < end[0])]
+        weights = np.tile(standard_weights([edges[at] for at in chosen], upper=end[0] if end else None, sexes=2), 2)
+        columns = [(sex, labels[at]) for sex in ("F", "M") for at in chosen]
+        cases, people = (wide[name].reindex(columns=columns, fill_value=0).to_numpy(float) for name in ("cases", "people"))
+        result = standardised_proportion(cases, people, weights)
+        parts.append(pd.DataFrame({area: wide.index, "term": term, "estimate": 100 * np.asarray(result.estimate),
+                                   "se": 100 * np.asarray(result.se), "people": cases.sum(axis=1).astype("int64"),
+                                   "person_days": 0.0}))  # fmt: skip
     return pd.concat(parts, ignore_index=True)

@@ -22,6 +22,7 @@ from shared_code.pooling.decision import NotInIt, choices, in_words
 from shared_code.pooling.gather import gather
 from shared_code.pooling.groups import gaps, place_shares
 from shared_code.pooling.inbox import Inbox, receive
+from shared_code.pooling.indices import write_indices
 from shared_code.pooling.life_tables import life_expectancy
 from shared_code.pooling.margins import incomplete_margins
 from shared_code.pooling.meta import meta_analysis, profile
@@ -104,7 +105,9 @@ def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, S
         told.to_csv(folder / "quality.csv", index=False, lineterminator="\n", float_format="%.10g")
     held = json.dumps(catalogue(study, manifests), indent=2, ensure_ascii=False) + "\n"
     (folder / "catalogue.jsonld").write_text(held, "utf-8")
-    (folder / "pooled.json").write_text(json.dumps(_record(study, received), indent=2, sort_keys=True) + "\n", "utf-8")
+    indices = write_indices(study, received, folder, {site: settings.title for site, settings in expected.items()})
+    record = _record(study, received) | {"indices": indices}
+    (folder / "pooled.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", "utf-8")
     return len(results)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from shared_code.pooling.results import TEXT
 from shared_code.reporting import changes, evidence, quality_words
+from shared_code.reporting.index_words import IndexWords
 from shared_code.reporting.places import PlaceTables
 from shared_code.reporting.words import estimate, interval, number, pipe_table, share
 
@@ -275,6 +276,10 @@ class Report(PlaceTables):
         kinds = dict.fromkeys(("site", "title", "kind", "check", "words", "verdict", "reason"), str)
         told = pd.read_csv(self.folder / DATA / "quality.csv", dtype=kinds, keep_default_na=False, na_values={"share": [""]})
         return told
+
+    def index(self, name: str) -> IndexWords:
+        """Open a composite index that was computed beside the pooled results: its tables and sentences."""
+        return IndexWords(self.folder / DATA / "indices", name)
 
     def notes(self) -> str:
         """Say where the parts of a table do not add up to its total."""

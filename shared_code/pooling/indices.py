@@ -1,0 +1,71 @@
+"""Composite indices beside the pooled results: from open data, and from estimates of places that sites released."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from shared_code.config.indicators import IndicatorTable
+from shared_code.config.indices import Index
+from shared_code.config.study import IndexShown, Study
+from shared_code.indices import AreaTable, read_table, write_index
+from shared_code.model import Problem, Refused, few
+from shared_code.pooling.inbox import Inbox
+from shared_code.releases.package import digest
+
+FOLDER = "indices"
+EDITION = "edition"  # dimension in which a site says of which edition its places are
+FEWEST_PLACES = 10
+
+
+def write_indices(study: Study, inbox: Inbox, folder: Path, titles: dict[str, str]) -> dict[str, str]:
+    """Compute every index that the analyses show, into `indices/` of a folder; gives file -> digest.
+
+    titles  site -> title. Raises model.Refused where an index cannot be computed from what its declaration names.
+    """
+    target = folder / FOLDER
+    for stem, entry in study.analyses.items():
+        for name, shown in entry.indices.items():
+            index = Index.read(name)
+            index = index if shown.draws is None else index.model_copy(update={"draws": shown.draws})
+            if not shown.table:
+                declared = IndicatorTable.read(index.table)
+                write_index(index, read_table(index.table), target, declared, {"analysis": stem, "sites": []})
+            elif len(inbox.sites_with(stem, shown.table)) >= study.fewest_sites:
+                table = released(inbox, stem, shown, index, titles)
+                if len(table.numbers) < FEWEST_PLACES:
+                    continue
+                sites = inbox.sites_with(stem, shown.table)
+                labels = {code: text for d in entry.results[shown.table].dimensions.values() for code, text in d.values.items()}
+                more: dict[str, Any] = {"analysis": stem, "sites": sites, "labels": labels}
+                write_index(index, table, target, None, more)
+    return {path.name: digest(path.read_bytes()) for path in sorted(target.glob("*"))} if target.is_dir() else {}
+
+
+def released(inbox: Inbox, stem: str, shown: IndexShown, index: Index, titles: dict[str, str]) -> AreaTable:
+    """Give the released estimates of places as a table of indicators: one row per place, `<indicator>` and `<indicator>.se`.
+
+    What a site withheld or could not give is missing, never 0. The district of a place is the title of its site. Raises
+    model.Refused where sites released places of another edition than the index: they are never mixed.
+    """
+    cells = inbox.stacked(stem, shown.table)
+    if EDITION in cells:
+        kind = index.edition.split()[0]
+        found = sorted({f"{kind} {edition}" for edition in cells[EDITION]})
+        if found != [index.edition]:
+            wrong = f"the places that sites released are of {few(found)}, and {index.index} is of {index.edition}"
+            mend = "Ask all sites for one edition; places of two editions are never compared"
+            raise Refused(index.index, [Problem(f"{stem}.{shown.table}", wrong, index.edition, mend)])
+    given = cells[cells["statistic"].isin(["estimate", "se"])]
+    names = given[shown.item].astype(str) + np.where(given["statistic"] == "se", ".se", "")
+    wide = given.assign(_name=names).pivot(index=["site", shown.place], columns="_name", values="value").astype(float)
+    frame = wide.reset_index()
+    codes = frame[shown.place].astype(str)
+    place = codes.str.extract(r"(\S+)$", expand=False)  # a name and a code, as sites write wards
+    frame.index = pd.Index(np.where(place.duplicated(keep=False), frame["site"] + " " + place, place), name="place")
+    frame["name"] = [text.removesuffix(code).strip() or code for text, code in zip(codes, place)]
+    frame["district"] = frame["site"].map(titles).fillna(frame["site"])
+    return AreaTable(frame.drop(columns=["site", shown.place]), index.edition, f"what sites released as {stem}.{shown.table}")

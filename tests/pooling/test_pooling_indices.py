@@ -1,0 +1,121 @@
+"""An index from what sites released: the same scores as from one table, what is withheld is missing, editions never mix."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shared_code.config import Study
+from shared_code.config.indices import Index
+from shared_code.indices import AreaTable, score
+from shared_code.pooling.indices import released
+
+TERMS = ("working_age", "later_life", "depression")
+ENTRY = {
+    "title": "Wards", "question": "Which?",
+    "results": {"index_wards": {"title": "t", "layout": "estimates", "dimensions": {
+        "edition": {"values": {"2024-05": "May 2024", "2021-12": "December 2021"}}, "ward": {"local": True},
+        "term": {"values": dict.fromkeys(TERMS, "")}}}},
+    "pooled": [{"method": "gather", "table": "index_wards", "item": "term", "unit": "%"}],
+    "indices": {"made_up_health": {"table": "index_wards", "item": "term", "place": "ward", "draws": 300}},
+}  # fmt: skip
+
+
+def wards(site: int, number: int = 8, edition: str = "2024-05") -> pd.DataFrame:
+    """Make the results of one site: shares of ill people that follow one hidden hardship, as a notebook saves them."""
+    rng = np.random.default_rng(site)
+    hardship = rng.normal(0, 1, number)
+    rows = [{"edition": edition, "ward": f"Ward {n} E05{site:03d}{n:03d}", "term": term,
+             "estimate": middle + 3 * h + rng.normal(0, 0.5), "se": 0.8, "people": 200, "person_days": 0.0}
+            for n, h in enumerate(hardship) for term, middle in zip(TERMS, (18, 60, 14))]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def indexed(network: Callable[..., Any]) -> Any:
+    net = network("life", threshold=10)
+    content = net.study.model_dump(mode="json") | {"analyses": {"wards_index": ENTRY}}
+    net.study = Study.model_validate(content)
+    return net
+
+
+def sent(net: Any, **tables: pd.DataFrame) -> pd.DataFrame:
+    for site, table in tables.items():
+        net.send(site, index_wards=table)
+    net.pool()
+    path = net.target / "indices" / "made_up_health.csv"
+    return pd.read_csv(path, keep_default_na=False, na_values={"score": [""], "rank": [""]})
+
+
+def test_scores_are_those_of_one_table_of_all_wards(indexed: Any):
+    parts = {"north": wards(1), "south": wards(2), "west": wards(3, 5)}
+    found = sent(indexed, **parts).query("level == 'index'").set_index("place")["score"].sort_index()
+    everything = pd.concat(parts.values())
+    everything["place"] = everything["ward"].str[-9:]
+    table = everything.pivot(index="place", columns="term", values="estimate").round(2)  # what leaves has two decimals
+    expected = score(Index.read("made_up_health"), AreaTable(table, "ward 2024-05")).total
+    np.testing.assert_allclose(found, expected.sort_index(), rtol=1e-5)
+    record = json.loads((indexed.target / "indices" / "made_up_health.json").read_text("utf-8"))
+    assert record["made_up"] and record["sites"] == ["north", "south", "west"] and record["places"] == 21
+    assert set(record["with_error"]) == set(TERMS)
+    digests = json.loads((indexed.target / "pooled.json").read_text("utf-8"))["indices"]
+    assert set(digests) == {path.name for path in (indexed.target / "indices").iterdir()}
+
+
+def test_the_same_inbox_gives_the_same_files(indexed: Any):
+    sent(indexed, north=wards(1), south=wards(2))
+    first = {path.name: path.read_bytes() for path in (indexed.target / "indices").iterdir()}
+    indexed.pool()
+    assert {path.name: path.read_bytes() for path in (indexed.target / "indices").iterdir()} == first
+
+
+def test_what_is_withheld_is_missing_and_never_a_good_score(indexed: Any):
+    table = wards(1)
+    table.loc[(table["ward"] == "Ward 0 E05001000") & (table["term"] == "depression"), "people"] = 4
+    found = sent(indexed, north=table, south=wards(2), west=wards(3)).set_index("place")
+    assert np.isnan(found.loc["E05001000"].query("level == 'index'")["score"].iloc[0])
+    assert found.query("level == 'index'")["score"].notna().sum() == 23
+
+
+def test_wards_of_two_editions_are_refused(indexed: Any, message_of: Callable[..., str]):
+    indexed.send("north", index_wards=wards(1))
+    indexed.send("south", index_wards=wards(2, edition="2021-12"))
+    said = message_of(indexed.pool)
+    assert "ward 2021-12, ward 2024-05" in said and "never compared" in said
+    assert not indexed.target.exists()
+
+
+def test_an_edition_that_the_protocol_does_not_name_does_not_leave_the_site():
+    """The notebook saves the edition of the site's lookup, and a results table only takes declared values."""
+    from shared_code.config.plan import Plan
+    from shared_code.measures.saving import check_results
+
+    study = Study.read("config/study.yaml")
+    plan = Plan(study, "social_progress_index")
+    fine = wards(1)
+    assert check_results(plan, "wards", fine, complete=True) == []
+    problems = check_results(plan, "wards", fine.assign(edition="2017-12"), complete=True)
+    assert len(problems) == 1 and "edition holds 2017-12" in str(problems[0])
+
+
+def test_a_code_that_two_sites_use_stands_for_two_places(indexed: Any):
+    table = wards(1)
+    sent(indexed, north=table, south=table.assign(estimate=table["estimate"] + 1))
+    from shared_code.pooling.inbox import receive
+
+    inbox = receive(indexed.study, indexed.inbox, indexed.expected)
+    shown = indexed.study.analyses["wards_index"].indices["made_up_health"]
+    found = released(inbox, "wards_index", shown, Index.read("made_up_health"), {"north": "North"})
+    assert found.numbers.index.is_unique and len(found.numbers) == 16
+    assert set(found.numbers["district"]) == {"North", "south"}
+
+
+def test_one_site_alone_makes_no_index(indexed: Any, problems_of: Callable[..., Any]):
+    indexed.send("north", index_wards=wards(1))
+    problems_of(indexed.pool)  # fewer sites than the study asks for
+    assert not (indexed.target / "indices").exists()
