@@ -40,7 +40,7 @@ def write_indices(study: Study, inbox: Inbox, folder: Path, titles: dict[str, st
                     continue
                 sites = inbox.sites_with(stem, shown.table)
                 labels = {code: text for d in entry.results[shown.table].dimensions.values() for code, text in d.values.items()}
-                more: dict[str, Any] = {"analysis": stem, "sites": sites, "labels": labels}
+                more: dict[str, Any] = {"analysis": stem, "sites": sites, "labels": labels, "cells": f"{stem}.{shown.table}"}
                 write_index(index, table, target, None, more)
     return {path.name: digest(path.read_bytes()) for path in sorted(target.glob("*"))} if target.is_dir() else {}
 

@@ -150,6 +150,16 @@ class IndexWords:
         lines += [f"- {self.title(name)}: left out, too many wards lack it." for name in self.told["dropped"]]
         return "\n".join(lines)
 
+    def files(self) -> str:
+        """Link to the tables of the index, and to the released values behind it."""
+        if not self.there:
+            return ""
+        links = [(f"data/indices/{self.name}{ending}.csv", title) for ending, title in
+                 (("", "All scores as a table"), (".structure", "components and weights"), (".sensitivity", "other choices"))]
+        if self.told.get("cells"):
+            links.append((f"data/cells/{self.told['cells']}.csv", "the released values"))
+        return " · ".join(f"[{title}]({path})" for path, title in links)
+
     def places(self) -> str:
         """Tabulate every place: score and rank with intervals, its dimensions, and where it differs from places like it."""
         if not self.there:
