@@ -84,8 +84,8 @@ def _subtitle(numbers: IndexNumbers) -> str:
 def _notes(numbers: IndexNumbers, rows: pd.DataFrame) -> list[str]:
     certain = len(numbers.words["with_error"])
     all_items = len(numbers.words["indicators"])
-    said = [f"Drawn: the sampling error of {certain} of {all_items} indicators (the others were published without one), gaps, "
-            f"and weights. The median interval spans {numbers.words['median_rank_width']:.0f} ranks."]  # fmt: skip
+    which = "every indicator" if certain == all_items else f"{certain} of {all_items} indicators (the others came without one)"
+    said = [f"Drawn: the sampling error of {which}, gaps, and weights. The median interval spans {numbers.words['median_rank_width']:.0f} ranks."]  # fmt: skip
     grouped = int(rows["grouped"].sum())
     if grouped:
         said.append(f"{words.many(grouped, 'ward')} should be given a group and no rank: the interval spans more than a quarter "

@@ -57,7 +57,7 @@ class IndexWords:
         told, known = self.told, self.total[self.total["rank"].notna()]
         first, last = known.iloc[0], known.iloc[-1]
         lines = [f"- **{told['places']}** wards of one edition ({told['edition'].removeprefix('ward ')}), "
-                 f"{len(told['indicators'])} indicators, {len(told['components'])} components."]  # fmt: skip
+                 f"{len(told['indicators'])} indicators, {_many(len(told['components']), 'component')}."]  # fmt: skip
         lines.append(f"- Highest: {_named(first)}; lowest: {_named(last)}.")
         for name, title in told["groups"].items():
             mine = known[known["group"] == name]
@@ -183,6 +183,10 @@ class IndexWords:
             rows.append(row)
         frame = pd.DataFrame(rows).fillna("")
         return pipe_table(frame, right=("Score", "Rank", "Rank in its group", *[self.title(d) for d in self.told["dimensions"]]))
+
+
+def _many(number_of: int, noun: str) -> str:
+    return f"{number_of} {noun}" if number_of == 1 else f"{number_of} {noun}s"
 
 
 def _named(row: pd.Series) -> str:
