@@ -85,7 +85,8 @@ def _notes(numbers: IndexNumbers, rows: pd.DataFrame) -> list[str]:
     certain = len(numbers.words["with_error"])
     all_items = len(numbers.words["indicators"])
     which = "every indicator" if certain == all_items else f"{certain} of {all_items} indicators (the others came without one)"
-    said = [f"Drawn: the sampling error of {which}, gaps, and weights. The median interval spans {numbers.words['median_rank_width']:.0f} ranks."]  # fmt: skip
+    width = f"The median interval spans {numbers.words['median_rank_width']:.0f} ranks."
+    said = [f"Drawn: the sampling error of {which}, gaps, and weights. {width}"]
     grouped = int(rows["grouped"].sum())
     if grouped:
         said.append(f"{words.many(grouped, 'ward')} should be given a group and no rank: the interval spans more than a quarter "
