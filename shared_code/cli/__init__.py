@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shared_code.cli import codelists, ledger, linking, models, onboarding, releasing
+from shared_code.cli import codelists, indices, ledger, linking, models, onboarding, releasing
 from shared_code.cli.attack import attack
 from shared_code.cli.template import template
 from shared_code.config import Study
@@ -146,6 +146,7 @@ app.command("link")(linking.link)
 app.command("new-site")(onboarding.new_site)
 app.command("check")(onboarding.check)
 app.command("template")(template)
+app.add_typer(indices.app, name="index", help="Indices of places: tables of indicators from open data, bounds, scores.")
 app.add_typer(codelists.app, name="codelist", help="Codelists: load, check, compare, and see what they find.")
 releasing.register(app)
 models.register(app)

@@ -84,7 +84,7 @@ def read_table(name: str, folder: Path = FOLDER) -> AreaTable:
     declared = IndicatorTable.read(name, folder)
     path = folder / f"{name}.csv"
     if not path.is_file():
-        mend = f"Make it: cohortium index-table {name} --data FOLDER"
+        mend = f"Make it: cohortium index table {name} --data FOLDER"
         raise Refused(name, [Problem(str(path), "there is no such file", "", mend)])
     frame = pd.read_csv(path, dtype={"place": str, "name": str, "district": str}).set_index("place")
     lacking = [column for column in declared.indicators if column not in frame]
