@@ -26,7 +26,8 @@ def table(name: TableName, data: Data = None) -> None:
     found = chosen(declared, compute(declared, _folder(data)))
     target = FOLDER / f"{name}.csv"
     write_table(found, target)
-    typer.echo(f"Wrote {target.name}: {len(declared.indicators)} indicators of {len(found):,} places ({declared.places.edition}).")
+    what = f"{len(declared.indicators)} indicators of {len(found):,} places ({declared.places.edition})"
+    typer.echo(f"Wrote {target.name}: {what}.")
 
 
 @app.command()
