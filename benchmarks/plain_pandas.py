@@ -30,7 +30,9 @@ ETHNICITY5 = {letter: name for name, letters in {
 AGES = [0, 18, 40, 55, 65, 75, 85]
 WARD_AGES = [0, 1, *range(5, 91, 5)]
 DECILE_AGES = [0, 1, 5, 15, 25, 35, 45, 55, 65, 75, 85]
-SETS: list[list[str]] = [[], ["deprivation"], ["ethnicity"], ["locality"]]
+ALWAYS = ["sex", "age"]
+SETS: list[list[str]] = [ALWAYS, *([name, *ALWAYS] for name in ("deprivation", "ethnicity", "locality")),
+                         ["deprivation"], ["ethnicity"], ["sex"], []]
 LEVELS = {"deprivation": ["1", "2", "3", "4", "5", "Unknown"], "sex": ["F", "M"],
           "ethnicity": ["White", "Mixed", "Asian", "Black", "Other", "Unknown"],
           "age": ["0-17", "18-39", "40-54", "55-64", "65-74", "75-84", "85+"]}  # fmt: skip
@@ -72,20 +74,27 @@ def long_term_conditions(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     codelist = pd.read_csv(CODELIST, comment="#", dtype=str)
     found = cases(tables["diagnosis"], codelist).merge(people, on="person_id")
     items = [*codelist["condition"].unique(), "two_or_more", "four_or_more"]
+    youngest = codelist.drop_duplicates("condition").set_index("condition")["minimum_age"].astype(int)
+    least = {item: int(youngest.get(item, 0)) for item in items}
+    found = found[found["completed_age"] >= found["condition"].map(least)]
     parts = []
-    for group in SETS:
-        by = [*group, "sex", "age"]
-        n = people.groupby(by, observed=True).size().rename("people")
-        x = found.groupby(["condition", *by], observed=True).size().rename("cases")
+    for by in SETS:
         levels = [LEVELS.get(name) or sorted(people[name].unique()) for name in by]
         grid = pd.MultiIndex.from_product([items, *levels], names=["condition", *by])
-        part = pd.DataFrame({"people": n.reindex(grid.droplevel(0)).to_numpy(), "cases": x.reindex(grid).to_numpy()}, grid)
+        counted = []
+        for age in sorted(set(least.values())):
+            old, of = people[people["completed_age"] >= age], [item for item in items if least[item] == age]
+            n = old.groupby(by, observed=True).size() if by else pd.Series([len(old)])
+            mine = grid[grid.get_level_values(0).isin(of)]
+            counted.append(pd.Series(n.reindex(mine.droplevel(0)).to_numpy() if by else n.iloc[0], mine))
+        x = found.groupby(["condition", *by], observed=True).size()
+        x.index = pd.MultiIndex.from_tuples([i if isinstance(i, tuple) else (i,) for i in x.index], names=["condition", *by])
+        part = pd.DataFrame({"people": pd.concat(counted).reindex(grid), "cases": x.reindex(grid).to_numpy()})
         part = part.fillna(0).astype("int64").reset_index()
-        parts.append(part.assign(**{name: "all" for other in SETS for name in other if name not in group}))
+        parts.append(part.assign(**{name: "all" for other in SETS for name in other if name not in by}))
     table = pd.concat(parts, ignore_index=True)
-    youngest = codelist.drop_duplicates("condition").set_index("condition")["minimum_age"].astype(int)
     begins = table["age"].map(dict(zip(LEVELS["age"], AGES)))
-    table = table[begins >= table["condition"].map(youngest).fillna(0)]
+    table = table[begins.isna() | (begins >= table["condition"].map(least))]
     return table[["condition", "deprivation", "ethnicity", "locality", "sex", "age", "people", "cases"]]
 
 
@@ -99,7 +108,7 @@ def registered(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     people = person[chosen & person["sex"].isin(["F", "M"])]
     age = completed_years(people["birth"], INDEX_DATE)
     people = pd.DataFrame({
-        "person_id": people["person_id"], "sex": people["sex"], "age": banded(age, AGES),
+        "person_id": people["person_id"], "sex": people["sex"], "age": banded(age, AGES), "completed_age": age,
         "ethnicity": people["ethnicity"].map(ETHNICITY5).fillna("Unknown"),
     })[age >= 0]  # fmt: skip
     homes = tables["address"]
@@ -109,7 +118,7 @@ def registered(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     quintile = (people["decile"] + 1) // 2
     people["deprivation"] = quintile.map({float(k): str(k) for k in range(1, 6)}).fillna("Unknown")
     people["locality"] = people["locality"].fillna("Unknown")
-    return people[["person_id", "sex", "age", "ethnicity", "deprivation", "locality"]]
+    return people[["person_id", "sex", "age", "completed_age", "ethnicity", "deprivation", "locality"]]
 
 
 def cases(events: pd.DataFrame, codelist: pd.DataFrame) -> pd.DataFrame:

@@ -68,10 +68,15 @@ class Report(PlaceTables):
             chosen = chosen[chosen[column] == value]
         return chosen
 
-    def findings(self, stem: str) -> str:
-        """Write the sentences of the summary, each with its number, interval and sites."""
+    def in_short(self) -> str:
+        """Write the first sentence of every analysis that has one, with a link to its page."""
+        first = {stem: self.findings(stem, 1) for stem in self.study["analyses"]}
+        return "\n".join(f"{line} [{self.entry(stem)['title']}]({stem}.qmd)" for stem, line in first.items() if line)
+
+    def findings(self, stem: str, most: int | None = None) -> str:
+        """Write the sentences of the summary, each with its number, interval and sites; `most`: only the first ones."""
         lines = []
-        for finding in self.entry(stem)["findings"]:
+        for finding in self.entry(stem)["findings"][:most]:
             found = self.rows(stem, **finding["where"])
             if found.empty:
                 lines.append(f"- Not given: no release holds the {finding['where']['measure']} asked for here.")

@@ -27,12 +27,19 @@ def quarto_project(study: Study) -> dict[str, Any]:
               "methods": "Methods", "reproduce": "How to reproduce"}
     titles |= {stem: entry.title for stem, entry in study.analyses.items()}
     pages = pages_of(study)
+
+    def entries(names: list[str]) -> list[dict[str, str]]:
+        return [{"href": f"{name}.qmd", "text": titles[name]} for name in names]
+
     return {
         "project": {"type": "website", "render": [f"{page}.qmd" for page in pages], "resources": ["data/", "figures/"]},
         "lang": "en-GB",
         "website": {
             "title": study.title,
-            "navbar": {"left": [{"href": f"{page}.qmd", "text": titles[page]} for page in pages]},
+            "sidebar": {"style": "docked", "contents": [
+                *entries(ALWAYS_FIRST), {"section": "The questions", "contents": entries(list(study.analyses))},
+                {"section": "Behind the numbers", "contents": entries(ALWAYS_LAST)},
+            ]},
         },
         "format": {"html": {"toc": True, "theme": "cosmo", "css": "report.css", "html-math-method": "mathml"}},
         "execute": {"echo": False, "warning": False},

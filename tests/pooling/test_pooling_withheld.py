@@ -35,7 +35,7 @@ def test_the_truth_lies_within_the_bounds(network, counted, draw_people, seed, t
         assert row["bound_lower"] - 1e-7 <= true <= row["bound_upper"] + 1e-7, row  # results keep ten digits
         checked += 1
         if np.isnan(row["estimate"]):
-            assert row["reason"] == "too much is withheld" and row["withheld_share"] > 0.9, row
+            assert row["reason"] == "too much is withheld" and row["withheld_share"] > 0.8, row
             continue
         given += 1
         assert row["bound_lower"] - 1e-7 <= row["estimate"] <= row["bound_upper"] + 1e-7, row
