@@ -26,6 +26,7 @@ from shared_code.pooling.indices import write_indices
 from shared_code.pooling.life_tables import life_expectancy
 from shared_code.pooling.margins import incomplete_margins
 from shared_code.pooling.meta import meta_analysis, profile
+from shared_code.pooling.partners import guarded
 from shared_code.pooling.prevalence import prevalence
 from shared_code.pooling.publications import publish
 from shared_code.pooling.quality import lights, list_ratio, means, months, quantiles
@@ -90,6 +91,7 @@ def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, S
                 notes += [{"analysis": stem, "table": name, **n} for n in incomplete_margins(cells, declared)]
         for step in entry.pooled:
             rows += _step(study, received, stem, step, [*expected])
+    rows = guarded(study, rows, NUMBERS)
     if found:
         rows = [row | {"footnotes": footnotes(row, found, row["sites"].split("; "))} for row in rows]
     table_of(found).to_csv(folder / "contradictions.csv", index=False, lineterminator="\n")
