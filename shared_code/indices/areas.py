@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -13,11 +14,17 @@ MEND = "Carry one of them over with a lookup first; never join on the code: the 
 
 @dataclass(frozen=True)
 class AreaTable:
-    """Hold numbers of areas, indexed by code, and the edition of the codes, such as `ward 2017-12` or `LSOA 2021`."""
+    """Hold numbers of areas, indexed by code, and the edition of the codes, such as `ward 2017-12` or `LSOA 2021`.
+
+    per     share or rate -> what it is expressed per (100 where not given)
+    events  rates of events, which may happen to a person again and again
+    """
 
     numbers: pd.DataFrame
     edition: str
     name: str = "a table"
+    per: Mapping[str, float] = field(default_factory=dict)
+    events: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         twice = self.numbers.index[self.numbers.index.duplicated()]

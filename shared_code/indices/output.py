@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ COLUMNS = ["place", "name", "district", "group", "edition", "level", "item", "va
            "rank_lower", "rank_upper", "rank_in_group", "group_rank_lower", "group_rank_upper", "lowest_fifth", "grouped",
            "peer_median", "against_peers", "imputed", "clipped"]  # fmt: skip
 EVERYWHERE = "all"
+PEER_DRAWS = 1000  # enough to say whether an interval excludes 0
 
 
 def write_index(index: Index, table: AreaTable, folder: Path, declared: IndicatorTable | None = None,
@@ -103,7 +105,7 @@ def switches(index: Index, table: AreaTable, found: Scored, drawn: Uncertain) ->
     for name, group in index.groups.items():
         mine = table.numbers.index[district.isin(group.districts)]
         if 2 < len(mine) < len(table.numbers):
-            part = AreaTable(table.numbers.loc[mine], table.edition, f"{table.name}, {group.title}")
+            part = replace(table, numbers=table.numbers.loc[mine], name=f"{table.name}, {group.title}")
             title, reason = f"{group.title} by itself: its own means, deviations and weights", ""
             try:
                 alone = score(index, part).total
@@ -191,5 +193,6 @@ def _peers(index: Index, table: AreaTable, found: Scored, drawn: Uncertain, item
     at = found.scores.index.get_indexer(drawn.places)
     context = table.numbers[index.context].to_numpy(float)[at]
     peers = methods.nearest_peers(context, min(index.peers, len(at) - 1))
-    median, flags = methods.against_peers(found.scores[item].to_numpy(float)[at], drawn.draws[item], peers)
+    draws = drawn.draws[item][:PEER_DRAWS]
+    median, flags = methods.against_peers(found.scores[item].to_numpy(float)[at], draws, peers)
     return {"peer_median": _placed(median, at, len(found.scores)), "against_peers": _placed(flags, at, len(found.scores))}

@@ -77,15 +77,15 @@ def stabilised(index: Index, table: AreaTable) -> tuple[pd.DataFrame, pd.DataFra
     stable = values.copy()
     for name, item in index.indicators.items():
         if item.shrink:
-            per = multiplier(frame, name)
+            per = multiplier(table, name)
             shrunk = methods.empirical_bayes(values[name] / per * frame[name + OF], frame[name + OF])
             stable[name], errors[name] = shrunk.estimate * per, shrunk.se * per
     return stable, errors
 
 
-def multiplier(frame: pd.DataFrame, name: str) -> float:
+def multiplier(table: AreaTable, name: str) -> float:
     """Give what a share or rate is expressed per: 100 for per cent."""
-    return float(frame.attrs.get("per", {}).get(name, 100.0))
+    return float(table.per.get(name, 100.0))
 
 
 def turned(index: Index, values: pd.DataFrame) -> pd.DataFrame:

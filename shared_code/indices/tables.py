@@ -96,9 +96,9 @@ def read_table(name: str, folder: Path = FOLDER) -> AreaTable:
 def area_table(declared: IndicatorTable, frame: pd.DataFrame) -> AreaTable:
     """Give a table its edition, and say what its shares and rates are expressed per."""
     frame = frame.set_index("place") if "place" in frame else frame
-    frame.attrs["per"] = {name: spec.per for name, spec in declared.indicators.items()}
-    frame.attrs["events"] = [name for name, spec in declared.indicators.items() if spec.events]
-    return AreaTable(frame, declared.places.edition, declared.table)
+    per = {name: spec.per for name, spec in declared.indicators.items()}
+    events = tuple(name for name, spec in declared.indicators.items() if spec.events)
+    return AreaTable(frame, declared.places.edition, declared.table, per, events)
 
 
 def _significant(value: float, digits: int = DIGITS) -> float:

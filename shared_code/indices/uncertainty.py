@@ -112,12 +112,12 @@ def _sampled(index: Index, table: AreaTable, name: str, value: Floats, error: Fl
         return value + rng.normal(0, 1, shape) * frame[f"{name}.se"].to_numpy(float)
     if name + OF not in frame:
         return None
-    per, n = multiplier(frame, name), frame[name + OF].to_numpy(float)
+    per, n = multiplier(table, name), frame[name + OF].to_numpy(float)
     x = value / per * n
     drawn = np.full(shape, np.nan)
     known = np.isfinite(x) & (n > 0)
     size = (number, int(known.sum()))
-    if name in frame.attrs.get("events", []):  # may happen to a person again and again: Poisson, not binomial
+    if name in table.events:  # may happen to a person again and again: Poisson, not binomial
         drawn[:, known] = per * rng.gamma(x[known] + 0.5, 1.0, size) / n[known]
     else:
         drawn[:, known] = per * rng.beta(x[known] + 0.5, np.maximum(n[known] - x[known], 0) + 0.5, size)

@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy.stats import norm
+from typer.testing import CliRunner
 
 from shared_code import methods as m
+from shared_code.cli import app
 from shared_code.config.indices import Index
 from shared_code.config.reading import refuse_if_invalid
-from shared_code.indices import AreaTable, base_of, score, sensitivity, uncertain
+from shared_code.indices import AreaTable, base_of, score, sensitivity, uncertain, write_index
+from shared_code.model import Refused
 
 from .conftest import made_up_places, settings
 
@@ -141,9 +144,8 @@ def test_draws_have_the_planted_sampling_error(small: Index, places: AreaTable):
 
 def test_shares_are_drawn_as_people_and_rates_as_events(small: Index, places: AreaTable):
     frame = places.numbers.assign(**{"mould.of": 50.0, "cold.of": 50.0})
-    frame.attrs |= {"per": {"mould": 100.0, "cold": 1000.0}, "events": ["cold"]}
     index = small.model_copy(update={"draws": 3000})
-    table = AreaTable(frame, places.edition)
+    table = AreaTable(frame, places.edition, per={"mould": 100.0, "cold": 1000.0}, events=("cold",))
     from shared_code.indices.uncertainty import _sampled
 
     rng, n = np.random.default_rng(1), 50
@@ -164,3 +166,38 @@ def test_sensitivity_names_every_switch_and_an_index_agrees_with_itself(small: I
     assert told["equal_weights"]["largest_change"] == 0  # its weights are equal already
     assert told["people_weights"]["correlation"] == pytest.approx(1)
     assert told["bounds_wider"]["correlation"] > 0.99
+
+
+def test_a_base_table_of_another_year_is_kept(small: Index, places: AreaTable, tmp_path, monkeypatch):
+    """`base:` names the table whose means, deviations and weights serve every year."""
+    later = AreaTable(places.numbers.assign(**{c: places.numbers[c] - 5 for c in small.indicators}), places.edition, "later")
+    monkeypatch.setattr("shared_code.indices.output.read_table", lambda name: {"first_year": places}[name])
+    write_index(small.model_copy(update={"base": "first_year"}), later, tmp_path)
+    rows = pd.read_csv(tmp_path / "small.csv").query("level == 'index'").set_index("place")["score"]
+    np.testing.assert_allclose(rows, score(small, places).total + 5, rtol=1e-4)
+
+
+def test_the_files_of_an_index_agree_with_each_other(small: Index, places: AreaTable, tmp_path):
+    names = write_index(small, places, tmp_path)
+    assert sorted(names) == sorted(path.name for path in tmp_path.iterdir())
+    rows = pd.read_csv(tmp_path / "small.csv", keep_default_na=False, na_values={"score": [""]})
+    wide = rows.pivot(index="place", columns="item", values="score")
+    np.testing.assert_allclose(wide["small"], (wide["home"] + wide["life"]) / 2, atol=1e-3)
+    weights = pd.read_csv(tmp_path / "small.structure.csv").groupby("component")["weight"].sum()
+    np.testing.assert_allclose(weights, 1)
+    total = rows.query("level == 'index'").astype(dict.fromkeys(("rank", "rank_lower", "rank_upper", "lowest_fifth"), float))
+    assert (total["rank_lower"] <= total["rank"]).all() and (total["rank"] <= total["rank_upper"]).all()
+    assert total["lowest_fifth"].sum() == pytest.approx(0.2 * 60)
+
+
+def test_the_commands_write_an_index_and_refuse_what_only_sites_can_give(tmp_path, monkeypatch):
+    nowhere = str(tmp_path / "nowhere")
+    said = CliRunner().invoke(app, ["index", "score", "townsend_2011", "--to", str(tmp_path), "--data", nowhere])
+    assert isinstance(said.exception, Refused) and "there is no such folder" in str(said.exception)
+    said = CliRunner().invoke(app, ["index", "score", "made_up_health", "--to", str(tmp_path)])
+    assert "Pool the study" in str(said.exception)
+    quick = Index.read("ward_social_progress").model_copy(update={"draws": 100})
+    monkeypatch.setattr("shared_code.cli.indices.Index.read", lambda name: quick)
+    said = CliRunner().invoke(app, ["index", "score", "ward_social_progress", "--to", str(tmp_path)])
+    assert said.exit_code == 0 and "204 places" in said.output
+    assert (tmp_path / "ward_social_progress.sensitivity.csv").is_file()

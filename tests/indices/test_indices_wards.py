@@ -110,6 +110,15 @@ def test_the_index_goes_with_deprivation_but_is_not_the_same(found: Scored):
     assert -0.95 < np.corrcoef(found.total, income)[0, 1] < -0.75
 
 
+def test_no_indicator_is_a_value_of_districts_in_disguise(found: Scored):
+    """Wards of one district must differ: a district's value handed down to its wards would only seem to be about wards."""
+    district = read_table(TABLE).numbers["district"]
+    for name in found.values:
+        inside = found.values[name].groupby(district)
+        assert (inside.nunique() > 0.7 * inside.size().clip(upper=20)).all(), name
+        assert inside.var().mean() > 0.1 * found.values[name].var(), name
+
+
 def test_stoke_scores_lower_and_wards_alone_are_ranked_among_their_own(found: Scored):
     district = read_table(TABLE).numbers["district"]
     stoke = district == "Stoke-on-Trent"
