@@ -73,6 +73,11 @@ def whatever_arrived(wildcards):
     return sorted({str(path) for path in arrived} | {str(rooms.incoming(name, NAME)) for name in DEMO})
 
 
+def whatever_was_fitted(wildcards):
+    """Every regression that was fitted over the sites in rounds, outside this workflow."""
+    return sorted(map(str, rooms.models(NAME).glob("*.csv")))
+
+
 wildcard_constraints:
     site="[a-z][a-z0-9_]*",
     analysis="|".join(STUDY.analyses),
@@ -225,6 +230,7 @@ rule pool:
     input:
         packages=whatever_arrived,
         indices=[str(path) for path in sorted(Path("config").glob("ind*/*")) if path.is_file()],
+        models=whatever_was_fitted,
         code=code("pooling", "releases", "methods", "indices", "quality"),
     output:  # a stamp, not the results: if this fails, what was pooled before stays
         touch(rooms.PUBLIC / NAME / "pool.stamp"),

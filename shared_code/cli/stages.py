@@ -139,7 +139,8 @@ def pool(study: Study) -> str:
 
     target = rooms.pooled(study.study)
     publications = rooms.publications(study.study)
-    done = pool_study(study, rooms.INBOX / study.study, target, expected_sites(study), publications)
+    done = pool_study(study, rooms.INBOX / study.study, target, expected_sites(study), publications,
+                      rooms.models(study.study))  # fmt: skip
     missing = f", {done['missing']} missing" if done["missing"] else ""
     return f"Pooled the releases of {done['releases']} sites{missing}: {done['results']:,} results in {target}."
 

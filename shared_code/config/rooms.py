@@ -101,7 +101,12 @@ def requests(study: str, model: str) -> Path:
 
 def fitted(study: str, model: str) -> Path:
     """The table of a fitted model."""
-    return PUBLIC / study / "models" / f"{model}.csv"
+    return models(study) / f"{model}.csv"
+
+
+def models(study: str) -> Path:
+    """Folder of the fitted models."""
+    return PUBLIC / study / "models"
 
 
 def round_name(number: int) -> str:

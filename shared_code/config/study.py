@@ -61,7 +61,7 @@ class Figure(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     kind: Literal["ratios", "gradient", "caterpillar", "trend", "change", "heat_map", "strata", "flow", "funnel",
-                  "forest", "leave_one_out", "heterogeneity", "availability", "curves", "pairs", "lever",
+                  "forest", "leave_one_out", "heterogeneity", "availability", "coefficients", "curves", "pairs", "lever",
                   "ward_map", "rank_caterpillar", "scorecards"]  # fmt: skip
     caption: str
 

@@ -88,7 +88,7 @@ def with_method(content: Any) -> Any:
 
 def target_faults(where: tuple[str, ...], step: dict[str, Any], content: dict[str, Any]) -> Iterator[Fault]:
     """Find a target that is not known, cannot be met from its table, or does not fit the method that is named beside it."""
-    layout, target, method = _layout(content, step), step.get("target"), str(step.get("method", ""))
+    layout, target, method = _layout(content, step), step.get("target") or None, str(step.get("method", ""))
     if target is None:
         fits = {name for kinds in TARGETS.values() for name, of in kinds.items() if of == method}
         if fits and layout in LAYOUTS and layout not in fits:

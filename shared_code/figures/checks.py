@@ -29,6 +29,7 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "ward_map": ({"index"}, {"items", "boundaries"}),
     "rank_caterpillar": ({"index"}, set()),
     "scorecards": ({"index"}, {"places"}),
+    "coefficients": ({"model"}, set()),
 }
 
 
@@ -55,6 +56,11 @@ def problems(request: Request) -> Iterator[Problem]:
     tables = [step.table for step in request.plan.entry.pooled]
     if kind == "pairs" and request.setting("table") is not None and request.setting("table") not in tables:
         yield Problem(f"{place}.table", f"{request.setting('table')!r} is not pooled here", few(tables), "Correct it")
+    models = list(request.plan.entry.models)
+    if kind == "coefficients" and request.setting("model") is not None and request.setting("model") not in models:
+        named = str(request.setting("model"))
+        wrong = f"{named!r} is not a model of this analysis{did_you_mean(named, models)}"
+        yield Problem(f"{place}.model", wrong, few(models) or "none is declared", "Correct it")
     mark = request.setting("mark")
     if mark is not None and kind == "trend" and mark not in _months(request):
         months = list(_months(request))

@@ -12,6 +12,7 @@ from shared_code.figures import (
     availability,
     caterpillar,
     change,
+    coefficients,
     curves,
     flow,
     forest,
@@ -40,7 +41,8 @@ KINDS: dict[str, Callable[[Request], Drawn]] = {
     "ratios": ratios.draw, "gradient": gradient.draw, "caterpillar": caterpillar.draw, "trend": trend.draw,
     "change": change.draw, "heat_map": heat_map.draw, "strata": strata.draw, "flow": flow.draw, "funnel": funnel.draw,
     "forest": forest.draw, "leave_one_out": forest.leave_one_out, "heterogeneity": heterogeneity.draw,
-    "availability": availability.draw, "curves": curves.draw, "pairs": pairs.draw, "lever": lever.draw,
+    "availability": availability.draw, "coefficients": coefficients.draw, "curves": curves.draw, "pairs": pairs.draw,
+    "lever": lever.draw,
     "ward_map": ward_map.draw, "rank_caterpillar": rank_caterpillar.draw, "scorecards": scorecards.draw,
 }  # fmt: skip
 

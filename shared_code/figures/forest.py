@@ -39,15 +39,15 @@ def draw(request: Request) -> Drawn:
         raise request.why_empty("No site has an estimate.")
     absent = _absent(request, own)
     names = [*given["site_title"], *(title for title, _ in absent)]
-    texts = [_numbers(row) for row in given.to_dict("records")]
+    texts = [shown_numbers(row) for row in given.to_dict("records")]
     weights = [f"{100 * w:.0f} %" if not math.isnan(w) else "" for w in given["weight"]]
     size = len(given) + len(absent) + len(pooled) + 1
     subtitle, notes = _subtitle(request, rows), _notes(request, pooled, absent)
     keys = [Key("interval", "one site, with 95 % interval; larger = more weight", style.QUIET, "s"),
             Key("band", "pooled"), Key("line", "prediction interval: another site", style.VERMILION)]
-    all_texts = texts + [_numbers(row) for row in pooled.to_dict("records")]
+    all_texts = texts + [shown_numbers(row) for row in pooled.to_dict("records")]
     shown = numbers_of([given, pooled])
-    page, axes, at = _frame(request, [*names, "Common effect"], all_texts, size, shown, subtitle, notes, keys)
+    page, axes, at = frame(request, [*names, "Common effect"], all_texts, size, shown, subtitle, notes, keys)
     for n, row in enumerate(given.to_dict("records")):
         weight = row["weight"] if not math.isnan(row["weight"]) else 1 / len(given)
         at.name(n, row["site_title"])
@@ -59,7 +59,7 @@ def draw(request: Request) -> Drawn:
         at.middle(n, reason)
     for n, row in enumerate(pooled.to_dict("records"), start=len(given) + len(absent) + 1):
         at.name(n, {COMMON: "Common effect", BAYES: "With a prior"}.get(row["measure"], "Pooled"), weight="bold")
-        at.value(n, _numbers(row), "")
+        at.value(n, shown_numbers(row), "")
         if math.isnan(row["estimate"]):
             at.middle(n, row["reason"])
             continue
@@ -85,14 +85,14 @@ def leave_one_out(request: Request) -> Drawn:
         raise request.why_empty("Fewer than three sites have an estimate, so none can be left out.")
     hangs = found["method"].str.contains("hangs on this site")
     found = found.assign(shown=["hangs on it" if h else "as before" for h in hangs])
-    texts = [_numbers(row) for row in found.to_dict("records")]
+    texts = [shown_numbers(row) for row in found.to_dict("records")]
     note = ("Without each site in turn the pooled estimate is computed anew. It is marked where its sign changes, where its "
             "interval begins or ceases to hold no effect, or where it moves by more than one standard error.")  # fmt: skip
     subtitle = _subtitle(request, whole)
     keys = [Key("interval", "pooled without the site"), Key("interval", "the answer hangs on it", style.VERMILION, "D"),
             Key("band", "all sites")]  # fmt: skip
     numbers = numbers_of([found, whole])
-    page, axes, at = _frame(request, list(found["site_title"]), texts, len(found), numbers, subtitle, [note], keys)
+    page, axes, at = frame(request, list(found["site_title"]), texts, len(found), numbers, subtitle, [note], keys)
     axes.axvspan(whole["lower"].iloc[0], whole["upper"].iloc[0], color=style.POOLED, alpha=0.12, linewidth=0)
     axes.axvline(whole["estimate"].iloc[0], color=style.POOLED, linewidth=1)
     for n, (row, marked) in enumerate(zip(found.to_dict("records"), hangs, strict=True)):
@@ -147,7 +147,7 @@ class _Rows:
         return 0.28 + (row + 0.5) * self.step
 
 
-def _frame(request: Request, names: list[str], texts: list[str], rows: int, numbers: pd.DataFrame, subtitle: str,
+def frame(request: Request, names: list[str], texts: list[str], rows: int, numbers: pd.DataFrame, subtitle: str,
            notes: list[str], keys: list[Key]) -> tuple[Page, Axes, _Rows]:  # fmt: skip
     step = ROW if rows <= MANY else ROW_LOW
     size = style.TEXT if step == ROW else 7.5
@@ -198,7 +198,7 @@ def _diamond(row: dict[str, Any], y: float) -> list[tuple[float, float]]:
     return [(row["lower"], y), (row["estimate"], y - 0.32), (row["upper"], y), (row["estimate"], y + 0.32)]
 
 
-def _numbers(row: dict[str, Any]) -> str:
+def shown_numbers(row: dict[str, Any]) -> str:
     return "" if math.isnan(row["estimate"]) else words.number(row["estimate"], row["scale"]) + words.limits(row)
 
 

@@ -26,6 +26,7 @@ from shared_code.pooling.indices import write_indices
 from shared_code.pooling.life_tables import life_expectancy
 from shared_code.pooling.margins import incomplete_margins
 from shared_code.pooling.meta import meta_analysis, profile
+from shared_code.pooling.models import fitted_models
 from shared_code.pooling.partners import guarded
 from shared_code.pooling.prevalence import prevalence
 from shared_code.pooling.publications import publish
@@ -46,11 +47,12 @@ NUMBERS = ("estimate", "lower", "upper", "se", "people", "events", "person_years
            "withheld_share", "weight", "df", "pi_lo", "pi_hi", "tau2", "tau2_lo", "tau2_hi", "q", "i2", "h2")  # fmt: skip
 
 
-def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], publications: Path | None = None
-         ) -> dict[str, int]:  # fmt: skip
+def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], publications: Path | None = None,
+         models: Path | None = None) -> dict[str, int]:  # fmt: skip
     """Read the inbox, compute everything the study declares, and write it to a folder, whole or not at all.
 
     inbox     inbox/<study>     target  public/<study>/pooled     expected  site -> settings of who takes part
+    models    public/<study>/models, where regressions that were fitted over the sites lie
     Writes results.csv (tidy, one row per estimate), quality.csv (what every check says of every site), sites.csv (who is
     in what, and why not), notes.csv, contradictions.csv, cells/*.csv (the released cells of all sites) and pooled.json
     (digests). Raises model.Refused for a faulty inbox, when fewer sites have sent a release than the study asks for, for
@@ -64,10 +66,11 @@ def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], 
         raise Refused(f"The inbox {inbox}", [problem])
     found = reconcile(study, received, superseded(study, inbox, received))
     refuse_if_asked(study, found)
+    fitted = fitted_models(study, models) if models is not None else ([], {})
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        number = _write(study, received, partial, expected, found)
+        number = _write(study, received, partial, expected, found, fitted)
         if publications is not None:
             publish(publications, partial, target)
     except BaseException:  # half a result is never left for somebody to find
@@ -78,7 +81,8 @@ def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], 
     return {"releases": len(received.releases), "results": number, "missing": len(received.missing)}
 
 
-def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, Site], found: list[Contradiction]) -> int:
+def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, Site], found: list[Contradiction],
+           fitted: tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]) -> int:  # fmt: skip
     """Compute everything and write it to a folder; gives the number of results."""
     (folder / "cells").mkdir(parents=True)
     rows: list[dict[str, Any]] = []
@@ -92,6 +96,7 @@ def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, S
         for step in entry.pooled:
             rows += _step(study, received, stem, step, [*expected])
     rows = guarded(study, rows, NUMBERS)
+    rows += fitted[0]
     if found:
         rows = [row | {"footnotes": footnotes(row, found, row["sites"].split("; "))} for row in rows]
     table_of(found).to_csv(folder / "contradictions.csv", index=False, lineterminator="\n")
@@ -108,7 +113,7 @@ def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, S
     held = json.dumps(catalogue(study, manifests), indent=2, ensure_ascii=False) + "\n"
     (folder / "catalogue.jsonld").write_text(held, "utf-8")
     indices = write_indices(study, received, folder, {site: settings.title for site, settings in expected.items()})
-    record = _record(study, received) | {"indices": indices}
+    record = _record(study, received) | {"indices": indices, "models": fitted[1]}
     (folder / "pooled.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", "utf-8")
     return len(results)
 

@@ -12,9 +12,11 @@ from typing import Any
 from shared_code.config.models import Model
 from shared_code.config.site import Site
 from shared_code.config.study import Study
+from shared_code.config.targets import WHY
 from shared_code.methods.federated import Fit
 from shared_code.methods.glm import DISPERSION
 from shared_code.model import Refused
+from shared_code.pooling.decision import in_words
 from shared_code.pooling.receiving import quarantined, release_from
 from shared_code.pooling.results import results_table
 from shared_code.pooling.rounds import Rounds
@@ -59,9 +61,12 @@ def take_in_step(file: Path, rounds: Rounds, quarantine: Path, decrypt: Callable
 
 def write_fit(rounds: Rounds, fit: Fit, titles: Mapping[str, str], target: Path) -> None:
     """Write a fitted model as a tidy table, one row per common coefficient, and beside it (JSON) how it came about."""
-    table = results_table(_rows(rounds, fit, titles))
-    package.put(target, table.to_csv(index=False, lineterminator="\n", float_format="%.12g").encode())
+    answers = {site: _answers(rounds, fit, site) for site in fit.sites}
+    rows = results_table(_rows(rounds, fit, titles, answers))
+    table = rows.to_csv(index=False, lineterminator="\n", float_format="%.12g").encode()
+    package.put(target, table)
     said = {"model": f"{rounds.stem}.{rounds.name}", "model_digest": rounds.model_digest, "settled": fit.settled,
+            "table": package.digest(table), "answers": answers,
             "words": fit.words, "rounds": fit.rounds, "log_likelihood": fit.log_likelihood, "people": fit.people,
             "events": fit.events, "sites": fit.sites, "left_out": fit.left_out, "history": fit.history,
             "dispersion": None if math.isnan(fit.dispersion) else fit.dispersion,
@@ -69,13 +74,18 @@ def write_fit(rounds: Rounds, fit: Fit, titles: Mapping[str, str], target: Path)
     package.put(target.with_suffix(".json"), (json.dumps(said, indent=1) + "\n").encode())
 
 
-def _rows(rounds: Rounds, fit: Fit, titles: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _answers(rounds: Rounds, fit: Fit, site: str) -> list[str]:
+    """List the digests of the packages with which a site answered, round by round."""
+    paths = [rounds.answer_path(site, number) for number in range(1, fit.rounds + 1)]
+    return [package.opened(path).digest for path in paths if path.is_file()]
+
+
+def _rows(rounds: Rounds, fit: Fit, titles: Mapping[str, str], answers: Mapping[str, list[str]]) -> Iterator[dict[str, Any]]:
     model = rounds.model
     ratio = RATIOS.get(model.family)
     robust = {"people": ", robust variance", "clusters": f", variance from {fit.clusters} clusters"}.get(model.robust, "")
     ridge = f", ridge {model.ridge:g}" if model.ridge else ""
-    without = [f"{site}: {why}" for site, why in fit.left_out.items()]
-    without += [site for site in titles if site not in fit.sites and site not in fit.left_out]
+    without = {site: fit.left_out.get(site, "was not asked") for site in titles if site not in fit.sites} | fit.left_out
     for (column, site), coefficient in fit.coefficients.items():
         if site:  # a site's own level is its own matter, and nobody's question
             continue
@@ -88,8 +98,10 @@ def _rows(rounds: Rounds, fit: Fit, titles: Mapping[str, str]) -> Iterator[dict[
             "scope": "pooled", **values, "se": coefficient.se,
             "people": fit.people, "events": fit.events if ratio else math.nan, "reason": coefficient.reason,
             "method": f"federated {model.family.replace('_', ' ')} regression, {fit.rounds} rounds{ridge}{robust}",
-            "sites": "; ".join(fit.sites), "n_sites": len(fit.sites), "sites_without": "; ".join(without),
-            "releases": rounds.model_digest[:12],
+            "target": "coefficients", "why": WHY["step"], "sites": "; ".join(fit.sites), "n_sites": len(fit.sites),
+            "sites_without": "; ".join(without), "sites_excluded": in_words(without),
+            "period_start": rounds.study.period.start, "period_end": rounds.study.period.end,
+            "releases": "; ".join((answers[site] or [""])[-1][:12] for site in fit.sites),  # each site's last answer
         }  # fmt: skip
 
 

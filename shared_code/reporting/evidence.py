@@ -80,6 +80,31 @@ def effects(rows: pd.DataFrame, titles: dict[str, str], entry: dict, decimals: i
     return pipe_table(frame, right=tuple(c for c in frame.columns if c in ("Together", "Difference", *titles.values())))
 
 
+def model(rows: pd.DataFrame, declared: dict, titles: dict[str, str], record: dict) -> str:
+    """Tabulate the coefficients of one fitted model, and say who is in it and how it can be traced.
+
+    rows  its results     declared  title and terms of the model     record  what pooling recorded of it
+    """
+    if rows.empty:
+        why = record.get("not_shown") or "it has not been fitted yet (`cohortium model --help`)"
+        return f"{declared['title']}: not given, {why}."
+    table = []
+    for row in rows[rows["group"] != "intercept"].to_dict("records"):
+        term = declared["terms"].get(row["group"], {"label": row["group"], "levels": {}})
+        against = term["levels"].get(row["comparator"], row["comparator"]) or row["comparator"]
+        table.append({"Term": term["label"].capitalize(), "Level": term["levels"].get(row["level"], row["level"]) or row["level"],
+                      "Against": against, row["measure"].capitalize(): estimate(pd.Series(row), 2)})  # fmt: skip
+    first = rows.iloc[0]
+    inside = ", ".join(titles.get(site, site) for site in first["sites"].split("; "))
+    said = f"{int(first['people']):,} people at {int(first['n_sites'])} sites: {inside}."
+    left = first["sites_excluded"]
+    for site, title in titles.items():
+        left = left.replace(f"{site} (", f"{title} (")
+    said += f" Not in it: {left}." if left else ""
+    said += f" {first['method'].capitalize()}; answers of the sites (SHA-256): `{first['releases']}`."
+    return pipe_table(pd.DataFrame(table), right=(rows.iloc[0]["measure"].capitalize(),)) + "\n\n" + said
+
+
 def contradictions(found: pd.DataFrame, titles: dict[str, str]) -> str:
     """List contradictions as footnotes; say so where there are none.
 

@@ -201,6 +201,11 @@ class Report(PlaceTables):
             rows = rows[rows[column] == value]
         return evidence.effects(rows, self._titles, self.entry(stem), decimals)
 
+    def model(self, stem: str, name: str) -> str:
+        """Tabulate the coefficients of a model that was fitted over the sites, and say which sites are in it."""
+        return evidence.model(self.rows(stem, item=name, target="coefficients"), self.entry(stem)["models"][name],
+                              self._titles, self.record.get("models", {}).get(f"{stem}.{name}", {}))  # fmt: skip
+
     def _own(self, stem: str, row: pd.Series) -> pd.DataFrame:
         """Give what each site found of what a pooled row is about."""
         rows = self.results[(self.results["analysis"] == stem) & self.results["scope"].str.startswith("site:")]

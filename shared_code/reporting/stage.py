@@ -68,6 +68,9 @@ def study_record(study: Study) -> dict[str, Any]:
             "title": entry.title, "question": entry.question, "labels": labels, "items": items,
             "item_label": item_label,
             "dimensions": {name: spec.label for table in entry.results.values() for name, spec in table.dimensions.items()},
+            "models": {name: {"title": model.title, "terms": {term: {"label": spec.label or term, "levels": spec.levels}
+                                                              for term, spec in model.terms.items()}}
+                       for name, model in entry.models.items()},
             "findings": [f.model_dump() for f in entry.findings], "figures": list(entry.figures),
             "needs": entry.needs, "parameters": entry.model_dump(mode="json")["parameters"],
         }  # fmt: skip

@@ -16,6 +16,7 @@ from shared_code.cli.models_demo import play
 from shared_code.config import Site, Study, rooms
 from shared_code.config.plan import Plan
 from shared_code.model import Refused
+from shared_code.pooling.models import fitted_models
 from shared_code.pooling.step_packages import take_in_step
 from shared_code.regression.requests import Request
 from shared_code.regression.tables import save_model
@@ -49,6 +50,27 @@ def made_up(tmp_path, monkeypatch) -> tuple[Study, dict[str, pd.DataFrame]]:
     return study, tables
 
 
+def check_traced(study: Study, about: dict, result: pd.DataFrame) -> None:
+    """The model stands among the results, and leads back to every answer; a changed or outdated table does not."""
+    rows, record = fitted_models(study, rooms.models(study.study))
+    assert len(rows) == len(result) and {row["measure"] for row in rows} == {"odds ratio"} and not record[MODEL]["not_shown"]
+    for site, digests_ in about["answers"].items():
+        there = rooms.steps_received(study.study, MODEL)
+        sent = [there / f"round-{n:02d}" / f"{site}.zip" for n in range(1, about["rounds"] + 1)]
+        assert [package.opened(path).digest for path in sent] == digests_
+    last = [digests_[-1][:12] for digests_ in about["answers"].values()]
+    assert set(result["releases"]) == {"; ".join(last)}
+    other = study.model_copy(update={"index_date": study.index_date.replace(year=2020)})
+    rows, record = fitted_models(other, rooms.models(study.study))
+    assert rows == [] and "declared otherwise" in record[MODEL]["not_shown"]
+    path = rooms.fitted(study.study, MODEL)
+    kept = path.read_bytes()
+    path.write_bytes(kept.replace(b"odds ratio", b"risk ratio", 1))
+    with pytest.raises(Refused, match="it is not the table that its fit wrote"):
+        fitted_models(study, rooms.models(study.study))
+    path.write_bytes(kept)
+
+
 def test_every_step_goes_through_every_door(made_up):
     study, tables = made_up
     said = list(play(study, STEM, NAME))
@@ -61,8 +83,10 @@ def test_every_step_goes_through_every_door(made_up):
     np.testing.assert_allclose(np.log(result["estimate"]), expected.params[3:], atol=1e-8)
     np.testing.assert_allclose(result["se"], expected.bse[3:], atol=1e-8)
     assert set(result["n_sites"]) == {3} and set(result["people"]) == {24_000}
-    assert result["sites_without"].str.count("no model table").eq(2).all()
-    rounds = json.loads(rooms.fitted(study.study, MODEL).with_suffix(".json").read_text())["rounds"]
+    assert result["sites_excluded"].str.count("no model table").eq(2).all() and (result["target"] == "coefficients").all()
+    about = json.loads(rooms.fitted(study.study, MODEL).with_suffix(".json").read_text())
+    rounds = about["rounds"]
+    check_traced(study, about, result)
     for site in tables:
         entries = ledger.chain(rooms.ledger(site)).entries()
         assert [entry["round"] for entry in entries] == list(range(1, rounds + 1))
