@@ -87,7 +87,11 @@ class Dimension(Strict):
 
 
 class ResultsTable(Strict):
-    """A declared results table: layout, dimensions, and which of the `total` dimensions are broken out together."""
+    """A declared results table: layout, dimensions, and which of the `total` dimensions are broken out together.
+
+    ladder  banded dimension -> coarser bands, finest first, each made of the bands before; every site counts what each
+            step would withhold and says from which one on nearly nothing is
+    """
 
     title: str
     layout: str
@@ -95,6 +99,7 @@ class ResultsTable(Strict):
     sets: list[list[str]] = [[]]
     once: bool = False  # events layout: an event can happen to a person only once (a death)
     sensitive: bool = False  # counts layout: that nobody of a small group has it is withheld as well
+    ladder: dict[str, list[list[int]]] = {}
 
     @classmethod
     def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
@@ -111,6 +116,19 @@ class ResultsTable(Strict):
             yield from unknown(("sets", str(number)), group, totals, "a dimension with total: true")
             if len(set(group)) < len(group) or {*group} in [{*earlier} for earlier in groups[:number]]:
                 yield Fault(("sets", str(number)), f"{list(group)} names the same cells twice")
+
+    @model_validator(mode="after")
+    def _ladder_leads_up(self) -> ResultsTable:
+        if self.ladder and not (self.layout == "counts" or (self.layout == "events" and self.once)):
+            raise ValueError("a ladder needs a table that adds up over people: counts, or events that happen once")
+        for name, steps in self.ladder.items():
+            spec = self.dimensions.get(name)
+            if spec is None or not spec.bands or spec.kind != "exclusive":
+                raise ValueError(f"ladder: {name} is no dimension with exclusive bands")
+            for finer, coarser in zip([spec.bands, *steps], steps):
+                if not coarser or coarser[0] != finer[0] or not {*coarser} < {*finer} or coarser != sorted({*coarser}):
+                    raise ValueError(f"ladder: {name} from {coarser} is not made of the bands from {finer}")
+        return self
 
     @property
     def always(self) -> list[str]:

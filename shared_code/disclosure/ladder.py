@@ -32,7 +32,30 @@ def coarser(declared: ResultsTable, table: pd.DataFrame, dimension: str, edges: 
     statistics = list(LINEAR[declared.layout].units)
     summed = changed.groupby(list(declared.dimensions), sort=False, as_index=False)[statistics].sum(min_count=1)
     dimensions = {**declared.dimensions, dimension: spec.model_copy(update={"bands": edges})}
-    return declared.model_copy(update={"dimensions": dimensions}), summed
+    return declared.model_copy(update={"dimensions": dimensions, "ladder": {}}), summed
+
+
+ENOUGH = 0.02  # of the cells: a rung at which fewer are withheld loses next to nothing (methods specification 11.4)
+
+
+def rungs_of(declared: ResultsTable, dimension: str) -> dict[str, list[int]]:
+    """Give the declared ladder of a dimension, its own bands first: name (the bands) -> lower edges."""
+    steps = [declared.dimensions[dimension].bands, *declared.ladder[dimension]]
+    return {", ".join(band_labels(edges)): edges for edges in steps}
+
+
+def climb(name: str, declared: ResultsTable, table: pd.DataFrame, policy: Policy) -> list[dict[str, Any]]:
+    """Count what every rung of every ladder declared for a table would withhold; see `dry_count`, which it gives a list of."""
+    return [dry_count(name, declared, table, dimension, rungs_of(declared, dimension), policy) for dimension in declared.ladder]
+
+
+def finest_rung(counted: Mapping[str, Any]) -> str:
+    """Name the finest rung at which fewer than 2 % of the cells are withheld, or else the coarsest; nothing else is told.
+
+    >>> finest_rung({"rungs": {"5 years": {"share": 0.2}, "10 years": {"share": 0.01}, "all": {"share": 0.0}}})
+    '10 years'
+    """
+    return next((rung for rung, outcome in counted["rungs"].items() if outcome["share"] < ENOUGH), [*counted["rungs"]][-1])
 
 
 def dry_count(name: str, declared: ResultsTable, table: pd.DataFrame, dimension: str, ladder: Mapping[str, list[int]],
@@ -45,6 +68,7 @@ def dry_count(name: str, declared: ResultsTable, table: pd.DataFrame, dimension:
     rungs = {}
     for rung, edges in ladder.items():
         rung_declared, rung_table = coarser(declared, table, dimension, edges)
+        # each rung is judged by itself: what was released before speaks of other bands
         counted = protect({name: (rung_declared, rung_table)}, [], policy).record["tables"][name]
         share = counted["withheld"] / counted["cells"] if counted["cells"] else 0.0
         rungs[rung] = {"cells": counted["cells"], "withheld": counted["withheld"], "share": share}

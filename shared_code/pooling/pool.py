@@ -23,6 +23,7 @@ from shared_code.pooling.gather import gather
 from shared_code.pooling.groups import gaps, place_shares
 from shared_code.pooling.inbox import Inbox, receive
 from shared_code.pooling.indices import write_indices
+from shared_code.pooling.ladders import common_rungs
 from shared_code.pooling.life_tables import life_expectancy
 from shared_code.pooling.margins import incomplete_margins
 from shared_code.pooling.meta import meta_analysis, profile
@@ -54,8 +55,9 @@ def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], 
     inbox     inbox/<study>     target  public/<study>/pooled     expected  site -> settings of who takes part
     models    public/<study>/models, where regressions that were fitted over the sites lie
     Writes results.csv (tidy, one row per estimate), quality.csv (what every check says of every site), sites.csv (who is
-    in what, and why not), notes.csv, contradictions.csv, cells/*.csv (the released cells of all sites) and pooled.json
-    (digests). Raises model.Refused for a faulty inbox, when fewer sites have sent a release than the study asks for, for
+    in what, and why not), notes.csv, contradictions.csv, ladder.csv (where the study declares ladders), cells/*.csv (the
+    released cells of all sites) and pooled.json (digests). Raises model.Refused for a faulty inbox, when fewer sites have
+    sent a release than the study asks for, for
     releases that contradict themselves where the study refuses these, or for a damaged ledger of publications.
     """
     received = receive(study, inbox, expected)
@@ -107,6 +109,9 @@ def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, S
     columns = ["analysis", "table", "site", "dimension", "share_missing"]
     pd.DataFrame(notes, columns=columns).to_csv(folder / "notes.csv", index=False, lineterminator="\n")
     manifests = {site: r.manifest for site, r in received.releases.items()}
+    climbed = common_rungs(study, manifests)
+    if len(climbed):
+        climbed.to_csv(folder / "ladder.csv", index=False, lineterminator="\n")
     if QUALITY in study.analyses:
         told = lights(QUALITY, results, manifests, {site: settings.title for site, settings in expected.items()})
         told.to_csv(folder / "quality.csv", index=False, lineterminator="\n", float_format="%.10g")

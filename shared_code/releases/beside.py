@@ -29,6 +29,7 @@ class Beside:
     """Hold what the site alone knows of a draft; see forms.Protected and forms.Earlier.
 
     earlier  digests of the releases it was compared with        audit  what disclosure control says of its own outcome
+    climbed  what each rung of the declared ladders of bands would withhold (ladder.dry_count)
     """
 
     data: str
@@ -36,6 +37,7 @@ class Beside:
     reasons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     earlier: tuple[str, ...] = ()
     audit: Mapping[str, Any] = field(default_factory=dict)
+    climbed: tuple[Mapping[str, Any], ...] = ()
 
 
 def write(draft: Path, digest: str, known: Beside) -> None:
@@ -50,7 +52,7 @@ def write(draft: Path, digest: str, known: Beside) -> None:
         (partial / kind).mkdir(parents=True, mode=0o700)
         for name, table in tables.items():
             table.reset_index(drop=True).to_parquet(partial / kind / f"{name}.parquet", index=False)
-    said = {"draft": digest, "data": known.data, "earlier": known.earlier, "audit": known.audit}
+    said = {"draft": digest, "data": known.data, "earlier": known.earlier, "audit": known.audit, "climbed": known.climbed}
     (partial / RECORD).write_text(json.dumps(said) + "\n", "utf-8")
     if os.name == "posix":
         partial.chmod(0o700)
@@ -70,7 +72,7 @@ def read(draft: Path, digest: str) -> Beside:
         if record["draft"] != digest:
             raise Refused(str(draft), [Problem(folder.as_posix(), "it belongs to another draft", "", "Run release again")])
         return Beside(record["data"], tables["people"], tables["reasons"], tuple(record["earlier"]),
-                      record["audit"])  # fmt: skip
+                      record["audit"], tuple(record.get("climbed", ())))  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError):
         wrong = "the counts behind the draft are not there, or are damaged"
         raise Refused(str(draft), [Problem(folder.as_posix(), wrong, "", "Run release again")]) from None

@@ -17,6 +17,7 @@ from shared_code.config.plan import Plan
 from shared_code.config.site import PublishedTable, Site
 from shared_code.config.study import Policy, Study
 from shared_code.disclosure import Earlier
+from shared_code.disclosure.ladder import climb, finest_rung
 from shared_code.measures.saving import check_results
 from shared_code.model import Problem, Refused, few
 from shared_code.quality import record
@@ -52,8 +53,11 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
         raise Refused(f"The release of {site.title} ({site.site})", problems)
     policy = study.disclosure.stricter(site.disclosure)
     done = disclosure.protect(unprotected, ledger=earlier, policy=policy)
+    climbed = [counted for name, (declared, table) in unprotected.items() for counted in climb(name, declared, table, policy)]
     protected = dict(done.tables)
     manifest = describe(site, study, policy, protected, below) | {"quality": record.leaving(results)}
+    if climbed:  # of the dry counts only this leaves
+        manifest["finest_rungs"] = [{"table": c["table"], "dimension": c["dimension"], "rung": finest_rung(c)} for c in climbed]
     if prepared is not None:
         manifest["holdings"] = json.loads((prepared / "prepared.json").read_text("utf-8"))["holdings"]
     files = contents(study, manifest, protected, policy, done.record)
@@ -61,7 +65,7 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     data = ledger.data_digest(prepared) if prepared is not None else ""
     people = {name: table for name, (_, table) in unprotected.items()}
     beside.write(target, digest, beside.Beside(data, people, done.reasons, tuple(one.digest for one in earlier),
-                                               done.record.get("audit", {})))  # fmt: skip
+                                               done.record.get("audit", {}), tuple(climbed)))  # fmt: skip
     return {**manifest, "package_digest": digest}
 
 

@@ -18,6 +18,7 @@ from shared_code.config.plan import Plan
 from shared_code.config.site import Site
 from shared_code.config.study import Study
 from shared_code.disclosure import Earlier
+from shared_code.disclosure.ladder import finest_rung
 from shared_code.releases.cells import from_csv
 from shared_code.reporting.review.cells import CHANGED, GONE, NEW, SAME, TableView, as_data, table_view
 from shared_code.reporting.review.figures import bars
@@ -35,6 +36,7 @@ class Draft:
     manifest  what it says of itself      files     path inside it -> content
     reasons   analysis.table -> dimensions, statistic, reason of what is withheld
     earlier   what the site released before, oldest first      audit  what disclosure control says of its own outcome
+    climbed   what coarser bands would withhold (ladder.dry_count)
     """
 
     package: bytes
@@ -44,6 +46,7 @@ class Draft:
     reasons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     earlier: Sequence[Earlier] = ()
     audit: Mapping[str, Any] = field(default_factory=dict)
+    climbed: Sequence[Mapping[str, Any]] = ()
 
 
 def review_page(site: Site, study: Study, draft: Draft) -> str:
@@ -73,6 +76,7 @@ def review_page(site: Site, study: Study, draft: Draft) -> str:
         change_figure=_figure("changed", "Numbers that changed since then", [_changed(v) for v in views if v.changes]),
         changes=[(v, [v.changes.get(kind, 0) for kind in (SAME, CHANGED, NEW, GONE)]) for v in views if v.changes],
         lost=sorted(set(last) - {v.name for v in views}), models=model_checks(views, draft), audit=audit(views, draft.audit),
+        climbed=_climbed(views, draft.climbed),
         downloads=_downloads(site, draft), data=Markup(_embedded({v.name: as_data(v) for v in views})),
         css=Markup((HERE / "review.css").read_text("utf-8")), script=Markup((HERE / "review.js").read_text("utf-8")),
     )  # fmt: skip
@@ -129,6 +133,19 @@ def audit(views: list[TableView], record: Mapping[str, Any]) -> list[tuple[str, 
             width = "no upper end" if math.isinf(v.narrowest) else f"{number(v.narrowest + 1, 0)} possible values"
             found.append((f"Narrowest range published for a withheld number of people in “{v.title}”", width))
     return found
+
+
+def _climbed(views: list[TableView], counted: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, str, str, bool]]:
+    """List what each rung of the declared ladders would withhold: table, dimension, bands, numbers, share, whether it is told."""
+    titles = {v.name: v.title for v in views}
+    rows = []
+    for one in counted:
+        told = finest_rung(one)
+        for rung, outcome in one["rungs"].items():
+            withheld = f"{number(outcome['withheld'], 0)} of {number(outcome['cells'], 0)}"
+            share = f"{100 * outcome['share']:.1f} %"
+            rows.append((titles.get(one["table"], one["table"]), one["dimension"], rung, withheld, share, rung == told))
+    return rows
 
 
 def _analyses(study: Study, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
