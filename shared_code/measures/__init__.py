@@ -23,16 +23,31 @@ from shared_code.measures.groups import (
     with_code,
     with_core20,
 )
+from shared_code.measures.matched_controls import Frozen, balance_table, match_controls, save_frozen
+from shared_code.measures.matched_follow_up import (
+    FollowUp,
+    activity_sums,
+    changes,
+    deaths,
+    estimates,
+    months,
+    outcomes_of,
+)
 from shared_code.measures.mortality import as_events, deaths_and_person_years, require_located_deaths, years_in
 from shared_code.measures.prepared import Prepared, open_prepared
 from shared_code.measures.residents import residents_in_need
+from shared_code.measures.risk_sets import Cohort, RiskSets, open_cohort, risk_sets
+from shared_code.measures.rolling_rule import Rule
+from shared_code.measures.rule_counts import by_rule, frequencies
 from shared_code.measures.saving import check_results, save_results
 from shared_code.measures.tally import count_cases
 
 __all__ = [
-    "Prepared", "alive_and_registered", "area_of_residence", "as_events", "band", "check_results", "checked",
-    "codes_recorded", "completed_years", "conditions_present", "count_cases", "count_shares", "count_table",
-    "deaths_and_person_years", "ethnicity5", "events_by_attained_age", "first_soon_enough", "follow_up",
-    "nth_condition", "open_prepared", "registered", "require_located_deaths", "residents_in_need", "save_results",
+    "Cohort", "FollowUp", "Frozen", "Prepared", "RiskSets", "Rule", "activity_sums", "alive_and_registered",
+    "area_of_residence", "as_events", "balance_table", "band", "by_rule", "changes", "check_results", "checked",
+    "codes_recorded", "completed_years", "conditions_present", "count_cases", "count_shares", "count_table", "deaths",
+    "deaths_and_person_years", "estimates", "ethnicity5", "events_by_attained_age", "first_soon_enough", "follow_up",
+    "frequencies", "match_controls", "months", "nth_condition", "open_cohort", "open_prepared", "outcomes_of",
+    "registered", "require_located_deaths", "residents_in_need", "risk_sets", "save_frozen", "save_results",
     "together", "treated_to_target", "ward_edition", "ward_names", "with_code", "with_core20", "years_in",
 ]  # fmt: skip

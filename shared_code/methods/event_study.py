@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaincc
+from scipy.special import chdtrc, chdtri, fdtrc
 
 from shared_code.methods.before_after import arm_sums, difference_in_differences
 from shared_code.methods.checks import ConvergenceError, Floats, normal_quantile, require
 from shared_code.methods.glm import Step, derivatives
 from shared_code.methods.regression_to_mean import GammaPoisson
 from shared_code.methods.results import Ratio
+
+LEAST_DISPERSION = -8.0  # logarithm of the negative binomial's alpha below which it is a Poisson model
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,22 +25,28 @@ class EventStudy:
     log_ratio: Floats
     covariance: Floats
     reference: int
+    clusters: int
 
     @property
     def se(self) -> Floats:
         return np.sqrt(np.diag(self.covariance))
 
-    def joint(self, months: ArrayLike) -> tuple[float, int, float]:
+    def joint(self, months: ArrayLike, small_sample: bool = True) -> tuple[float, int, float]:
         """Test that the ratios of some months are all 1: chi-square, degrees of freedom, p.
 
-        Independent sites' chi-squares and degrees of freedom add up. The reference month is passed over.
+        Independent sites' chi-squares and degrees of freedom add up. The reference month is passed over. small_sample: the
+        covariance is estimated from so many clusters (Hotelling), and the chi-square is the one with the same p.
         """
         at = np.asarray([m for m in np.atleast_1d(np.asarray(months, dtype=int)) if m != self.reference])
         b, v = self.log_ratio[at], self.covariance[np.ix_(at, at)]
         if not np.isfinite(b).all():
             return float("nan"), len(at), float("nan")
         statistic = float(b @ np.linalg.pinv(v, hermitian=True) @ b)
-        return statistic, len(at), float(gammaincc(len(at) / 2, statistic / 2))
+        df, more = len(at), self.clusters - len(at)
+        if small_sample and more <= 0:
+            return float("nan"), df, float("nan")
+        p = fdtrc(df, more, statistic * more / (df * (self.clusters - 1))) if small_sample else chdtrc(df, statistic)
+        return float(chdtri(df, p)) if small_sample else statistic, df, float(p)
 
 
 class Power(NamedTuple):
@@ -77,7 +85,7 @@ def event_study(events: ArrayLike, days: ArrayLike, treated: ArrayLike, referenc
             np.add.at(influence, which[mine], sign * (own - own[:, [reference]]))
         log = log - log[reference]
     log = np.where(np.isfinite(log), log, np.nan)
-    return EventStudy(log, influence.T @ influence, reference)
+    return EventStudy(log, influence.T @ influence, reference, len(influence))
 
 
 def after_only(after: ArrayLike, days: ArrayLike, treated: ArrayLike, before: ArrayLike, *, weights: ArrayLike | None = None,
@@ -134,6 +142,8 @@ def clustered_rates(columns: ArrayLike, events: ArrayLike, days: ArrayLike, weig
             move = move / 2
             ahead = step_at(beta + move)
         beta, now = beta + move, ahead
+        if dispersed and beta[-1] < LEAST_DISPERSION:  # counts spread no more than chance does: Poisson
+            return clustered_rates(x, y, t, w, clusters, at, confidence=confidence)
         if np.abs(move).max() < 1e-9:
             break
     else:

@@ -112,6 +112,14 @@ class Report(PlaceTables):
             f"[Numbers of this figure]({picture}.csv) · [picture]({picture}.png)\n"
         )
 
+    def items(self, stem: str, measure: str, decimals: int = 2, **where: str) -> str:
+        """Tabulate one pooled measure, item by item, with its bounds and sites."""
+        rows = self.rows(stem, measure=measure, **where)
+        table = [{"": self.title_of(stem, r["item"]) if r["item"] else "", "Estimate": estimate(r, decimals),
+                  "Bounds": interval(r["bound_lower"], r["bound_upper"], decimals), "Sites": int(r["n_sites"])}
+                 for _, r in rows.iterrows()]  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=("Estimate", "Bounds", "Sites"))
+
     def ratios(self, stem: str, group: str, level: str) -> str:
         """Tabulate crude and standardised values and ratios of one level against its comparator, item by item."""
         table = []

@@ -19,17 +19,17 @@ from shared_code.synthetic.days import NEVER, completed_years
 from shared_code.synthetic.people import People
 from shared_code.synthetic.places import Places
 
-SHAPE, MEAN = 0.25, 0.40  # of the yearly rate of attendances at a major department
+SHAPE, MEAN = 0.42, 0.70  # of the yearly rate of attendances at a major department
 DEPRIVED = 0.06  # rise of the logarithm of the rate per tenth of areas towards the most deprived
 MINOR, PLANNED, TWICE = 0.12, 0.03, 0.02  # beside each: at a minor department, planned, entered twice
 ADMITTED, AMBULANCE = 0.30, 0.32
 EYES = 0.5  # yearly outpatient appointments for eyes, which the service cannot change
-CONTACTS, IN_CONTACT, IN_CONTACT_OFTEN = 6.0, 0.05, 0.35  # with mental health services: a year; share of people; of frequent ones
+CONTACTS, IN_CONTACT, IN_CONTACT_OFTEN = 6.0, 0.05, 0.45  # with mental health services: a year; share of people; of frequent ones
 LEAST, YEAR, OLDEST_HIGH = 7, 365, 5  # the rule: attendances in a year; frequent: yearly rate
 EFFECT, EFFECT_DAYS = 0.65, 183  # ratio of rates in the service; afterwards there is none
 PROGRAMME = "high_intensity_service"
 FIRST_MEETING, LAST_MEETING = 730, 220  # days after the first of the data, and before the last
-TAKEN, RECENT = 0.09, 0.35  # chance of being taken at a meeting, and how its log odds rise per attendance in 90 days
+TAKEN, RECENT = 0.05, 0.35  # chance of being taken at a meeting, and how its log odds rise per attendance in 90 days
 DECLINES = 0.08
 END_OF_LIFE, PALLIATIVE = 0.35, ("103735009", "395669003")  # share of the dying who get such a code, and codes
 

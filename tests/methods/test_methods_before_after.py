@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import nbinom
+from scipy.stats import chi2, f, nbinom
 
 from shared_code import methods as m
 
@@ -189,9 +189,12 @@ def test_months_and_their_joint_test_equal_a_regression():
     np.testing.assert_allclose(found.log_ratio[others], other.params.to_numpy()[-4:], atol=1e-8)
     np.testing.assert_allclose(found.se[others], other.bse.to_numpy()[-4:], rtol=1e-6)
     wald = other.wald_test(np.eye(10)[6:9], scalar=True, use_f=False)
-    statistic, df, p = found.joint([0, 1, 2, 3])
+    statistic, df, p = found.joint([0, 1, 2, 3], small_sample=False)
     assert (statistic, df) == (pytest.approx(float(wald.statistic), rel=1e-5), 3)
     assert p == pytest.approx(float(wald.pvalue), rel=1e-4)
+    careful = found.joint([0, 1, 2, 3])
+    assert careful[2] > p and careful[0] == pytest.approx(chi2.isf(careful[2], 3))
+    assert careful[2] == pytest.approx(f.sf(statistic * 77 / (3 * 79), 3, 77))
 
 
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial"])

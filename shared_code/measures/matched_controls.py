@@ -1,0 +1,208 @@
+"""Matched controls: covariates before the start, a propensity score, exact strata, and a balance that is frozen.
+
+Outcomes are counted only by `outcomes_of`, which takes what `match_controls` has frozen: the sets and their balance can no
+longer change once anybody has seen what happened to these people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared_code import methods
+from shared_code.config.rooms import from_root
+from shared_code.measures.event_days import Events, Ints, events_of
+from shared_code.measures.risk_sets import RiskSets
+from shared_code.model import Problem, Refused
+
+ILLNESS = "severe_mental_illness"
+EVER = 200 * 365  # days
+FROZEN = "frozen.json"
+COUNTED = ("ed_ambulance", "ed_admission", "mh_contact", "mh_crisis", "gp_encounter", "eye_appointment")  # in the year before
+
+
+class Matching(BaseModel):
+    """Say how controls are chosen.
+
+    ratio: most controls of a treated; caliper: in standard deviations of the logit; bands: lower edges of events in the
+    year before, matched exactly; most: candidates of a stratum and day kept for each treated (drawn, where there are more);
+    ridge: penalty of the propensity model; beside: covariates reported that are not in the model
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    ratio: int = Field(3, ge=1)
+    caliper: float = Field(methods.matching.CALIPER, gt=0)
+    bands: list[int] = [0, 7, 10, 15, 25]
+    most: int = Field(200, ge=1)
+    ridge: float = Field(0.002, ge=0)
+    seed: int = 1
+    beside: list[str] = []
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Hold matched people and their balance, as they were before any outcome was counted.
+
+    rows: person, start, treated (0, 1), set, weight; balance: covariate, before, after (standardised differences),
+    variance_ratio; eligible: treated who might have been matched; digest: of sets and balance, in 64 hexadecimal digits
+    """
+
+    sets: RiskSets
+    rows: pd.DataFrame
+    balance: pd.DataFrame
+    eligible: int
+    digest: str
+    candidates: pd.DataFrame = field(repr=False)
+
+    def check(self) -> None:
+        """Refuse to go on when sets or balance are no longer those that were frozen."""
+        if digest_of(self.rows, self.balance) != self.digest:
+            mend = "Match again, and count outcomes from what match_controls gives"
+            wrong = "they were changed after they had been frozen"
+            raise Refused("The matched controls", [Problem("match_controls", wrong, "", mend)])
+
+
+def digest_of(rows: pd.DataFrame, balance: pd.DataFrame) -> str:
+    """Give the SHA-256 of matched sets and balance table."""
+    text = rows.to_csv(index=False, float_format="%.12g") + balance.to_csv(index=False, float_format="%.12g")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def covariates(sets: RiskSets) -> pd.DataFrame:
+    """Measure every row of the risk sets before its start: one column a covariate, nothing of the start or after it."""
+    cohort, rows = sets.cohort, sets.rows
+    person, start = rows["person"].to_numpy(), rows["start"].to_numpy()
+
+    def count(events: Events, days: int, until: int = 0) -> Ints:
+        return events.between(person, start - days, start - until)
+
+    decile = cohort.decile(person, start)
+    known = {name: events for name in COUNTED
+             if (events := events_of(cohort.prepared, name, cohort.index, cohort.rule.departments)) is not None}  # fmt: skip
+    found: dict[str, Any] = {
+        "age": cohort.age(person, start), "male": cohort.sex[person] == "M",
+        "ethnic_minority": ~np.isin(cohort.ethnicity[person], ["White", "Unknown"]),
+        "ethnicity_unknown": cohort.ethnicity[person] == "Unknown", "care_home": cohort.care_home[person],
+        "ed_0_90": count(cohort.attended, 90), "ed_91_180": count(cohort.attended, 180, 90),
+        "ed_181_365": count(cohort.attended, 365, 180), "ed_year_before": count(cohort.attended, 730, 365),
+        "days_since_rule": cohort.spans.since(person, start),
+        "conditions": sum((count(e, EVER) > 0).astype(int) for e in cohort.conditions.values()),
+        **{name: count(events, 365) for name, events in known.items()},
+    }  # fmt: skip
+    if ILLNESS in cohort.conditions:
+        found[ILLNESS] = count(cohort.conditions[ILLNESS], EVER) > 0
+    if decile is not None:
+        found["most_deprived_fifth"] = decile <= 2
+    return pd.DataFrame({name: np.asarray(values, dtype=float) for name, values in found.items()})
+
+
+def match_controls(sets: RiskSets, matching: Matching | dict[str, Any]) -> Frozen:
+    """Match everybody who started with people of the same risk set, and freeze the sets with their balance.
+
+    Exact on day of start, sex, band of events in the year before, and severe mental illness or contact with mental health
+    services; nearest on the logit of a propensity score, within a caliper, a person once. Source: methods specification,
+    section 4. Raises model.Refused where nobody can be matched.
+    """
+    matching = matching if isinstance(matching, Matching) else Matching.model_validate(matching)
+    table = pd.concat([sets.rows, covariates(sets)], axis=1)
+    names = [c for c in table.columns if c not in sets.rows]
+    table["stratum"] = _strata(table, matching.bands)
+    treated = table[table["treated"] == 1]
+    eligible = table[table["stratum"].isin(treated["stratum"])]
+    eligible = _thinned(eligible, matching).reset_index(drop=True)
+    of = eligible["treated"].to_numpy() == 1
+    if of.sum() < 2 or (~of).sum() < 2:
+        wrong = f"{of.sum()} people started and {(~of).sum()} might have: too few for a comparison"
+        raise Refused("The matched controls", [Problem("match_controls", wrong, "two of each at least", "Widen the recruitment")])
+    model = [n for n in names if n not in matching.beside]
+    logit = methods.propensity_logit(_transformed(eligible[model]), of, matching.ridge)
+    caliper = methods.caliper_width(logit[of], logit[~of], matching.caliper)
+    t, c = eligible[of].reset_index(drop=True), eligible[~of].reset_index(drop=True)
+    found = methods.match(logit[of], logit[~of], caliper, matching.ratio, treated_stratum=t["stratum"],
+                          treated_person=t["person"], control_stratum=c["stratum"], control_person=c["person"])  # fmt: skip
+    inside = np.unique(found.treated)
+    number = pd.Series(np.arange(len(inside)), index=inside)
+    matched = pd.concat([
+        t.loc[inside].assign(set=np.arange(len(inside)), weight=1.0),
+        c.loc[found.control].assign(set=number[found.treated].to_numpy(), weight=found.weight),
+    ])  # fmt: skip
+    rows = matched[["person", "start", "treated", "set", "weight"]].sort_values(["set", "treated", "person"], ignore_index=True)
+    balance = _balance(t[names], c[names], matched, names)
+    return Frozen(sets, rows, balance, len(treated), digest_of(rows, balance), eligible)
+
+
+def _strata(table: pd.DataFrame, bands: list[int]) -> Ints:
+    """Number what is matched exactly: equal numbers may be compared."""
+    year = table[["ed_0_90", "ed_91_180", "ed_181_365"]].sum(axis=1).to_numpy()
+    band = np.searchsorted(bands, year, side="right")
+    ill = np.zeros(len(table), dtype=bool)
+    for name in (ILLNESS, "mh_contact"):
+        if name in table:
+            ill |= table[name].to_numpy() > 0
+    keys = pd.MultiIndex.from_arrays([table["start"], table["male"], band, ill])
+    return np.asarray(pd.factorize(keys)[0])
+
+
+def _thinned(table: pd.DataFrame, matching: Matching) -> pd.DataFrame:
+    """Keep at most so many candidates for each treated of a stratum, drawn at random: memory stays small at large sites."""
+    rng = np.random.default_rng(np.random.SeedSequence([matching.seed, 4]))
+    drawn = rng.random(len(table))
+    needed = table.groupby("stratum")["treated"].transform("sum") * matching.most
+    order = pd.Series(np.where(table["treated"] == 1, -1.0, drawn), index=table.index)
+    place = order.groupby(table["stratum"]).rank(method="first")
+    return table[(table["treated"] == 1) | (place <= needed)]
+
+
+def _transformed(table: pd.DataFrame) -> np.ndarray:
+    """Take logarithms of counts: the tenth attendance says less than the second."""
+    counts = [c for c in table if c.startswith(("ed_", "mh_", "gp_", "eye_", "days_"))]
+    return table.assign(**{c: np.log1p(table[c]) for c in counts}).to_numpy(float)
+
+
+def _balance(treated: pd.DataFrame, control: pd.DataFrame, matched: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    spread = methods.pooled_spread(treated, control)
+    before = methods.standardised_difference(treated, control, spread=spread)
+    arms = [matched[matched["treated"] == a] for a in (1, 0)]
+    after = methods.standardised_difference(*(a[names] for a in arms), control_weights=arms[1]["weight"], spread=spread)
+    return pd.DataFrame({"covariate": names, "before": before.difference, "after": after.difference,
+                         "variance_ratio": after.variance_ratio})  # fmt: skip
+
+
+def balance_table(frozen: Frozen) -> pd.DataFrame:
+    """Give the balance as estimates: covariate, sample (before or after matching), standardised difference with its error.
+
+    people: those of the smaller group. Standard error: sqrt(1/n1 + 1/n0 + d^2 / 2 (n1 + n0)), n0 the effective number of
+    weighted controls.
+    """
+    parts = []
+    weights = frozen.rows.loc[frozen.rows["treated"] == 0, "weight"]
+    of = frozen.candidates["treated"] == 1
+    sizes = {"before": (of.sum(), frozen.candidates.loc[~of, "person"].nunique()),
+             "after": (frozen.rows["set"].nunique(), weights.sum() ** 2 / (weights**2).sum())}  # fmt: skip
+    people = {"before": min(sizes["before"]), "after": int(min(sizes["after"][0], len(weights)))}
+    for sample, (n1, n0) in sizes.items():
+        d = frozen.balance[sample].to_numpy()
+        se = np.sqrt(1 / n1 + 1 / n0 + d**2 / (2 * (n1 + n0)))
+        parts.append(pd.DataFrame({"covariate": frozen.balance["covariate"], "sample": sample, "estimate": d,
+                                   "se": np.where(np.isnan(d), np.nan, se), "people": int(people[sample]),
+                                   "person_days": 0.0}))  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def save_frozen(folder: str | Path, **frozen: Frozen) -> None:
+    """Write the digests of frozen sets and balances beside the results, from where they go into the release."""
+    target = from_root(folder) / FROZEN
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{FROZEN}.partial")
+    partial.write_text(json.dumps({name: one.digest for name, one in sorted(frozen.items())}, indent=2) + "\n", "utf-8")
+    if os.name == "posix":
+        partial.chmod(0o600)
+    partial.replace(target)
