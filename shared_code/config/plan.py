@@ -42,6 +42,10 @@ class Plan:
         """Give a parameter of the entry."""
         return self.entry.parameters[name]
 
+    def day(self, name: str) -> dt.date:
+        """Give a parameter of the entry that is a date, "YYYY-MM-DD"."""
+        return dt.date.fromisoformat(str(self.entry.parameters[name]))
+
     def codelist(self, name: str = "codelist") -> codelists.Codelist:
         """Read the codelist that a parameter names."""
         return codelists.load(self.parameter(name))

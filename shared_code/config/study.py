@@ -47,7 +47,8 @@ class Step(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     method: Literal["prevalence", "life_expectancy", "gather", "change", "shares", "months", "list_ratio", "quantiles", "means",
                     "meta_analysis", "profile", "attained_age", "equivalent_age", "gaps", "place_shares",
-                    "allocation"]  # fmt: skip
+                    "allocation", "difference_in_differences", "regression_to_mean", "balance", "benefit_cost",
+                    "joint_test"]  # fmt: skip
     table: str
     target: str = ""
 
@@ -62,7 +63,7 @@ class Figure(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     kind: Literal["ratios", "gradient", "caterpillar", "trend", "change", "heat_map", "strata", "flow", "funnel",
                   "forest", "leave_one_out", "heterogeneity", "availability", "coefficients", "curves", "pairs", "lever",
-                  "ward_map", "rank_caterpillar", "scorecards"]  # fmt: skip
+                  "ward_map", "rank_caterpillar", "scorecards", "intervals", "event_study"]  # fmt: skip
     caption: str
 
     @property

@@ -23,6 +23,8 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "leave_one_out": ({"item"}, {"group", "level", "sex"}),
     "heterogeneity": (set(), set()),
     "availability": (set(), set()),
+    "intervals": ({"measure"}, {"rows", "group", "by", "items", "published", "line", "note"}),
+    "event_study": ({"along", "against"}, set()),
     "curves": ({"measure", "along", "group"}, {"item", "levels", "same"}),
     "pairs": ({"table"}, {"targets"}),
     "lever": (set(), set()),

@@ -20,6 +20,7 @@ from shared_code.figures import (
     gradient,
     heat_map,
     heterogeneity,
+    intervals,
     lever,
     pairs,
     rank_caterpillar,
@@ -44,6 +45,7 @@ KINDS: dict[str, Callable[[Request], Drawn]] = {
     "availability": availability.draw, "coefficients": coefficients.draw, "curves": curves.draw, "pairs": pairs.draw,
     "lever": lever.draw,
     "ward_map": ward_map.draw, "rank_caterpillar": rank_caterpillar.draw, "scorecards": scorecards.draw,
+    "intervals": intervals.draw, "event_study": intervals.event_study,
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared_code import methods
 from shared_code.config.rooms import from_root
-from shared_code.measures.event_days import Events, Ints, events_of
+from shared_code.measures.event_days import Events, Ints
 from shared_code.measures.risk_sets import RiskSets
 from shared_code.model import Problem, Refused
 
@@ -42,7 +42,7 @@ class Matching(BaseModel):
     caliper: float = Field(methods.matching.CALIPER, gt=0)
     bands: list[int] = [0, 7, 10, 15, 25]
     most: int = Field(200, ge=1)
-    ridge: float = Field(0.002, ge=0)
+    ridge: float = Field(0.0002, ge=0)
     seed: int = 1
     beside: list[str] = []
 
@@ -85,15 +85,14 @@ def covariates(sets: RiskSets) -> pd.DataFrame:
         return events.between(person, start - days, start - until)
 
     decile = cohort.decile(person, start)
-    known = {name: events for name in COUNTED
-             if (events := events_of(cohort.prepared, name, cohort.index, cohort.rule.departments)) is not None}  # fmt: skip
+    known = {name: events for name in COUNTED if (events := cohort.events(name)) is not None}
     found: dict[str, Any] = {
         "age": cohort.age(person, start), "male": cohort.sex[person] == "M",
         "ethnic_minority": ~np.isin(cohort.ethnicity[person], ["White", "Unknown"]),
         "ethnicity_unknown": cohort.ethnicity[person] == "Unknown", "care_home": cohort.care_home[person],
         "ed_0_90": count(cohort.attended, 90), "ed_91_180": count(cohort.attended, 180, 90),
         "ed_181_365": count(cohort.attended, 365, 180), "ed_year_before": count(cohort.attended, 730, 365),
-        "days_since_rule": cohort.spans.since(person, start),
+        "ed_earlier": _yearly(sets, person, start), "days_since_rule": cohort.spans.since(person, start),
         "conditions": sum((count(e, EVER) > 0).astype(int) for e in cohort.conditions.values()),
         **{name: count(events, 365) for name, events in known.items()},
     }  # fmt: skip
@@ -102,6 +101,13 @@ def covariates(sets: RiskSets) -> pd.DataFrame:
     if decile is not None:
         found["most_deprived_fifth"] = decile <= 2
     return pd.DataFrame({name: np.asarray(values, dtype=float) for name, values in found.items()})
+
+
+def _yearly(sets: RiskSets, person: Ints, start: Ints) -> np.ndarray:
+    """Give attendances a year further back than two years: who has come often for long keeps coming."""
+    entry = np.maximum(sets.cohort.registered.holding(person, start)[0], sets.cohort.first_day)
+    days = np.maximum(start - 730 - entry, 0)
+    return 365 * sets.cohort.attended.between(person, entry, start - 730) / np.maximum(days, 182)
 
 
 def match_controls(sets: RiskSets, matching: Matching | dict[str, Any]) -> Frozen:
@@ -127,7 +133,8 @@ def match_controls(sets: RiskSets, matching: Matching | dict[str, Any]) -> Froze
     caliper = methods.caliper_width(logit[of], logit[~of], matching.caliper)
     t, c = eligible[of].reset_index(drop=True), eligible[~of].reset_index(drop=True)
     found = methods.match(logit[of], logit[~of], caliper, matching.ratio, treated_stratum=t["stratum"],
-                          treated_person=t["person"], control_stratum=c["stratum"], control_person=c["person"])  # fmt: skip
+                          treated_person=t["person"], control_stratum=c["stratum"], control_person=c["person"],
+                          treated_start=t["start"])  # fmt: skip
     inside = np.unique(found.treated)
     number = pd.Series(np.arange(len(inside)), index=inside)
     matched = pd.concat([

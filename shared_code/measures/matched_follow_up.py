@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from shared_code import methods
-from shared_code.measures.event_days import FAR, Events, Ints, day_number, events_of
+from shared_code.measures.event_days import FAR, Events, Ints, day_number
 from shared_code.measures.matched_controls import Frozen
 
 QUANTITIES = ("before", "days_before", "after", "days_after")
@@ -62,8 +62,7 @@ def outcomes_of(frozen: Frozen, end: dt.date, outcomes: list[str]) -> FollowUp:
     rows["leave_ignoring"] = np.minimum(np.minimum(leave, cohort.died[person]), day_number(end))
     later = np.where(rows["treated"] == 1, FAR, cohort.started[person])
     rows["leave"] = np.minimum(rows["leave_ignoring"], later)
-    events = {name: found for name in outcomes
-              if (found := events_of(cohort.prepared, name, cohort.index, cohort.rule.departments)) is not None}  # fmt: skip
+    events = {name: found for name in outcomes if (found := cohort.events(name)) is not None}
     return FollowUp(frozen, rows, events)
 
 
@@ -128,7 +127,7 @@ def estimates(followed: FollowUp, offered: FollowUp | None = None) -> pd.DataFra
 
 
 def changes(followed: FollowUp, everyone: np.ndarray) -> pd.DataFrame:
-    """Give each group's own change, after over before, WITHOUT controls: arm, log ratio, standard error, people, days.
+    """Give each group's own change, after over before, WITHOUT controls: group_of, log ratio, standard error, people, days.
 
     everyone: events and days, shape (n, 4), of all who met the rule on one day and had not been referred: what falls by itself
     """
@@ -139,16 +138,17 @@ def changes(followed: FollowUp, everyone: np.ndarray) -> pd.DataFrame:
     parts = []
     for arm, (values, w) in groups.items():
         ratio = methods.before_after(methods.arm_sums(*values.T, w))
-        parts.append({"arm": arm, **_estimate(ratio), "people": int((values[:, 2] > 0).sum()),
+        parts.append({"group_of": arm, **_estimate(ratio), "people": int((values[:, 2] > 0).sum()),
                       "person_days": values[:, [1, 3]].sum()})  # fmt: skip
     return pd.DataFrame(parts)
 
 
-def months(followed: FollowUp, first: int = -12, last: int = 5, reference: int = -1) -> pd.DataFrame:
-    """Compare the arms month by month with their ratio in the month before the start: month, log ratio, error.
+def months(followed: FollowUp, first: int = -12, last: int = 5, reference: int = -3) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare the arms month by month with their ratio in one month before the start: month, log ratio, error.
 
-    Rows `joint` hold the chi-square of all months before the start at once (its degrees of freedom: months less 1), which
-    adds up over sites. Source: methods specification, section 4.
+    The last two months are no yardstick: people are referred on a peak, and wait between referral and start.
+    The second table holds the chi-square of all months before the start at once (its degrees of freedom: months less 1),
+    which adds up over sites. Source: methods specification, section 4.
     """
     main, numbers = next(iter(followed.events)), list(range(first, last + 1))
     counted = [followed.window(main, round(MONTH * k), round(MONTH * (k + 1))) for k in numbers]
@@ -159,8 +159,9 @@ def months(followed: FollowUp, first: int = -12, last: int = 5, reference: int =
     rows = [{"month": str(k), "estimate": study.log_ratio[i], "se": study.se[i], "people": people[i],
              "person_days": t[:, i].sum()} for i, k in enumerate(numbers) if k != reference]  # fmt: skip
     statistic, _, _ = study.joint([i for i, k in enumerate(numbers) if k < 0])
-    rows.append({"month": "joint", "estimate": statistic, "se": np.nan, "people": min(people), "person_days": t.sum()})
-    return pd.DataFrame(rows)
+    ever = min(int((y[m].sum(axis=1) > 0).sum()) for m in (followed.treated, ~followed.treated))
+    joint = {"test": "before", "estimate": statistic, "se": np.nan, "people": ever, "person_days": t.sum()}
+    return pd.DataFrame(rows), pd.DataFrame([joint])
 
 
 def deaths(followed: FollowUp) -> pd.DataFrame:

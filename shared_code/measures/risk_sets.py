@@ -59,6 +59,10 @@ class Cohort:
         met = self._met(person, day)
         return np.select([~met, self.age(person, day) < rule.minimum_age, ~on_list, dying, away], STEPS[:-1], STEPS[-1])
 
+    def events(self, kind: str) -> Events | None:
+        """Give the events of one kind; None where the site does not record it."""
+        return self.attended if kind == "ed_attendance" else events_of(self.prepared, kind, self.index, self.rule.departments)
+
     def age(self, person: Ints, day: Ints) -> Ints:
         """Give ages in completed years on a day, the 15th of the month of birth assumed."""
         on, born = (np.asarray(d).astype("datetime64[D]") for d in (day, self.birth[person]))

@@ -97,7 +97,14 @@ from shared_code.methods.quantile_groups import quantile_groups
 from shared_code.methods.rank_uncertainty import Ranks, against_peers, nearest_peers, rank_intervals
 from shared_code.methods.rare import mantel_haenszel, peto_odds_ratio, rate_ratio
 from shared_code.methods.rates import expected_events, indirect_rate, rate
-from shared_code.methods.regression_to_mean import Fall, GammaPoisson, expected_fall, fit_gamma_poisson, spurious_ratio
+from shared_code.methods.regression_to_mean import (
+    Fall,
+    GammaPoisson,
+    expected_fall,
+    fall_from_counts,
+    fit_gamma_poisson,
+    spurious_ratio,
+)
 from shared_code.methods.results import (
     Bounds,
     Calibration,
@@ -216,6 +223,7 @@ __all__ = [
     "event_study",
     "expected_events",
     "expected_fall",
+    "fall_from_counts",
     "fit_gamma_poisson",
     "funnel_limits",
     "funnel_position",

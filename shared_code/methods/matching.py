@@ -91,12 +91,15 @@ def caliper_width(treated: ArrayLike, control: ArrayLike, factor: float = CALIPE
 
 def match(treated: ArrayLike, control: ArrayLike, caliper: float, ratio: int = 1, *,
           treated_stratum: ArrayLike | None = None, control_stratum: ArrayLike | None = None,
-          treated_person: ArrayLike | None = None, control_person: ArrayLike | None = None) -> Matched:  # fmt: skip
+          treated_person: ArrayLike | None = None, control_person: ArrayLike | None = None,
+          treated_start: ArrayLike | None = None) -> Matched:  # fmt: skip
     """Give each treated the nearest unused controls of its stratum within the caliper, in descending order of the logit.
 
     treated, control: logits; strata: whole numbers, equal where a control may be matched with a treated (risk set and
     everything exact); persons: whole numbers, one row of a person in every risk set it belongs to. A person is used once
-    as a control, never as its own. Ties go to the earlier person. ratio: most controls of a treated.
+    as a control, never as its own. Ties go to the earlier person. ratio: most controls of a treated. treated_start: day of
+    each start; those who start earlier choose first, whatever their logit. Without it a control who is in many risk sets
+    would be taken on the day it looks most like somebody treated, at its peak, from which it falls: that looks into the future.
     Method: METHODS 4; greedy nearest neighbour without replacement. Treated without a control are not in the result.
 
     >>> match([0.1, 2.0], [0.0, 0.3, 5.0], caliper=0.5, ratio=2)
@@ -116,7 +119,8 @@ def match(treated: ArrayLike, control: ArrayLike, caliper: float, ratio: int = 1
     begin, end = np.searchsorted(strata, of_t), np.searchsorted(strata, of_t, side="right")
     used = np.zeros(people.max(initial=-1) + 2, dtype=bool)
     rows, found = [], []
-    for i in np.lexsort((own, -t)):
+    began = np.zeros(len(t)) if treated_start is None else np.asarray(treated_start)
+    for i in np.lexsort((own, -t, began)):
         inside = scores[begin[i] : end[i]]
         low = begin[i] + np.searchsorted(inside, t[i] - caliper)
         high = begin[i] + np.searchsorted(inside, t[i] + caliper, side="right")

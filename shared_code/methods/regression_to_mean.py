@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.special import gammaln
 
-from shared_code.methods.checks import ConvergenceError, Floats, require
+from shared_code.methods.checks import ConvergenceError, Floats, normal_quantile, require
+from shared_code.methods.results import Estimate
 
 MOST = 4000  # events a year beyond which nobody is reckoned with
 
@@ -48,14 +50,7 @@ def fit_gamma_poisson(edges: ArrayLike, people: ArrayLike) -> GammaPoisson:
             "Merge bins until none is withheld")  # fmt: skip
     require(n[1:].sum() > 0 and n[0] > 0, where, "everybody has the same count", "Some without and some with events",
             "Check the table")  # fmt: skip
-    counts = np.arange(int(e[-1]))
-    which = np.searchsorted(e, counts, side="right") - 1
-
-    def loss(parameters: Floats) -> float:
-        p = np.bincount(which, _probabilities(counts, *np.exp(parameters)), minlength=len(n))
-        p[-1] = max(1 - p[:-1].sum(), 1e-300)
-        return float(-(n @ np.log(np.maximum(p, 1e-300))) / n.sum())
-
+    loss = _loss_of(e, n)
     middle = np.append((e[:-1] + e[1:] - 1) / 2, e[-1])
     start = np.log([0.5, max(n @ middle / n.sum(), 1e-3)])
     found = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-14, "maxiter": 4000})
@@ -63,6 +58,19 @@ def fit_gamma_poisson(edges: ArrayLike, people: ArrayLike) -> GammaPoisson:
     if not found.success or shape > 1e4:
         raise ConvergenceError("counts spread no more than chance spreads them: nothing says how much people differ")
     return GammaPoisson(float(shape), float(mean))
+
+
+def _loss_of(edges: Floats, people: Floats) -> Callable[[Floats], float]:
+    """Give minus the log-likelihood per person of the logarithms of shape and mean."""
+    counts = np.arange(int(edges[-1]))
+    which = np.searchsorted(edges, counts, side="right") - 1
+
+    def loss(parameters: Floats) -> float:
+        p = np.bincount(which, _probabilities(counts, *np.exp(parameters)), minlength=len(people))
+        p[-1] = max(1 - p[:-1].sum(), 1e-300)
+        return float(-(people @ np.log(np.maximum(p, 1e-300))) / people.sum())
+
+    return loss
 
 
 def expected_fall(shape: float, mean: float, least: int, below: int | None = None) -> Fall:
@@ -110,3 +118,31 @@ def _probabilities(y: ArrayLike, shape: float, mean: float) -> Floats:
 def _next(y: Floats, shape: float, mean: float) -> Floats:
     """Give the rate expected of somebody who had y events in a year."""
     return (shape + y) / (shape / mean + 1)
+
+
+def fall_from_counts(edges: ArrayLike, people: ArrayLike, least: int, confidence: float = 0.95) -> Estimate:
+    """Give the relative change expected without any effect, with limits, from how many people had how many events.
+
+    edges, people: as in `fit_gamma_poisson`; least: lowest count for which people are chosen. Standard error by the delta
+    method from the curvature of the likelihood. nan with a reason where counts say nothing of people's own rates.
+
+    >>> found = fall_from_counts([0, 1, 2, 3, 4, 5, 7, 10], [7870, 1210, 440, 200, 100, 100, 50, 30], 7)
+    >>> found.lower < found.estimate < found.upper < 0
+    True
+    """
+    e, n = np.asarray(edges, dtype=float), np.asarray(people, dtype=float)
+    try:
+        fit = fit_gamma_poisson(e, n)
+    except (ConvergenceError, ValueError) as error:
+        return Estimate(np.nan, np.nan, np.nan, np.nan, str(error))
+    at, h = np.log([fit.shape, fit.mean]), 1e-4
+    loss = _loss_of(e, n)
+    step = np.eye(2) * h
+    curve = np.array([[(loss(at + a + b) - loss(at + a - b) - loss(at - a + b) + loss(at - a - b)) / (4 * h * h)
+                       for b in step] for a in step]) * n.sum()  # fmt: skip
+    slope = np.array([(expected_fall(*np.exp(at + s), least).change - expected_fall(*np.exp(at - s), least).change) / (2 * h)
+                      for s in step])  # fmt: skip
+    change = expected_fall(fit.shape, fit.mean, least).change
+    se = float(np.sqrt(slope @ np.linalg.solve(curve, slope)))
+    half = normal_quantile(confidence) * se
+    return Estimate(change, change - half, change + half, se, "")

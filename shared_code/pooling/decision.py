@@ -60,7 +60,13 @@ def choices(step: Step, stem: str, entry: Analysis, inbox: Inbox) -> Iterator[Ch
             rare = set()
     left = cells[~cells[step.settings["item"]].astype(str).isin(rare)] if rare else cells
     if len(left):
-        yield Choice(step.method, step.table, declared, left, step.settings, sites, reason)
+        yield Choice(step.method, step.table, declared, left, _with_effects(step.settings, stem, inbox), sites, reason)
+
+
+def _with_effects(settings: dict[str, Any], stem: str, inbox: Inbox) -> dict[str, Any]:
+    """Add the cells of a second table to the settings of a method that reads the estimates of one beside the sums of another."""
+    effects = settings.get("effects")
+    return {**settings, "effects": {**effects, "cells": inbox.stacked(stem, effects["table"])}} if effects else settings
 
 
 def rare_items(cells: pd.DataFrame, item: str) -> set[str]:

@@ -16,6 +16,13 @@ from shared_code.config.study import QUALITY, Step, Study
 from shared_code.model import Problem, Refused
 from shared_code.pooling.allocation import allocation
 from shared_code.pooling.attained_age import attained_age, equivalent_age
+from shared_code.pooling.before_after import (
+    balance,
+    benefit_cost,
+    difference_in_differences,
+    joint_test,
+    regression_to_mean,
+)
 from shared_code.pooling.catalogue import catalogue
 from shared_code.pooling.change import change
 from shared_code.pooling.decision import NotInIt, choices, in_words
@@ -41,7 +48,10 @@ METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "prevalence": prevalence, "life_expectancy": life_expectancy, "gather": gather, "change": change,
     "meta_analysis": meta_analysis, "profile": profile, "attained_age": attained_age, "equivalent_age": equivalent_age,
     "gaps": gaps, "place_shares": place_shares, "allocation": allocation,
-    "shares": shares, "months": months, "list_ratio": list_ratio, "quantiles": quantiles, "means": means,
+    "difference_in_differences": difference_in_differences, "regression_to_mean": regression_to_mean, "balance": balance,
+    "benefit_cost": benefit_cost, "joint_test": joint_test,
+    "shares": shares, "months": months, "list_ratio": list_ratio, "quantiles": quantiles,
+    "means": means,
 }  # fmt: skip
 POOLED, LEFT_OUT = "pooled", "loso:"  # all sites; all but one
 NUMBERS = ("estimate", "lower", "upper", "se", "people", "events", "person_years", "bound_lower", "bound_upper",

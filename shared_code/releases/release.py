@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +19,7 @@ from shared_code.config.site import PublishedTable, Site
 from shared_code.config.study import Policy, Study
 from shared_code.disclosure import Earlier
 from shared_code.disclosure.ladder import climb, finest_rung
+from shared_code.measures.matched_controls import FROZEN
 from shared_code.measures.saving import check_results
 from shared_code.model import Problem, Refused, few
 from shared_code.quality import record
@@ -58,6 +60,8 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     manifest = describe(site, study, policy, protected, below) | {"quality": record.leaving(results)}
     if climbed:  # of the dry counts only this leaves
         manifest["finest_rungs"] = [{"table": c["table"], "dimension": c["dimension"], "rung": finest_rung(c)} for c in climbed]
+    if frozen := frozen_of(results, unprotected):
+        manifest["frozen"] = frozen
     if prepared is not None:
         manifest["holdings"] = json.loads((prepared / "prepared.json").read_text("utf-8"))["holdings"]
     files = contents(study, manifest, protected, policy, done.record)
@@ -67,6 +71,24 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     beside.write(target, digest, beside.Beside(data, people, done.reasons, tuple(one.digest for one in earlier),
                                                done.record.get("audit", {}), tuple(climbed)))  # fmt: skip
     return {**manifest, "package_digest": digest}
+
+
+def frozen_of(results: Path, tables: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Give the digests of what analyses froze before they counted outcomes: analysis -> name -> SHA-256.
+
+    Raises model.Refused where anything but digests stands there: a manifest is no place for numbers.
+    """
+    found = {}
+    for stem in sorted({name.split(".")[0] for name in tables}):
+        path = results / stem / FROZEN
+        if path.is_file():
+            content = json.loads(path.read_text("utf-8"))
+            pairs = content.items() if isinstance(content, dict) else [("", "")]
+            if not all(re.fullmatch("[a-z_]{1,40}", k) and re.fullmatch("[0-9a-f]{64}", str(v)) for k, v in pairs):
+                mend = "Write it with measures.save_frozen"
+                raise Refused("The release", [Problem(str(path), "it holds something else than digests", "", mend)])
+            found[stem] = content
+    return found
 
 
 def analyses_run(site: Site, study: Study) -> list[str]:

@@ -1,0 +1,226 @@
+"""Before and after with controls over sites: exactly from sums, what falls by itself, balance, and what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import chdtrc
+
+from shared_code import methods
+from shared_code.config.study import ResultsTable
+from shared_code.methods.checks import normal_quantile
+from shared_code.model.units import DAYS_A_YEAR
+
+POOLED = "pooled"
+FOUR = ("before", "days_before", "after", "days_after")
+EXACT = "sums of sites, each site with its own arms and periods, robust to people"
+ROUNDED = "; from rounded sums: the bounds tell what rounding leaves open"
+EVERYONE = {"group": "everyone", "level": "all", "sex": "both"}
+
+
+def difference_in_differences(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any],
+                              scopes: dict[str, list[str]]) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Fit one difference-in-differences ratio to the sums of all sites, as if their people lay in one table.
+
+    settings  item (dimension of outcomes), arm (dimension), treated and control (its levels), quantity and beside (dimensions
+              of the four sums and of their products)
+    The layout is `moments`: sum of a quantity, sum_products of two. Where sums are rounded, bounds hold the ratio at their
+    least and most favourable ends. A site with a withheld or empty sum is left out and named.
+    """
+    item = settings["item"]
+    for name, part in cells.groupby(item, sort=True):
+        found = {str(site): _sums(own, settings) for site, own in part.groupby("site", sort=True)}
+        good = {site: s for site, s in found.items() if s is not None}
+        for scope, members in scopes.items():
+            mine = [good[site] for site in members if site in good]
+            excluded = [site for site in members if site in found and site not in good]
+            base = {"item": str(name), **EVERYONE, "scope": scope, "scale": "ratio", "measure": "effect from sums",
+                    "sites": [site for site in members if site in good],
+                    "sites_excluded": "; ".join(f"{site} (a sum is withheld or empty)" for site in excluded)}  # fmt: skip
+            if not mine:
+                if excluded:
+                    yield base | {"reason": "a sum is withheld or empty at every site"}
+                continue
+            totals, low, high = (np.array([s[k] for s in mine]) for k in (0, 1, 2))
+            products, people = np.array([s[3] for s in mine]), np.array([s[4] for s in mine])
+            ratio = methods.common_difference(totals, products, people)
+            best, worst = (_at_ends(a, b) for a, b in ((low, high), (high, low)))
+            rounded = bool((high > low).any())
+            yield base | {
+                "estimate": ratio.estimate, "lower": ratio.lower, "upper": ratio.upper, "se": ratio.se_log,
+                "bound_lower": best, "bound_upper": worst, "people": float(people.sum()),
+                "events": float(totals[..., [0, 2]].sum()), "person_years": float(totals[..., [1, 3]].sum() / DAYS_A_YEAR),
+                "method": EXACT + (ROUNDED if rounded else ""),
+            }  # fmt: skip
+
+
+def _sums(own: pd.DataFrame, settings: dict[str, Any]) -> tuple[Any, ...] | None:
+    """Give totals (2, 4), their ends, products (2, 4, 4) and people (2,) of a site; None where one is missing or empty."""
+    arm, a, b = settings["arm"], settings["quantity"], settings["beside"]
+    keyed = own.set_index([arm, a, b, "statistic"])[["value", "lower", "upper"]].astype(float)
+    totals, products, people = np.full((3, 2, 4), np.nan), np.full((2, 4, 4), np.nan), np.full(2, np.nan)
+    try:
+        for i, level in enumerate((settings["treated"], settings["control"])):
+            people[i] = keyed.loc[(level, FOUR[0], FOUR[0], "people"), "value"]
+            for j, first in enumerate(FOUR):
+                totals[:, i, j] = keyed.loc[(level, first, first, "sum")]
+                for k in range(j, 4):
+                    products[i, j, k] = products[i, k, j] = keyed.loc[(level, first, FOUR[k], "sum_products"), "value"]
+    except KeyError:
+        return None
+    whole = np.isfinite(totals).all() and np.isfinite(products).all() and np.isfinite(people).all()
+    return (*totals, products, people) if whole and (totals[1] > 0).all() else None
+
+
+def _at_ends(low: np.ndarray, high: np.ndarray) -> float:
+    """Give the ratio where the treated fell most (low, high) or least (high, low) that the ranges allow."""
+    ends = low.copy()
+    ends[:, 0, [0, 3]], ends[:, 0, [1, 2]] = high[:, 0, [0, 3]], low[:, 0, [1, 2]]
+    ends[:, 1, [0, 3]], ends[:, 1, [1, 2]] = low[:, 1, [0, 3]], high[:, 1, [1, 2]]
+    return float(methods.common_difference(ends, np.zeros((*ends.shape, 4)), np.full(ends.shape[:2], 2)).estimate)
+
+
+def regression_to_mean(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
+                       ) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Say how far the counts of people chosen for a high one fall if nothing changes, from how many people had how many.
+
+    settings  along (dimension whose bins are counts), least (lowest count for which people are chosen)
+    Bins from the first withheld one on count as one open bin. Rates of people are gamma distributed and stable, so crises
+    that pass make the true fall larger.
+    """
+    along, edges = settings["along"], declared.dimensions[settings["along"]].bands
+    labels = list(declared.dimensions[along].levels() or {})
+    people = cells[cells["statistic"] == "people"]
+    for scope, members in scopes.items():
+        mine = people[people["site"].isin(members)]
+        if mine.empty:
+            continue
+        wide = mine.pivot(index="site", columns=along, values="value").reindex(columns=labels).astype(float)
+        ends = mine.pivot(index="site", columns=along, values="upper").reindex(columns=labels).astype(float)
+        shown = wide.notna().all(axis=0).to_numpy()
+        last = int(np.argmin(shown)) if not shown.all() else len(labels)
+        counts = wide.sum(axis=0).to_numpy()
+        if last < len(labels):
+            middle = wide.fillna(ends / 2).sum(axis=0).to_numpy()
+            counts = np.append(counts[:last], middle[last:].sum())
+        found = methods.fall_from_counts(edges[: len(counts)], counts, settings["least"])
+        base = {"item": "", **EVERYONE, "scope": scope, "people": float(counts.sum()), "sites": [str(s) for s in wide.index],
+                "reason": found.reason,
+                "method": "gamma-Poisson fitted to the sums of sites; stable rates, so a lower bound of the fall"}  # fmt: skip
+        ends = {name: getattr(found, name) for name in ("estimate", "lower", "upper", "se")}
+        yield base | {"measure": "change without any effect", "scale": "%", **{k: 100 * v for k, v in ends.items()}}
+        yield base | {"measure": "ratio without any effect", "scale": "ratio", **{k: 1 + v for k, v in ends.items() if k != "se"}}
+
+
+def balance(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
+            ) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Give standardised differences of covariates by site, and over sites their mean by people.
+
+    settings  item (dimension of covariates), group (dimension before or after matching)
+    """
+    item, group = settings["item"], settings["group"]
+    wide = cells.pivot(index=["site", item, group], columns="statistic", values="value").reset_index()
+    for (name, sample), rows in wide.groupby([item, group], sort=False):
+        for scope, members in scopes.items():
+            mine = rows[rows["site"].isin(members)].dropna(subset=["estimate", "se", "people"])
+            if mine.empty:
+                continue
+            share = (mine["people"] / mine["people"].sum()).to_numpy(float)
+            d, se = float(share @ mine["estimate"]), float(np.sqrt(share**2 @ mine["se"].to_numpy(float) ** 2))
+            half = normal_quantile(0.95) * se
+            yield {"measure": "standardised difference", "item": str(name), "group": group, "level": str(sample), "sex": "both",
+                   "scope": scope, "scale": "standard deviations", "estimate": d, "lower": d - half, "upper": d + half, "se": se,
+                   "people": float(mine["people"].sum()), "sites": [str(s) for s in mine["site"]],
+                   "method": "mean of sites by people" if scope == POOLED else "computed inside the site"}  # fmt: skip
+
+
+def benefit_cost(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
+                 ) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Set the value of events avoided against the cost of a service, with everything uncertain drawn many times.
+
+    settings  item, arm, treated, quantity, beside (dimensions and levels as in difference_in_differences), effects (table,
+              and its dimension -> level that chooses the estimate of each outcome), unit_costs (outcome -> cost in pounds of
+              one event and cv), service (per_person for the same months, set_up, cv), scenarios (name -> later, shrink,
+              marginal, without_set_up)
+    Effects are the random-effects averages over sites, or the site's own. Outcomes without a cost or an estimate are left
+    out and named. Made from released numbers by the coordinating team; savings are the value of capacity, not cash.
+    """
+    item, arm, a, b = (settings[k] for k in ("item", "arm", "quantity", "beside"))
+    effects = settings["effects"]["cells"]
+    for name, level in settings["effects"]["where"].items():
+        effects = effects[effects[name] == level]
+    effects = effects.pivot(index=["site", item], columns="statistic", values="value").reset_index()
+    after = cells[(cells[arm] == settings["treated"]) & (cells[a] == "after") & (cells[b] == "after")]
+    after = after.pivot(index=["site", item], columns="statistic", values="value").reset_index()
+    for scope, members in scopes.items():
+        of = [(name, *_worth(effects, after, item, name, members)) for name in settings["unit_costs"]]
+        known = [one for one in of if one[1] is not None]
+        base = {"item": "", "sex": "both", "scope": scope, "sites": members, "scale": "GBP",
+                "sites_excluded": "", "caution": _without([one[0] for one in of if one[1] is None])}  # fmt: skip
+        if not known:
+            yield base | EVERYONE | {"measure": "benefit-cost ratio", "scale": "ratio", "reason": "no outcome has an estimate"}
+            continue
+        names = [one[0] for one in known]
+        y, d, se, people = (np.array([one[k] for one in known]) for k in (1, 2, 3, 4))
+        costs = [settings["unit_costs"][name] for name in names]
+        treated = float(people.max())
+        for title, scenario in settings["scenarios"].items():
+            yield from _scenario(base, title, dict(scenario or {}), names, (y, d, se), costs, settings["service"], treated)
+
+
+def _worth(effects: pd.DataFrame, after: pd.DataFrame, item: str, name: str, members: list[str]) -> tuple[Any, ...]:
+    own = effects[(effects[item] == name) & effects["site"].isin(members)].dropna(subset=["estimate", "se"])
+    seen = after[(after[item] == name) & after["site"].isin(members)].dropna(subset=["sum", "people"])
+    own, seen = own[own["site"].isin(seen["site"])], seen[seen["site"].isin(own["site"])]
+    if own.empty:
+        return None, None, None, None
+    found = methods.random_effects(own["estimate"].to_numpy(float), own["se"].to_numpy(float) ** 2)
+    return float(seen["sum"].sum()), float(found.estimate), float(found.se), float(seen["people"].sum())
+
+
+def _scenario(base: dict[str, Any], title: str, scenario: dict[str, Any], names: list[str], of: tuple[Any, Any, Any],
+              costs: list[dict[str, float]], service: dict[str, float], treated: float) -> Iterator[dict[str, Any]]:  # fmt: skip
+    set_up = 0.0 if scenario.pop("without_set_up", False) else service.get("set_up", 0.0)
+    periods = 2.0 if "later" in scenario else 1.0  # months 7 to 12 cost as much as the first six
+    cost = treated * service["per_person"] * periods + set_up
+    unit, cv = (np.array([c[k] for c in costs], dtype=float) for k in ("cost", "cv"))
+    found = methods.benefit_cost(*of, unit, cv, cost, service.get("cv", 0.0) * cost, **scenario)
+    row = base | {"group": "scenario", "level": title, "people": treated,
+                  "method": "20,000 draws of effects, unit costs and the cost of the service"}  # fmt: skip
+    yield row | {"measure": "benefit-cost ratio", "scale": "ratio", "estimate": found.median, "lower": found.lower,
+                 "upper": found.upper}  # fmt: skip
+    yield row | {"measure": "net benefit", "estimate": found.net, "lower": found.net_lower, "upper": found.net_upper}
+    yield row | {"measure": "value of events avoided", "estimate": found.saving}
+    yield row | {"measure": "cost of the service", "estimate": found.cost}
+    yield row | {"measure": "chance that it pays", "scale": "%", "estimate": 100 * found.p_pays}
+    if base["scope"] != POOLED or any(key in scenario for key in ("later", "shrink", "marginal")) or not set_up:
+        return
+    inputs = [f"{what} of {name}" for name in names for what in ("effect", "unit cost")] + ["cost of the service"]
+    for name, (low, high) in zip(inputs, found.swing, strict=True):
+        yield row | {"measure": "benefit-cost ratio over one input", "scale": "ratio", "stratum": f"input={name}",
+                     "estimate": found.deterministic, "lower": min(low, high), "upper": max(low, high)}  # fmt: skip
+
+
+def _without(names: list[str]) -> str:
+    return f"without {', '.join(names)}: no estimate was released" if names else ""
+
+
+def joint_test(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
+               ) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Add the chi-squares of independent sites and their degrees of freedom; gives the p value.
+
+    settings  item (dimension of tests; the estimates are chi-squares), df (degrees of freedom of each site's test)
+    """
+    item, df = settings["item"], settings["df"]
+    given = cells[(cells["statistic"] == "estimate") & cells["value"].notna()]
+    for name, rows in given.groupby(item, sort=True):
+        for scope, members in scopes.items():
+            mine = rows[rows["site"].isin(members)]
+            if len(mine):
+                total, freedom = float(mine["value"].astype(float).sum()), df * len(mine)
+                yield {"measure": "p of all together", "item": str(name), **EVERYONE, "scope": scope, "scale": "p",
+                       "estimate": float(chdtrc(freedom, total)), "df": freedom, "q": total,
+                       "sites": [str(s) for s in mine["site"]], "method": "chi-squares of sites added"}  # fmt: skip

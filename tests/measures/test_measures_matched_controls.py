@@ -1,0 +1,294 @@
+"""Risk sets, matching and what follows, on people drawn as small tables; and every pitfall of such comparisons."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks import matched_controls as made_up
+from shared_code import measures
+from shared_code.config import codelists
+from shared_code.measures.event_days import Events, attendances, day_number
+from shared_code.measures.matched_controls import covariates, digest_of
+from shared_code.measures.rolling_rule import Intervals, spans
+from shared_code.model import Refused
+
+END = dt.date(2022, 1, 1)
+RULE = {"programme": "hiu", "recruitment": ("2020-06-01", "2021-06-30"), "least": 3,
+        "end_of_life": {"SCT": ["103735009"]}, "end_of_life_within": {"ICD10": ["Z515"]}}  # fmt: skip
+
+
+def day(text):
+    return day_number(dt.date.fromisoformat(text))
+
+
+class Site:
+    """Write a small site day by day: everybody is 40, registered since 2015, and attends when told."""
+
+    def __init__(self, folder):
+        self.folder, self.visits, self.offers, self.codes, self.gone = folder, [], [], [], {}
+        self.people, self.ended, self.births = [], {}, {}
+
+    def person(self, who, visits, starts=None, referred=None, died=None, left=None, born="1980-01-01"):
+        self.people.append(who)
+        self.visits += [(who, v) for v in visits]
+        if starts or referred:
+            self.offers.append((who, referred or starts, starts))
+        self.gone[who], self.ended[who], self.births[who] = died, left, born
+        return self
+
+    def code(self, who, system, code, on, status="active"):
+        self.codes.append((who, system, code, on, status))
+        return self
+
+    def prepared(self):
+        def date(values):
+            return pa.array([dt.date.fromisoformat(v) if v else None for v in values], pa.date32())
+
+        def write(name, **columns):
+            pq.write_table(pa.table(columns), self.folder / f"{name}.parquet")
+
+        who = self.people
+        text = {"type": pa.string()}
+        write("person", person_id=who, birth_month=date(self.births[w] for w in who), sex=["F"] * len(who),
+              ethnicity16=["A"] * len(who), carehome_flag=[False] * len(who))  # fmt: skip
+        write("gp_registration", person_id=who, practice_code=["P"] * len(who), reg_start=date(["2015-01-01"] * len(who)),
+              reg_end=date(self.ended[w] for w in who), reg_type=["GMS"] * len(who))  # fmt: skip
+        visits = self.visits
+        at = [dt.datetime.fromisoformat(f"{v[1]} 12:00" if len(v[1]) == 10 else v[1]) for v in visits]
+        n = len(visits)
+        write("ed_attendance", att_id=[f"{i:05d}" for i in range(n)], person_id=[v[0] for v in visits],
+              arrival=pa.array(at, pa.timestamp("us")),
+              departure=pa.array([a + dt.timedelta(hours=3) for a in at], pa.timestamp("us")), dept_type=["01"] * n,
+              att_category=["unplanned_first"] * n, arrival_mode=["other"] * n, outcome=["discharged"] * n)  # fmt: skip
+        dead = [w for w in who if self.gone[w]]
+        write("death", person_id=pa.array(dead, **text), death_date=date(self.gone[w] for w in dead))
+        write("programme", person_id=pa.array([o[0] for o in self.offers], **text), programme_id=["hiu"] * len(self.offers),
+              referral_date=date(o[1] for o in self.offers), start_date=date(o[2] for o in self.offers))  # fmt: skip
+        columns = list(zip(*self.codes, strict=True)) or [[], [], [], [], []]
+        write("condition_event", person_id=pa.array(columns[0], **text), code_system=pa.array(columns[1], **text),
+              code=pa.array(columns[2], **text), event_date=date(columns[3]), status=pa.array(columns[4], **text))  # fmt: skip
+        return measures.open_prepared(self.folder)
+
+    def cohort(self, **more):
+        return measures.open_cohort(self.prepared(), RULE | more, codelists.load("long_term_conditions/2026-11"))
+
+    def candidates(self, who="t", **more):
+        """Give those who might be compared with somebody, on the day of the start."""
+        sets = measures.risk_sets(self.cohort(**more))
+        ids = sets.cohort.index.ids
+        start = sets.rows.loc[(ids[sets.rows["person"]] == who) & (sets.rows["treated"] == 1), "start"]
+        assert len(start) == 1, f"{who} is not among the treated: {sets.flow}"
+        found = sets.rows[(sets.rows["treated"] == 0) & (sets.rows["start"] == start.iloc[0])]
+        return set(ids[found["person"]])
+
+
+THREE = ["2020-10-01", "2020-11-01", "2020-12-01"]
+
+
+@pytest.fixture
+def site(tmp_path):
+    return Site(tmp_path).person("t", THREE, starts="2021-01-10")
+
+
+def test_the_rule_is_rolling_and_never_counts_the_day_itself():
+    events = Events.of(np.zeros(3, int), np.array([day(d) for d in ("2020-10-01", "2020-11-01", "2020-12-01")]))
+    found = spans(events, 3, 365)
+    assert (found.first[0], found.last[0]) == (day("2020-12-02"), day("2021-10-01"))
+    assert list(found.met(day("2020-12-01"), 0)) == []  # the third attendance is of this very day
+    assert list(found.met(day("2020-12-02"), 0)) == [0]
+    assert list(found.met(day("2021-12-01"), 90)) == [0]  # met within the 90 days before
+    assert list(found.met(day("2022-01-01"), 90)) == []
+
+
+def test_spans_agree_with_counting_every_day():
+    rng = np.random.default_rng(3)
+    person, days = rng.integers(0, 20, 300), rng.integers(0, 900, 300)
+    events, least, window = Events.of(person, days), 4, 120
+    found = spans(events, least, window)
+    for on in range(0, 1100, 7):
+        brute = {p for p in range(20) if ((days[person == p] >= on - window) & (days[person == p] < on)).sum() >= least}
+        assert set(found.met(on, 0)) == brute
+        recent = {p for p in range(20) for s in range(on - 30, on + 1)
+                  if ((days[person == p] >= s - window) & (days[person == p] < s)).sum() >= least}  # fmt: skip
+        assert set(found.met(on, 30)) == recent
+
+
+def test_registrations_join_over_a_change_of_practice():
+    joined = Intervals.of(np.array([0, 0, 0]), np.array([0, 100, 300]), np.array([100, 200, 400]), gap=28)
+    assert joined.holding(np.array([0, 0, 0]), np.array([150, 250, 350]))[0].tolist() == [0, 10**6, 300]
+
+
+def test_who_might_have_started_on_the_same_day(site):
+    for who in ("same", "also"):
+        site.person(who, THREE)
+    site.person("rare", THREE[:2]).person("dead", THREE, died="2020-12-20").person("gone", THREE, left="2021-01-01")
+    site.person("child", THREE, born="2005-06-01").person("long_ago", ["2018-10-01", "2018-11-01", "2018-12-01"])
+    assert site.candidates() == {"same", "also"}
+
+
+def test_someone_referred_before_is_no_control_and_someone_referred_later_is(site):
+    """A pitfall: to ask whether a control is NEVER referred looks into the future (immortal time)."""
+    site.person("before", THREE, starts="2021-01-05").person("later", THREE, starts="2021-03-01")
+    site.person("declined", THREE, referred="2021-01-04").person("never", THREE)
+    assert site.candidates() == {"later", "never"}
+
+
+def test_people_in_palliative_care_are_left_out_on_both_sides(site):
+    site.person("ever", THREE).code("ever", "SCT", "103735009", "2017-01-01")
+    site.person("ended", THREE).code("ended", "SCT", "103735009", "2017-01-01")
+    site.code("ended", "SCT", "103735009", "2018-01-01", "resolved")
+    site.person("family", THREE).code("family", "SCT", "103735009", "2017-01-01", "family")
+    site.person("in_hospital", THREE).code("in_hospital", "ICD10", "Z515", "2020-06-01")
+    site.person("years_ago", THREE).code("years_ago", "ICD10", "Z515", "2018-06-01")
+    site.person("afterwards", THREE).code("afterwards", "SCT", "103735009", "2021-02-01")  # after the start: not known then
+    assert site.candidates() == {"ended", "family", "years_ago", "afterwards"}
+    site.person("t2", THREE, starts="2021-02-10").code("t2", "SCT", "103735009", "2020-01-01")
+    flow = measures.risk_sets(site.cohort()).flow.set_index("step")["cases"]
+    assert (flow["end_of_life"], flow["eligible"], flow.sum()) == (1, 1, 2)
+
+
+def test_offered_people_are_compared_from_the_day_of_referral(site):
+    site.person("no", THREE, referred="2020-12-20")
+    started, offered = (measures.risk_sets(site.cohort(), at=at) for at in ("start_date", "referral_date"))
+    assert started.rows["treated"].sum() == 1
+    assert offered.rows["treated"].sum() == 2
+
+
+def test_the_same_attendance_is_counted_once(tmp_path):
+    site = Site(tmp_path).person("t", ["2020-10-01", "2020-10-01 12:06", "2020-11-01", "2020-12-01"], starts="2021-01-10")
+    found = attendances(site.prepared(), ["01"]).execute()
+    assert len(found) == 3
+
+
+def test_an_unknown_programme_says_what_there_is(site):
+    with pytest.raises(Refused, match="hiu"):
+        site.cohort(programme="another")
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    return made_up.site(7, effect=0.6)
+
+
+@pytest.fixture(scope="module")
+def frozen(cohort):
+    return measures.match_controls(measures.risk_sets(cohort), {})
+
+
+def test_sets_keep_to_the_rules(cohort, frozen):
+    rows = frozen.rows
+    controls = rows[rows["treated"] == 0]
+    assert controls["person"].is_unique  # no control counts twice
+    size = controls.groupby("set").size()
+    assert size.max() <= 3 and set(size.index) == set(rows["set"])
+    np.testing.assert_allclose(controls.groupby("set")["weight"].sum(), 1)
+    start = rows["start"].to_numpy()
+    of_set = rows[rows["treated"] == 1].set_index("set")["start"]
+    assert (of_set[rows["set"]].to_numpy() == start).all()  # the same day for everybody of a set
+    assert (cohort.sex[rows["person"]] == cohort.sex[rows[rows["treated"] == 1].set_index("set")["person"][rows["set"]]]).all()
+    assert (cohort.referred[controls["person"]] > controls["start"]).all()
+    assert frozen.balance["after"].abs().median() < frozen.balance["before"].abs().max()
+
+
+def test_nothing_after_the_start_changes_who_is_matched(cohort, frozen):
+    """A pitfall: matching on what was recorded later. Everything after the latest start may change, and nothing here does."""
+    last = int(frozen.sets.rows["start"].max())
+    earlier = Events(cohort.attended.keys[cohort.attended.keys % 10**7 < last])
+    no_future = made_up_copy(cohort, attended=earlier, spans=spans(earlier, 7, 365))
+    again = measures.match_controls(measures.risk_sets(no_future), {})
+    assert again.digest == frozen.digest
+    start, person = frozen.rows["start"].to_numpy(), frozen.rows["person"].to_numpy()
+    measured = covariates(frozen.sets)
+    cut = Events(cohort.attended.keys[cohort.attended.keys % 10**7 < int(start.min())])
+    first = frozen.sets.rows["start"] == start.min()
+    pd.testing.assert_frame_equal(covariates(measures.RiskSets(made_up_copy(cohort, attended=cut, spans=spans(cut, 7, 365)),
+                                                              frozen.sets.rows[first].reset_index(drop=True), frozen.sets.flow,
+                                                              "start_date")), measured[first].reset_index(drop=True))  # fmt: skip
+    assert len(person)
+
+
+def made_up_copy(cohort, **changed):
+    import dataclasses
+
+    return dataclasses.replace(cohort, **changed)
+
+
+def test_outcomes_cannot_be_counted_from_sets_that_were_changed(frozen):
+    """Balance is frozen before outcomes: dropping the sets one does not like afterwards is refused."""
+    import dataclasses
+
+    fewer = dataclasses.replace(frozen, rows=frozen.rows[frozen.rows["set"] > 2])
+    with pytest.raises(Refused, match="changed after"):
+        measures.outcomes_of(fewer, made_up.END, ["ed_attendance"])
+    assert digest_of(frozen.rows, frozen.balance) == frozen.digest and len(frozen.digest) == 64
+
+
+def test_the_dead_and_those_who_start_later_are_at_risk_until_then(cohort, frozen):
+    """Pitfalls: the dead attend less; a control who starts the service is no longer a control."""
+    followed = measures.outcomes_of(frozen, made_up.END, ["ed_attendance"])
+    rows = followed.rows
+    events, days = followed.window("ed_attendance", 0, 183)
+    person, start = rows["person"].to_numpy(), rows["start"].to_numpy()
+    for i in range(len(rows)):
+        leave = min(start[i] + 183, cohort.died[person[i]], day_number(made_up.END))
+        if rows["treated"].iloc[i] == 0:
+            leave = min(leave, cohort.started[person[i]])
+        assert days[i] == max(leave - start[i], 0)
+        own = cohort.attended.keys[cohort.attended.keys // 10**7 == person[i]] % 10**7
+        assert events[i] == ((own >= start[i]) & (own < leave)).sum()
+    ignoring = followed.window("ed_attendance", 0, 183, "leave_ignoring")[1]
+    assert (ignoring >= days).all() and (ignoring > days).any()
+
+
+def test_sums_of_a_site_give_its_estimate_again(frozen):
+    from shared_code import methods
+
+    followed = measures.outcomes_of(frozen, made_up.END, ["ed_attendance"])
+    sums = measures.activity_sums(followed).set_index(["arm", "quantity", "with"])
+    names = ["before", "days_before", "after", "days_after"]
+    arms = []
+    for arm in ("treated", "control"):
+        total = np.array([sums.loc[(arm, a, a), "sum"] for a in names])
+        m = np.zeros((4, 4))
+        for i, a in enumerate(names):
+            for j in range(i, 4):
+                m[i, j] = m[j, i] = sums.loc[(arm, a, names[j]), "sum_products"]
+        arms.append(methods.Sums(total, m, int(sums.loc[(arm, "before", "before"), "people"])))
+    again = methods.difference_in_differences(*arms)
+    found = measures.estimates(followed).set_index("estimator").loc["people"]
+    assert np.log(again.estimate) == pytest.approx(found["estimate"])
+    assert again.se_log == pytest.approx(found["se"])
+
+
+def test_a_fall_without_controls_shows_where_nothing_happened():
+    """The most common pitfall, and the cure: about a third fewer without controls, a ratio around 1 with them."""
+    found = made_up.simulate(25, 1.0, first=50)
+    assert found["uncontrolled_change"] == pytest.approx(-0.36, abs=0.07)
+    assert found["fixed_day_change"] == pytest.approx(-0.366, abs=0.05)
+    assert found["coverage"] >= 0.84  # of 25 runs; the long simulation is in benchmarks
+    assert found["mean_ratio"] == pytest.approx(1.0, abs=0.12)
+
+
+def test_a_planted_effect_is_recovered():
+    found = made_up.simulate(25, 0.7, first=200)
+    assert found["mean_ratio"] == pytest.approx(0.7, abs=0.09)
+    assert found["coverage"] >= 0.84
+    assert found["uncontrolled_change"] < -0.45  # fall by itself and effect, which nobody can tell apart without controls
+
+
+def test_digests_are_saved_beside_the_results(frozen, tmp_path):
+    import json
+
+    from shared_code.releases.release import frozen_of
+
+    measures.save_frozen(tmp_path / "stem", started=frozen)
+    assert frozen_of(tmp_path, ["stem.balance"]) == {"stem": {"started": frozen.digest}}
+    (tmp_path / "stem" / "frozen.json").write_text(json.dumps({"people": 12}))
+    with pytest.raises(Refused, match="digests"):
+        frozen_of(tmp_path, ["stem.balance"])

@@ -1,0 +1,148 @@
+"""Before and after with controls over sites: sums give what one table gives, rounding is bounded, and worth follows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shared_code import disclosure, methods
+from shared_code.config import Study
+from shared_code.config.study import Policy
+from shared_code.measures.matched_follow_up import _products
+from shared_code.pooling import before_after as pooling
+
+STEM = "high_intensity_users"
+
+
+@pytest.fixture(scope="module")
+def study(request):
+    return Study.read(request.path.parents[2] / "config" / "study.yaml")
+
+
+@pytest.fixture(scope="module")
+def people():
+    """Three sites, two arms: events and days before and after, and weights."""
+    rng = np.random.default_rng(5)
+    parts = []
+    for site, drift in (("a", 1.0), ("b", 0.8), ("c", 1.2)):
+        for arm, effect in (("treated", 0.6), ("control", 1.0)):
+            rate = 7 + rng.gamma(1.0, 3.0, 60)
+            days = rng.integers(120, 184, 60)
+            parts.append(pd.DataFrame({
+                "site": site, "arm": arm, "before": rng.poisson(rate), "days_before": 365,
+                "after": rng.poisson(rate * drift * effect * days / 365), "days_after": days,
+                "weight": 1.0 if arm == "treated" else rng.choice([0.5, 1.0], 60),
+            }))  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def released(study, people, rounding):
+    """Protect every site's sums and stack them, as the coordinating team receives them."""
+    declared = study.analyses[STEM].results["activity"]
+    stacked = []
+    for site, own in people.groupby("site"):
+        rows = []
+        for arm, part in own.groupby("arm"):
+            z = part[list(pooling.FOUR)].to_numpy(float) * part["weight"].to_numpy()[:, None]
+            rows += _products(z, {"outcome": "ed_attendance", "arm": arm})
+        policy = Policy(rule_set="NET10", threshold=10, rounding=rounding)
+        done = disclosure.protect({f"{STEM}.activity": (declared, pd.DataFrame(rows))}, ledger=(), policy=policy)
+        stacked.append(dict(done.tables)[f"{STEM}.activity"].assign(site=site))
+    return pd.concat(stacked, ignore_index=True), declared
+
+
+def settings(study, target):
+    return next(s.settings for s in study.analyses[STEM].pooled if s.target == target and s.table == "activity")
+
+
+def pooled(study, people, rounding):
+    cells, declared = released(study, people, rounding)
+    scopes = {"pooled": ["a", "b", "c"], "site:a": ["a"]}
+    rows = pooling.difference_in_differences(cells, declared, settings(study, "effect"), scopes)
+    return {row["scope"]: row for row in rows}
+
+
+def central(people):
+    parts = [[methods.arm_sums(*(own[own["arm"] == arm][c] for c in pooling.FOUR), own[own["arm"] == arm]["weight"])
+              for arm in ("treated", "control")] for _, own in people.groupby("site")]  # fmt: skip
+    return methods.common_difference([[s.total for s in p] for p in parts], [[s.products for s in p] for p in parts],
+                                     [[s.clusters for s in p] for p in parts])  # fmt: skip
+
+
+def test_exact_sums_give_what_all_people_in_one_table_give(study, people):
+    found, whole = pooled(study, people, 1)["pooled"], central(people)
+    for name, value in (("estimate", whole.estimate), ("lower", whole.lower), ("upper", whole.upper), ("se", whole.se_log)):
+        assert found[name] == pytest.approx(value, rel=1e-6)
+    assert found["bound_lower"] == pytest.approx(found["estimate"]) == pytest.approx(found["bound_upper"])
+    assert "rounded" not in found["method"]
+
+
+def test_rounded_sums_are_bounded(study, people):
+    found, whole = pooled(study, people, 5)["pooled"], central(people)
+    assert found["bound_lower"] <= whole.estimate <= found["bound_upper"]
+    assert found["bound_lower"] < found["estimate"] < found["bound_upper"]
+    assert "rounded" in found["method"]
+
+
+def test_a_site_with_withheld_sums_is_named_and_left_out(study, people):
+    few = people[(people["site"] != "b") | (people.groupby(["site", "arm"]).cumcount() < 6)]
+    found = pooled(study, few, 1)["pooled"]
+    assert found["sites"] == ["a", "c"] and "b (a sum is withheld" in found["sites_excluded"]
+
+
+def test_what_falls_by_itself_is_read_from_banded_counts(study):
+    declared = study.analyses[STEM].results["frequency"]
+    edges = declared.dimensions["attendances"].bands
+    rng = np.random.default_rng(2)
+    counts = rng.poisson(rng.gamma(0.25, 1.6, 60_000))
+    labels = list(declared.dimensions["attendances"].levels())
+    cells = []
+    for site, own in (("a", counts[:20_000]), ("b", counts[20_000:])):
+        people = np.bincount(np.searchsorted(edges, own, side="right") - 1, minlength=len(edges))
+        table = pd.DataFrame({"attendances": labels, "people": people, "records": people})
+        done = disclosure.protect({f"{STEM}.frequency": (declared, table)}, ledger=(), policy=study.disclosure)
+        cells.append(dict(done.tables)[f"{STEM}.frequency"].assign(site=site))
+    asked = {"along": "attendances", "least": 7}
+    change, ratio = pooling.regression_to_mean(pd.concat(cells), declared, asked, {"pooled": ["a", "b"]})
+    assert change["lower"] < change["estimate"] < change["upper"]
+    assert change["estimate"] == pytest.approx(-36.6, abs=2.5)
+    assert ratio["estimate"] == pytest.approx(1 + change["estimate"] / 100)
+
+
+def test_worth_follows_from_events_effects_and_costs(study):
+    cells = pd.DataFrame([
+        {"site": s, "outcome": "ed_attendance", "arm": "treated", "quantity": "after", "with": "after", "statistic": k,
+         "value": v} for s in "ab" for k, v in (("sum", 20.0), ("people", 30.0))])  # fmt: skip
+    effects = pd.DataFrame([
+        {"site": s, "outcome": "ed_attendance", "estimator": "primary", "statistic": k, "value": v}
+        for s in "ab" for k, v in (("estimate", np.log(0.42)), ("se", 0.001))])  # fmt: skip
+    asked = {"item": "outcome", "arm": "arm", "treated": "treated", "quantity": "quantity", "beside": "with",
+             "effects": {"cells": effects, "where": {"estimator": "primary"}},
+             "unit_costs": {"ed_attendance": {"cost": 3500, "cv": 0.0}, "mh_contact": {"cost": 100, "cv": 0.1}},
+             "service": {"per_person": 1000, "set_up": 20_000, "cv": 0.0},
+             "scenarios": {"as estimated": {}, "lasts": {"later": 1.0}}}  # fmt: skip
+    rows = list(pooling.benefit_cost(cells, None, asked, {"pooled": ["a", "b"]}))
+    value = {(r["measure"], r["level"], r.get("stratum", "")): r for r in rows}
+    assert value["cost of the service", "as estimated", ""]["estimate"] == pytest.approx(60 * 1000 + 20_000)
+    assert value["benefit-cost ratio", "as estimated", ""]["estimate"] == pytest.approx(2.417, rel=0.01)  # METHODS 4
+    assert value["cost of the service", "lasts", ""]["estimate"] == pytest.approx(140_000)  # two periods, set up once
+    assert value["benefit-cost ratio", "lasts", ""]["estimate"] == pytest.approx(2 * 193_333 / 140_000, rel=0.01)
+    assert "without mh_contact" in rows[0]["caution"]  # named, not counted as nothing
+
+
+def test_chi_squares_of_sites_add_up():
+    cells = pd.DataFrame({"site": ["a", "b"], "test": "before", "statistic": "estimate", "value": [11.0, 14.0]})
+    found = next(iter(pooling.joint_test(cells, None, {"item": "test", "df": 11}, {"pooled": ["a", "b"]})))
+    from scipy.stats import chi2
+
+    assert found["estimate"] == pytest.approx(chi2.sf(25.0, 22)) and found["df"] == 22
+
+
+def test_balance_over_sites_is_a_mean_by_people():
+    cells = pd.DataFrame([
+        {"site": s, "covariate": "age", "sample": "after", "statistic": k, "value": v}
+        for s, values in (("a", (0.2, 0.1, 30.0)), ("b", (-0.1, 0.1, 60.0)))
+        for k, v in zip(("estimate", "se", "people"), values, strict=True)])  # fmt: skip
+    found = next(iter(pooling.balance(cells, None, {"item": "covariate", "group": "sample"}, {"pooled": ["a", "b"]})))
+    assert found["estimate"] == pytest.approx(0.0) and found["people"] == 90
