@@ -46,7 +46,10 @@ def read_index(request: Request) -> IndexNumbers:
     name = request.setting("index")
     folder = request.cells.parent / "indices"
     if not (folder / f"{name}.csv").is_file():
-        raise NothingToDraw(f"The index {name} was not computed: too few sites have released its indicators.")
+        why = "too few sites have released its indicators"
+        if (folder / f"{name}.json").is_file():
+            why = "; ".join(json.loads((folder / f"{name}.json").read_text("utf-8"))["refused"])
+        raise NothingToDraw(f"The index {name} was not computed: {why}.")
     texts = dict.fromkeys(("place", "name", "district", "group", "edition", "level", "item"), str)
     table = pd.read_csv(folder / f"{name}.csv", dtype=texts, keep_default_na=False, na_values={c: [""] for c in NUMBERS})
     return IndexNumbers(table, json.loads((folder / f"{name}.json").read_text("utf-8")))

@@ -43,7 +43,7 @@ def write_index(index: Index, table: AreaTable, folder: Path, declared: Indicato
     drawn = uncertain(index, table, found)
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"": tidy(table, found, drawn), ".structure": structure(found),
-              ".sensitivity": pd.DataFrame(switches(index, table, found, drawn))}  # fmt: skip
+              ".sensitivity": pd.DataFrame(switches(index, table, found, (more or {}).get("arrived", [])))}  # fmt: skip
     for ending, frame in tables.items():
         frame.to_csv(folder / f"{index.index}{ending}.csv", index=False, lineterminator="\n", float_format="%.6g")
     record = json.dumps(words(index, table, found, drawn, declared) | (more or {}), indent=2, ensure_ascii=False) + "\n"
@@ -98,9 +98,15 @@ def structure(found: Scored) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def switches(index: Index, table: AreaTable, found: Scored, drawn: Uncertain) -> list[dict[str, Any]]:
-    """Compare ranks under every other choice of method, among them each group of places by itself."""
+def switches(index: Index, table: AreaTable, found: Scored, arrived: list[str]) -> list[dict[str, Any]]:
+    """Compare ranks under every other choice of method, among them each group of places by itself.
+
+    arrived  indicators that sites released: the index without them is one of the choices
+    """
     rows = list(sensitivity(index, table, found))
+    if arrived:
+        rows.append({"switch": "without_released", "title": "Without the indicators that sites released",
+                     **_compared(found.total.dropna(), score(without(index, arrived), table).total)})  # fmt: skip
     district = table.numbers["district"] if "district" in table.numbers else pd.Series("", index=table.numbers.index)
     for name, group in index.groups.items():
         mine = table.numbers.index[district.isin(group.districts)]
@@ -119,6 +125,17 @@ def switches(index: Index, table: AreaTable, found: Scored, drawn: Uncertain) ->
         rows.append({"switch": "without_one", "title": "One component left out at random, in every draw",
                      "median_width": float(np.median(ranks.upper - ranks.lower))})  # fmt: skip
     return rows
+
+
+def without(index: Index, names: list[str]) -> Index:
+    """Leave indicators out of an index, and the components and dimensions that are then empty."""
+    items = {name: item for name, item in index.indicators.items() if name not in names}
+    used = {item.component for item in items.values()}
+    dimensions = {
+        name: spec.model_copy(update={"components": {c: s for c, s in spec.components.items() if c in used}})
+        for name, spec in index.dimensions.items() if used & set(spec.components)
+    }  # fmt: skip
+    return index.model_copy(update={"indicators": items, "dimensions": dimensions})
 
 
 def _compared(main: pd.Series, other: pd.Series) -> dict[str, float]:

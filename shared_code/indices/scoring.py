@@ -15,6 +15,7 @@ from shared_code.methods.checks import Floats
 from shared_code.model import Problem, Refused, few
 
 OF = ".of"
+FEWEST_PLACES = 5  # in which a component must be scored, for means, deviations and weights
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,11 @@ def base_of(index: Index, table: AreaTable, people: Any = None) -> Base:
     for component in index.components:
         items = [name for name in index.items_of(component) if name not in dropped]
         part = frame.loc[can[component], items].to_numpy(float)
+        if not items or len(part) < FEWEST_PLACES:
+            said = f"{component} can be scored in {len(part)} places; its indicators are missing in too many"
+            mend = "Choose indicators that more places have"
+            problems.append(Problem(table.name, said, f"at least {FEWEST_PLACES}", mend))
+            continue
         w = heads[can[component].to_numpy()]
         middle, spread, correlation = _moments(index, component, items, part, w)
         mean |= dict(zip(items, middle))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,14 @@ import pandas as pd
 from shared_code.config.indicators import IndicatorTable
 from shared_code.config.indices import Index
 from shared_code.config.study import IndexShown, Study
-from shared_code.indices import AreaTable, read_table, write_index
+from shared_code.indices import AreaTable, joined, read_table, write_index
 from shared_code.model import Problem, Refused, few
 from shared_code.pooling.inbox import Inbox
 from shared_code.releases.package import digest
 
 FOLDER = "indices"
 EDITION = "edition"  # dimension in which a site says of which edition its places are
-FEWEST_PLACES = 10
+RELEASED = "released"  # table of an index that has no other indicators
 
 
 def write_indices(study: Study, inbox: Inbox, folder: Path, titles: dict[str, str]) -> dict[str, str]:
@@ -35,14 +37,44 @@ def write_indices(study: Study, inbox: Inbox, folder: Path, titles: dict[str, st
                 declared = IndicatorTable.read(index.table)
                 write_index(index, read_table(index.table), target, declared, {"analysis": stem, "sites": []})
             elif len(inbox.sites_with(stem, shown.table)) >= study.fewest_sites:
-                table = released(inbox, stem, shown, index, titles)
-                if len(table.numbers) < FEWEST_PLACES:
-                    continue
-                sites = inbox.sites_with(stem, shown.table)
-                labels = {code: text for d in entry.results[shown.table].dimensions.values() for code, text in d.values.items()}
-                more: dict[str, Any] = {"analysis": stem, "sites": sites, "labels": labels, "cells": f"{stem}.{shown.table}"}
-                write_index(index, table, target, None, more)
+                _with_released(index, released(inbox, stem, shown, index, titles), target, study, inbox, stem, shown)
     return {path.name: digest(path.read_bytes()) for path in sorted(target.glob("*"))} if target.is_dir() else {}
+
+
+def _with_released(index: Index, table: AreaTable, target: Path, study: Study, inbox: Inbox, stem: str, shown: IndexShown
+                   ) -> None:  # fmt: skip
+    """Compute an index with what sites released. Where too little of it is left, say why in its place: nothing else stops."""
+    dimensions = study.analyses[stem].results[shown.table].dimensions
+    more: dict[str, Any] = {
+        "analysis": stem, "sites": inbox.sites_with(stem, shown.table), "cells": f"{stem}.{shown.table}",
+        "labels": {code: text for spec in dimensions.values() for code, text in spec.values.items()},
+    }  # fmt: skip
+    declared, arrived = None, [name for name in table.numbers if name in index.indicators]
+    if index.table != RELEASED:
+        declared = IndicatorTable.read(index.table)
+        table = beside(read_table(index.table), table)
+        more["arrived"] = arrived
+    try:
+        write_index(index, table, target, declared, more)
+    except Refused as refused:
+        target.mkdir(parents=True, exist_ok=True)
+        said = {"index": index.index, "title": index.title, "refused": [problem.wrong for problem in refused.problems]}
+        (target / f"{index.index}.json").write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def beside(table: AreaTable, arrived: AreaTable) -> AreaTable:
+    """Put what sites released beside indicators from open data, place by place (raises model.Refused).
+
+    Both must be of one edition, and sites may release only places that the table has: places that are made up, or of another
+    edition in truth, cannot slip in. A place of which no site released anything has gaps there.
+    """
+    strange = arrived.numbers.index.difference(table.numbers.index)
+    if len(strange):
+        wrong = f"{len(strange)} places that sites released are not in {table.name}: {few(strange, 3)}"
+        problem = Problem(arrived.name, wrong, f"places of {table.name}", "Correct the lookup of the site")
+        raise Refused("The released places", [problem])
+    both = joined(table, replace(arrived, numbers=arrived.numbers.drop(columns=["name", "district"])))
+    return replace(table, numbers=both.numbers.loc[table.numbers.index], name=both.name)
 
 
 def released(inbox: Inbox, stem: str, shown: IndexShown, index: Index, titles: dict[str, str]) -> AreaTable:

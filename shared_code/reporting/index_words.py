@@ -22,7 +22,7 @@ class IndexWords:
 
     def __init__(self, folder: Path, name: str):
         self.folder, self.name = folder, name
-        self.there = (folder / f"{name}.json").is_file()
+        self.there = (folder / f"{name}.csv").is_file()
 
     @cached_property
     def told(self) -> dict[str, Any]:
@@ -48,6 +48,8 @@ class IndexWords:
         return self.told["title"] if item == self.name else labels.get(item) or parts[item]["title"]
 
     def _absent(self) -> str:
+        if (self.folder / f"{self.name}.json").is_file():
+            return f"Not given: {'; '.join(self.told['refused'])}."
         return "Not given: too few sites have released the indicators of this index."
 
     def summary(self) -> str:

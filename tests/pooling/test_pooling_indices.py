@@ -13,7 +13,8 @@ import pytest
 from shared_code.config import Study
 from shared_code.config.indices import Index
 from shared_code.indices import AreaTable, score
-from shared_code.pooling.indices import released
+from shared_code.indices.output import switches, without
+from shared_code.pooling.indices import beside, released
 
 TERMS = ("working_age", "later_life", "depression")
 ENTRY = {
@@ -119,3 +120,61 @@ def test_one_site_alone_makes_no_index(indexed: Any, problems_of: Callable[..., 
     indexed.send("north", index_wards=wards(1))
     problems_of(indexed.pool)  # fewer sites than the study asks for
     assert not (indexed.target / "indices").exists()
+
+
+def test_what_cannot_be_scored_says_why_and_stops_nothing_else(indexed: Any):
+    """Depression goes against the other two at every site: the index is not given, the other results are."""
+    tables = {name: wards(n) for n, name in enumerate(("north", "south"), 1)}
+    for table in tables.values():
+        mine = table["term"] == "depression"
+        table.loc[mine, "estimate"] = 30 - table.loc[mine, "estimate"]
+    for name, table in tables.items():
+        indexed.send(name, index_wards=table)
+    results = indexed.pool()
+    assert len(results) and not (indexed.target / "indices" / "made_up_health.csv").exists()
+    said = json.loads((indexed.target / "indices" / "made_up_health.json").read_text("utf-8"))
+    assert said["refused"] == ["depression goes against the others of illness"]
+    from shared_code.reporting.index_words import IndexWords
+
+    words = IndexWords(indexed.target / "indices", "made_up_health")
+    assert words.summary() == words.places() == "Not given: depression goes against the others of illness."
+
+
+def test_too_many_gaps_are_told_too(indexed: Any):
+    tables = {name: wards(n) for n, name in enumerate(("north", "south"), 1)}
+    for table in tables.values():
+        table.loc[table["ward"].str.startswith(("Ward 0", "Ward 1")), ["estimate", "se"]] = np.nan  # a quarter of the wards
+    for name, table in tables.items():
+        indexed.send(name, index_wards=table)
+    indexed.pool()
+    said = json.loads((indexed.target / "indices" / "made_up_health.json").read_text("utf-8"))
+    assert "missing in too many" in said["refused"][0]
+
+
+def test_releases_stand_beside_open_data_of_the_same_places(message_of: Callable[..., str]):
+    """At real sites both are about the same wards; made-up places, or another edition, cannot slip in."""
+    codes = [f"E05{n:06d}" for n in range(40)]
+    rng = np.random.default_rng(4)
+    hardship = rng.normal(0, 1, 40)
+    frame = pd.DataFrame({"damp": 20 + 5 * hardship + rng.normal(0, 2, 40), "name": codes, "district": "Here"}, index=codes)
+    data = AreaTable(frame, "ward 2024-05", "open data")
+    sent = pd.DataFrame({"illness": 30 + 5 * hardship + rng.normal(0, 2, 40), "illness.se": 1.0, "name": codes, "district": "S"},
+                        index=codes)  # fmt: skip
+    both = beside(data, AreaTable(sent.iloc[:38], "ward 2024-05", "releases"))
+    assert list(both.numbers) == ["damp", "name", "district", "illness", "illness.se"] and len(both.numbers) == 40
+    assert both.numbers["illness"].isna().sum() == 2 and (both.numbers["district"] == "Here").all()
+    other = AreaTable(sent, "ward 2017-12", "releases")
+    assert "is of ward 2024-05 and releases of ward 2017-12" in message_of(beside, data, other)
+    made_up = sent.rename(index={codes[0]: "E05999999"})
+    assert "E05999999" in message_of(beside, data, AreaTable(made_up, "ward 2024-05", "releases"))
+    item = {"more_is": "worse", "best": 0, "worst": 100}
+    index = Index.model_validate({
+        "index": "both", "title": "Both", "table": "open", "edition": "ward 2024-05", "draws": 100,
+        "dimensions": {"life": {"title": "Life", "components": {"home": {"title": "Home"}, "health": {"title": "Health"}}}},
+        "indicators": {"damp": item | {"component": "home"}, "illness": item | {"component": "health"}},
+    })  # fmt: skip
+    whole = beside(data, AreaTable(sent, "ward 2024-05", "releases"))
+    found = score(index, whole)
+    told = {row["switch"]: row for row in switches(index, whole, found, ["illness"])}
+    assert 0.5 < told["without_released"]["correlation"] < 1
+    np.testing.assert_allclose(score(without(index, ["illness"]), whole).total, found.scores["home"])
