@@ -118,9 +118,9 @@ def _subtitle(numbers: IndexNumbers, real: bool) -> str:
 
 def _notes(real: bool) -> list[str]:
     if real:
-        return ["Large wards catch the eye, and hold no more people than small ones. Contains OS data © Crown copyright; "
+        return ["Large wards catch the eye although few people may live there. Contains OS data © Crown copyright; "
                 "boundaries of 2013 and 2021 for the codes of this edition."]  # fmt: skip
-    return ["Hexagons have the same size, as wards have about the same number of people; neighbours are not always neighbours."]
+    return ["Every ward has a hexagon of the same size, however large it is; wards that touch do not always touch here."]
 
 
 def _alt(request: Request, numbers: IndexNumbers, rows: pd.DataFrame, items: list[str], real: bool) -> str:
