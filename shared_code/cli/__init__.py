@@ -10,6 +10,7 @@ import typer
 
 from shared_code.cli import codelists, indices, ledger, linking, models, onboarding, releasing
 from shared_code.cli.attack import attack
+from shared_code.cli.case_list import case_list
 from shared_code.cli.template import template
 from shared_code.config import Study
 from shared_code.model import Refused
@@ -142,6 +143,7 @@ def generate(check: Annotated[bool, typer.Option(help="only say whether the file
 
 app.add_typer(ledger.app, name="ledger")
 app.command("attack")(attack)
+app.command("case-list")(case_list)
 app.command("link")(linking.link)
 app.command("new-site")(onboarding.new_site)
 app.command("check")(onboarding.check)

@@ -31,11 +31,12 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "joint_test": (("item", "df"), ()),
     "benefit_cost": (("item", "arm", "treated", "quantity", "beside", "effects", "unit_costs", "service", "scenarios"), ()),
     "attained_age": (("item", "event", "competing", "age", "until", "quantiles", "groups"), ()),
+    "risk_performance": (("item", "band", "groups", "act_at", "reduction"), ()),
     "equivalent_age": (("item", "age", "until", "at", "groups"), ()),
 }
 SCALES = ("identity", "log", "logit")  # on which sites estimate; a log is shown as a ratio, a logit in per cent
 DIMENSIONS = ("item", "standardise", "groups", "local_groups", "slope", "group", "by", "age", "along", "point", "level",
-              "only", "place", "arm", "quantity", "beside")  # fmt: skip
+              "only", "place", "arm", "quantity", "beside", "band")  # fmt: skip
 
 
 def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[str, Any]) -> Iterator[Fault]:

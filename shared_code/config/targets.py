@@ -32,6 +32,7 @@ TARGETS: dict[str, dict[str, str]] = {
     "joint test": {"estimates": "joint_test"},
     "change without any effect": {"bins": "regression_to_mean"},
     "benefit and cost": {"moments": "benefit_cost"},
+    "performance of a prediction": {"moments": "risk_performance"},
     "age at a first event": {"events": "attained_age"},
     "age of equal prevalence": {"counts": "equivalent_age"},
 }

@@ -25,7 +25,7 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "availability": (set(), set()),
     "intervals": ({"measure"}, {"rows", "group", "by", "items", "published", "line", "note"}),
     "event_study": ({"along", "against"}, set()),
-    "curves": ({"measure", "along", "group"}, {"item", "levels", "same"}),
+    "curves": ({"along"}, {"measure", "measures", "group", "item", "levels", "same"}),
     "pairs": ({"table"}, {"targets"}),
     "lever": (set(), set()),
     "ward_map": ({"index"}, {"items", "boundaries"}),

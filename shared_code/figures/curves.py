@@ -14,32 +14,36 @@ from shared_code.figures.page import Key, Page
 from shared_code.figures.request import POOLED, Drawn, Request, numbers_of
 
 HEIGHT, EDGE = 3.2, 0.55  # inches: of the axes, and left of them
+EVERYONE = "everyone"
 MOST = len(style.SERIES)  # lines in one figure
 DASHES = ["-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2))]
 
 
 def draw(request: Request) -> Drawn:
-    """Draw a line per level of a group, all sites together.
+    """Draw a line per level of a group, or per measure, all sites together.
 
-    settings  measure, along (the dimension whose levels are the horizontal axis), group, levels (at most 4; all ranked ones),
+    settings  along (the dimension whose levels are the horizontal axis), measure and group, levels (at most 4; all ranked ones),
+              or measures (at most 4, of everyone);
               item (one item), same (a place on the axis: an arrow shows where the first line is as high as the last is there)
     """
-    along, group = request.setting("along"), request.setting("group")
-    titles = request.ranked(group)
+    along, group, measures = request.setting("along"), request.setting("group", EVERYONE), request.setting("measures", [])
+    line = "measure" if measures else "level"
+    titles = {name: words.sentence(name).rstrip(".") for name in measures} or request.ranked(group)
     levels = (request.setting("levels") or list(titles))[:MOST]
     rows = request.strata
-    rows = rows[(rows["measure"] == request.setting("measure")) & (rows["scope"] == POOLED) & (rows["group"] == group)]
+    rows = rows[(rows["scope"] == POOLED) & (rows["group"] == group) & rows["stratum"].str.startswith(f"{along}=")]
+    rows = rows[rows["measure"].isin(measures or [request.setting("measure")])]
     if request.setting("item"):
         rows = rows[rows["item"] == request.setting("item")]
-    rows = rows[rows["level"].isin(levels) & rows["stratum"].str.startswith(f"{along}=")]
+    rows = rows[rows[line].isin(levels)]
     if rows["estimate"].notna().sum() == 0:
-        raise request.why_empty(f"The results hold no pooled {request.setting('measure')}.")
+        raise request.why_empty(f"The results hold no pooled {request.setting('measure') or words.listed(measures)}.")
     rows = rows.assign(at=[position(text.partition("=")[2]) for text in rows["stratum"]], shown="line with band")
-    rows = rows.sort_values(["level", "at"], key=lambda c: c.map(levels.index) if c.name == "level" else c)
+    rows = rows.sort_values([line, "at"], key=lambda c: c.map(levels.index) if c.name == line else c)
     rows = rows[rows["estimate"].notna()]
     inside, without = request.who(rows)
     subtitle = words.sentence(f"{rows['scale'].iloc[0]}, with 95 % intervals; {inside}")
-    present = [level for level in levels if level in set(rows["level"])]
+    present = [level for level in levels if level in set(rows[line])]
     keys = [Key("band", titles[level], *style.SERIES[levels.index(level)]) for level in present]
     gone = [titles[level] for level in levels if level not in present]
     notes = [" ".join(n for n in (without, f"Without results: {words.listed(gone)}." if gone else "") if n)]
@@ -47,15 +51,15 @@ def draw(request: Request) -> Drawn:
     axes = page.axes(style.MARGIN + EDGE, 0.12, style.WIDTH - 2 * style.MARGIN - EDGE - 0.1, HEIGHT)
     _axes(axes, rows)
     for level in present:
-        mine, (colour, marker) = rows[rows["level"] == level], style.SERIES[levels.index(level)]
+        mine, (colour, marker) = rows[rows[line] == level], style.SERIES[levels.index(level)]
         axes.fill_between(mine["at"], mine["lower"], mine["upper"], color=colour, alpha=0.16, linewidth=0, zorder=2)
         axes.plot(mine["at"], mine["estimate"], color=colour, linewidth=1.8, linestyle=DASHES[levels.index(level)],
                   marker=marker, markersize=4.5, zorder=4)  # fmt: skip
-    said = _arrow(axes, rows, present, request.setting("same"), titles)
+    said = _arrow(axes, rows.assign(level=rows[line]), present, request.setting("same"), titles)
     page.text(style.MARGIN + EDGE + (style.WIDTH - 2 * style.MARGIN - EDGE) / 2, 0.12 + HEIGHT + 0.4, request.label(along),
               ha="center", size=style.SMALL, color=style.QUIET)  # fmt: skip
-    return Drawn(page.figure, numbers_of([rows.drop(columns="at")]), _alt(request, rows, present, titles, inside, without, said),
-                 subtitle, notes)  # fmt: skip
+    alt = _alt(request, rows.assign(level=rows[line]), present, titles, inside, without, said)
+    return Drawn(page.figure, numbers_of([rows.drop(columns="at")]), alt, subtitle, notes)
 
 
 def position(level: str) -> float:
@@ -75,7 +79,8 @@ def _axes(axes: Axes, rows: pd.DataFrame) -> None:
     low, high = rows["at"].min(), rows["at"].max()
     room = 0.03 * (high - low or 1)
     top = float(rows[["estimate", "upper"]].max().max())
-    axes.set(xlim=(low - room, high + room), ylim=(0, 1.06 * (top or 1)))
+    least = min(0.0, float(rows["estimate"].min()))
+    axes.set(xlim=(low - room, high + room), ylim=(1.06 * least, 1.06 * (top or 1)))
     axes.grid(axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -99,7 +104,8 @@ def _arrow(axes: Axes, rows: pd.DataFrame, present: list[str], same: float | Non
 
 def _alt(request: Request, rows: pd.DataFrame, present: list[str], titles: dict[str, str], inside: str, without: str, said: str
          ) -> str:  # fmt: skip
-    what = f"{request.figure.caption.rstrip('.')}: one line per level of {request.label(request.setting('group'))} ({inside})"
+    of = "measure" if request.setting("measures") else f"level of {request.label(request.setting('group'))}"
+    what = f"{request.figure.caption.rstrip('.')}: one line per {of} ({inside})"
     ends = []
     for level in present:
         mine = rows[rows["level"] == level]

@@ -36,6 +36,7 @@ from shared_code.measures.matched_follow_up import (
 from shared_code.measures.mortality import as_events, deaths_and_person_years, require_located_deaths, years_in
 from shared_code.measures.prepared import Prepared, open_prepared
 from shared_code.measures.residents import residents_in_need
+from shared_code.measures.risk import admission_risk, emergency_stays, frailty, known_before, risk_sums
 from shared_code.measures.risk_sets import Cohort, RiskSets, open_cohort, risk_sets
 from shared_code.measures.rolling_rule import Rule
 from shared_code.measures.rule_counts import by_rule, frequencies
@@ -43,11 +44,13 @@ from shared_code.measures.saving import check_results, save_results
 from shared_code.measures.tally import count_cases
 
 __all__ = [
-    "Cohort", "FollowUp", "Frozen", "Prepared", "RiskSets", "Rule", "activity_sums", "alive_and_registered",
-    "area_of_residence", "as_events", "balance_table", "band", "by_rule", "changes", "check_results", "checked",
-    "codes_recorded", "completed_years", "conditions_present", "count_cases", "count_shares", "count_table", "deaths",
-    "deaths_and_person_years", "estimates", "ethnicity5", "events_by_attained_age", "first_soon_enough", "follow_up",
-    "frequencies", "match_controls", "months", "nth_condition", "open_cohort", "open_prepared", "outcomes_of",
-    "registered", "require_located_deaths", "residents_in_need", "risk_sets", "save_frozen", "save_results",
-    "together", "treated_to_target", "ward_edition", "ward_names", "with_code", "with_core20", "years_in",
+    "Cohort", "FollowUp", "Frozen", "Prepared", "RiskSets", "Rule", "activity_sums", "admission_risk",
+    "alive_and_registered", "area_of_residence", "as_events", "balance_table", "band", "by_rule", "changes",
+    "check_results", "checked", "codes_recorded", "completed_years", "conditions_present", "count_cases",
+    "count_shares", "count_table", "deaths", "deaths_and_person_years", "emergency_stays", "estimates",
+    "ethnicity5", "events_by_attained_age", "first_soon_enough", "follow_up", "frailty", "frequencies",
+    "known_before", "match_controls", "months", "nth_condition", "open_cohort", "open_prepared",
+    "outcomes_of", "registered", "require_located_deaths", "residents_in_need", "risk_sets", "risk_sums",
+    "save_frozen", "save_results", "together", "treated_to_target", "ward_edition", "ward_names", "with_code",
+    "with_core20", "years_in",
 ]  # fmt: skip

@@ -41,6 +41,7 @@ from shared_code.pooling.publications import publish
 from shared_code.pooling.quality import lights, list_ratio, means, months, quantiles
 from shared_code.pooling.reconcile import Contradiction, footnotes, reconcile, refuse_if_asked, table_of
 from shared_code.pooling.results import COLUMNS, results_table
+from shared_code.pooling.risk_performance import risk_performance
 from shared_code.pooling.shares import shares
 from shared_code.pooling.superseded import superseded
 
@@ -48,6 +49,7 @@ METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "prevalence": prevalence, "life_expectancy": life_expectancy, "gather": gather, "change": change,
     "meta_analysis": meta_analysis, "profile": profile, "attained_age": attained_age, "equivalent_age": equivalent_age,
     "gaps": gaps, "place_shares": place_shares, "allocation": allocation,
+    "risk_performance": risk_performance,
     "difference_in_differences": difference_in_differences, "regression_to_mean": regression_to_mean, "balance": balance,
     "benefit_cost": benefit_cost, "joint_test": joint_test,
     "shares": shares, "months": months, "list_ratio": list_ratio, "quantiles": quantiles,

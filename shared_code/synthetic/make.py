@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from shared_code.config import Site
+from shared_code.synthetic.admissions import frailty_records, make_admissions
 from shared_code.synthetic.chance import stream
 from shared_code.synthetic.conditions import draw_conditions, make_reference
 from shared_code.synthetic.days import completed_years, day
@@ -38,6 +39,8 @@ NOTES = {
     "urgent_care": "Attendances at major departments: yearly rates are gamma distributed (shape, mean) and constant. effect: "
     "ratio of rates in the first effect_days after the start. expected_without: attendances the people of the service would "
     "have had in it; prevented: those that did not happen.",
+    "emergency_admissions": "Of residents of 65 and over on each 1 April: the expected number (sum of planted chances) and the "
+    "number drawn to be admitted as an emergency within 365 days; log odds of what was known that day, and the site's intercept.",
     "multimorbidity_onset": "Over people of known sex followed in the period from age 20 and 365 days of registration: the "
     "expected number who get their second condition in a band of attained age, its variance, and the expected days at risk "
     "(exact given each person's frailty and age), and the events and days drawn. Deprivation where they lived at entry.",
@@ -137,11 +140,14 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
                                  second_onset(row, began, people))  # fmt: skip
     urgent = make_urgent_care(persons, places, settings.seed, start, end)
     care = make_care(persons, places, (row, column), settings.seed, end)
-    diagnoses = {name: np.concatenate([values, urgent.records[name], care.records[name]]) for name, values in diagnoses.items()}
+    frail = frailty_records(persons, settings.seed, end)
+    more = (urgent.records, care.records, frail)
+    diagnoses = {name: np.concatenate([values, *(records[name] for records in more)]) for name, values in diagnoses.items()}
+    stays = make_admissions(persons, places, diagnoses, settings.seed, start, end)
     died = np.zeros((len(places.lsoa21), 2), dtype=np.int64)
     known = deaths["row"][persons.recorded_sex[deaths["row"]] < 2]
     np.add.at(died, (persons.area[known], persons.sex[known]), 1)
-    feeds = {**urgent.feeds, "measurement": care.measurements}
+    feeds = {"admission": stays.spells, **urgent.feeds, "measurement": care.measurements}
     facts = Facts(persons, places, spells, diagnoses, deaths, counted, feeds)
     return facts, {
         "site": site.site, "seed": settings.seed, "people": people,
@@ -154,4 +160,5 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
         "conditions": {"columns": CONDITION_COLUMNS, "rows": list(truth.rows())}, "multimorbidity_onset": onset,
         "urgent_care": urgent.truth,
         "groups": group_truth(care, truth.members, places, persons),
+        "emergency_admissions": stays.truth,
     }  # fmt: skip
