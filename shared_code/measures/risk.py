@@ -127,7 +127,7 @@ def _cohort(prepared: Prepared, on: dt.date, youngest: int, palliative: Collecti
         day = people["person_id"].map(pd.Series(_days(died["death_date"]), died["person_id"]))
         people.loc[day <= people["leave"], "leave"] = np.iinfo(np.int32).max  # a death is an end of the risk, not a move
     people["practice"] = people["person_id"].map(_practice(prepared, on))
-    people["care_home"] = np.where(people["care_home"].fillna(False).astype(bool), "yes", "no")
+    people["care_home"] = np.where(people["care_home"].eq(True), "yes", "no")
     if "decile" in people:
         people["core20"] = np.where(people["decile"].isin(["1", "2"]), "core20", "rest")
         people.loc[people["decile"] == UNKNOWN, "core20"] = UNKNOWN

@@ -53,7 +53,7 @@ def risk_performance(cells: pd.DataFrame, declared: ResultsTable, settings: dict
             part = pd.DataFrame(found, columns=["site", "estimate", "se", "people"]).sort_values("site", ignore_index=True)
             shown, scale = ("%", "logit") if name == "auc" else ("coefficient", "identity")
             row = {"item": name, "group": EVERYONE, "level": "all", "sex": "both", "scale": shown}
-            yield from _pooled(row, part, {}, scale, POOLED in scopes)
+            yield from _pooled(row, part, {}, scale, POOLED in scopes, None)
 
 
 class _Sums:

@@ -1,7 +1,7 @@
 """Lists of people for the clinicians of one practice: encrypted to that practice, logged, and never part of a release.
 
-A list says who, why and until when, and nothing else; the practice itself finds out whom a pseudonym means. It lies in the private
-room, in a folder that no release reads. Source: methods specification, 12.7.
+A list says who, why and until when, and nothing else; the practice itself finds out whom a pseudonym means. It lies in the
+private room, in a folder that no release reads. Source: methods specification, 12.7.
 
     private/<site>/case_lists/<practice>/<date>-<number>.csv.age    the list, which only the practice's key opens
     private/<site>/case_lists/log/                                  who had which list made, for what purpose; only grows
@@ -39,8 +39,10 @@ def log_of(site: str) -> Chain:
     return Chain(folder_of(site) / "log", MEND)
 
 
-def write_case_list(site: str, practice: str, key: str, people: pd.DataFrame, *, by: str, purpose: str, legal_basis: str,
-                    today: dt.date, most: int = MOST, days: int = DAYS, objections: frozenset[str] = frozenset()) -> Path:  # fmt: skip
+def write_case_list(
+    site: str, practice: str, key: str, people: pd.DataFrame, *, by: str, purpose: str, legal_basis: str, today: dt.date,
+    most: int = MOST, days: int = DAYS, objections: frozenset[str] = frozenset(),
+) -> Path:  # fmt: skip
     """Write the list of one practice, encrypted to its key, and log it; gives the path.
 
     people      person_id, practice (of current registration) and reason, the most important first; those of other practices, and

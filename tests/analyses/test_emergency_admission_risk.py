@@ -1,0 +1,165 @@
+"""Risk of emergency admission: the planted model is recovered, and what the sums say is what the people say."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy.special import expit, logit
+from scipy.stats import rankdata
+
+from shared_code import measures, regression
+from shared_code.measures.risk import known_before
+from shared_code.model import Refused
+from shared_code.regression.tables import ModelTable
+
+STEM, PEOPLE = "emergency_admission_risk", 6000
+SITES = ["demo_ashvale", "demo_dunmere"]
+
+
+@pytest.fixture(scope="session")
+def shown(demonstration):
+    return demonstration(PEOPLE, *SITES, protected=False)
+
+
+@pytest.fixture(scope="session")
+def scored(shown) -> dict[str, pd.DataFrame]:
+    """Everybody's outcome and predicted risk in the year of the test, person by person, as only a site may see it."""
+    entry, found = shown.study.analyses[STEM], {}
+    from shared_code.config.plan import Plan
+
+    plan = Plan(shown.study, STEM)
+    for made in shown.sites:
+        people = measures.admission_risk(made.prepared, plan.codelist(), plan.day("tested_on"),
+                                         palliative=plan.parameter("palliative"))  # fmt: skip
+        known = regression.model_frame(entry.models["admission"], people)
+        risk = regression.predicted(entry.models["admission"], plan.parameter("coefficients"), known)
+        found[made.site.site] = people.loc[known.index].assign(risk=risk)
+    return found
+
+
+@pytest.fixture(scope="session")
+def pooled(shown) -> pd.DataFrame:
+    return shown.pool(STEM)
+
+
+def one(results: pd.DataFrame, measure: str, **where: str) -> pd.Series:
+    chosen = results[(results["measure"] == measure)]
+    for column, value in {"scope": "pooled", "stratum": "", **where}.items():
+        chosen = chosen[chosen[column] == value]
+    assert len(chosen) == 1, (measure, where, len(chosen))
+    return chosen.iloc[0]
+
+
+def test_the_planted_log_odds_are_recovered(shown):
+    """Fitted to both sites with an intercept each, from the tables that stay in the private rooms."""
+    shown.tables(STEM)
+    model, designs, outcomes = shown.study.analyses[STEM].models["admission"], [], []
+    for made in shown.sites:
+        table = pd.read_parquet(made.folder / "results" / STEM / "models" / "admission.parquet")
+        own = np.zeros((len(table), len(shown.sites)))
+        own[:, shown.sites.index(made)] = 1
+        designs.append(np.hstack([own, ModelTable(model, table)[0 : len(table)][:, 1:]]))
+        outcomes.append(table["outcome"])
+    fit = sm.GLM(np.concatenate(outcomes), np.vstack(designs), family=sm.families.Binomial()).fit()
+    truth = shown.sites[0].truth["emergency_admissions"]["log_odds"]
+    planted = [made.truth["emergency_admissions"]["intercept"] for made in shown.sites] + [truth[c] for c in model.columns[1:]]
+    z = (fit.params - planted) / fit.bse
+    assert np.abs(z).max() < 3.5 and np.mean(np.square(z)) < 2.5
+
+
+def test_sums_say_what_the_people_say(scored, pooled):
+    """Calibration, Brier score, decision curve and capacity from released sums, against every person's own numbers."""
+    everyone = pd.concat(scored.values())
+    p, y = everyone["risk"].to_numpy(), everyone["outcome"].to_numpy()
+    assert one(pooled, "observed over expected", group="everyone")["estimate"] == pytest.approx(y.sum() / p.sum())
+    assert one(pooled, "Brier score")["estimate"] == pytest.approx(np.mean((p - y) ** 2))
+    for edge in (10, 15, 20, 30):
+        flagged = p >= edge / 100
+        benefit = 1000 * ((flagged & (y == 1)).sum() - (flagged & (y == 0)).sum() * edge / (100 - edge)) / len(p)
+        where = {"stratum": f"band={edge}"}
+        assert one(pooled, "net benefit", **where)["estimate"] == pytest.approx(benefit)
+        assert one(pooled, "flagged", **where)["estimate"] == pytest.approx(100 * flagged.mean())
+        assert one(pooled, "sensitivity", **where)["estimate"] == pytest.approx(100 * y[flagged].sum() / y.sum())
+    for level in ("core20", "rest"):
+        part = everyone[everyone["core20"] == level]
+        fair = one(pooled, "observed over expected", group="core20", level=level)
+        assert fair["estimate"] == pytest.approx(part["outcome"].sum() / part["risk"].sum())
+
+
+def test_the_area_from_bins_is_near_that_of_the_people(scored, pooled):
+    """Within the error that the bins admit; and the slope and intercept near those of the ungrouped regression."""
+    everyone = pd.concat(scored.values())
+    p, y = everyone["risk"].to_numpy(), everyone["outcome"].to_numpy()
+    ranks = rankdata(p)
+    area = (ranks[y == 1].sum() - y.sum() * (y.sum() + 1) / 2) / (y.sum() * (1 - y).sum())
+    row = one(pooled, "area under the curve")
+    error = float(row["method"].rsplit(" ", 1)[1])
+    assert abs(row["estimate"] - 100 * area) <= error + 0.1
+    slope = sm.GLM(y, sm.add_constant(logit(p)), family=sm.families.Binomial()).fit()
+    row = one(pooled, "calibration slope")
+    assert abs(row["estimate"] - slope.params[1]) < 0.75 * row["se"]
+    large = sm.GLM(y, np.ones((len(y), 1)), offset=logit(p), family=sm.families.Binomial()).fit()
+    assert one(pooled, "calibration in the large")["estimate"] == pytest.approx(large.params[0], abs=0.03)
+
+
+def test_a_site_of_another_level_is_told_to_recalibrate(shown, scored):
+    """Pitfall: an intercept of other sites, applied where admissions are more common, is found out; the ranking is not harmed."""
+    declared = shown.study.analyses[STEM].results["performance"]
+    levels = {name: spec.levels() for name, spec in declared.dimensions.items()}
+    found = {}
+    for shift in (0.0, 0.7):
+        sums = {}
+        for site, people in scored.items():
+            risk = expit(logit(people["risk"]) - shift)
+            sums[site] = {"performance": measures.risk_sums(people, risk, [0, 10, 15, 20, 30], levels, declared.sets)}
+        other = type(shown)(shown.study, shown.sites, False, {STEM: sums})
+        found[shift] = other.pool(STEM)
+    large = {shift: one(r, "calibration in the large")["estimate"] for shift, r in found.items()}
+    assert large[0.7] - large[0.0] == pytest.approx(0.7, abs=0.03)
+    assert one(found[0.7], "calibration slope")["verdict"] == "recalibrate before use"
+    assert one(found[0.0], "calibration slope")["verdict"] == "use as it is"
+    areas = [one(r, "area under the curve within sites")["estimate"] for r in found.values()]
+    assert abs(areas[0] - areas[1]) < 4
+
+
+def _deficits():
+    from shared_code.config import codelists
+
+    return codelists.load("frailty_deficits/2026-11")
+
+
+def test_leakage_would_show_as_a_better_prediction(shown):
+    """Pitfall: scores that include what was recorded in the year to be predicted seem to predict it better than they can."""
+    made = shown.sites[0]
+    on = dt.date(2024, 4, 1)
+    people = measures.admission_risk(made.prepared, _deficits(), on)
+    spells = made.prepared.admission.execute()
+    after = spells[(pd.to_datetime(spells["admi_date"]) >= "2024-04-01") & (pd.to_datetime(spells["admi_date"]) < "2025-04-01")]
+    leaked = people["emergency"] + people["person_id"].map(after.groupby("person_id").size()).fillna(0)
+
+    def area(score: pd.Series) -> float:
+        ranks, y = rankdata(score), people["outcome"].to_numpy()
+        return (ranks[y == 1].sum() - y.sum() * (y.sum() + 1) / 2) / (y.sum() * (1 - y).sum())
+
+    assert area(leaked) > area(people["emergency"]) + 0.2
+    dates = known_before(made.prepared, on).select("event_date").execute()["event_date"]
+    assert pd.to_datetime(dates).max() < pd.Timestamp(on)
+
+
+def test_only_the_coefficients_of_the_protocol_predict(shown, scored):
+    model = shown.study.analyses[STEM].models["admission"]
+    frame = scored[SITES[0]].head()
+    with pytest.raises(Refused, match="missing: intercept"):
+        regression.predicted(model, {"age=85+": 1.0}, frame)
+
+
+def test_over_sites_there_is_a_prediction_for_another_site(pooled):
+    """Area, slope and calibration in the large of both sites are averaged, as effects of sites are."""
+    for item in ("auc", "slope", "citl"):
+        rows = pooled[(pooled["item"] == item) & (pooled["measure"] == "effect at the site")]
+        assert sorted(rows["scope"]) == [f"site:{name}" for name in SITES]
+        assert one(pooled, "pooled estimate", item=item)["n_sites"] == 2
