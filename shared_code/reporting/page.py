@@ -107,10 +107,8 @@ class Report(PlaceTables):
         alt = about["alt"].replace('"', "'")
         anchor = label or "fig-" + name.replace(".", "-").replace("_", "-")
         picture = f"{FIGURES}/{name}"
-        return (
-            f'![{about["title"]}]({picture}.svg){{#{anchor} fig-alt="{alt}"}}\n\n'
-            f"[Numbers of this figure]({picture}.csv) · [picture]({picture}.png)\n"
-        )
+        shown = f'![{about["title"]}]({picture}.svg){{#{anchor} fig-alt="{alt}"}}\n\n'
+        return shown + f"[Numbers of this figure]({picture}.csv) · [picture]({picture}.png)\n"
 
     def items(self, stem: str, measure: str, decimals: int = 2, **where: str) -> str:
         """Tabulate one pooled measure, item by item, with its bounds and sites."""
