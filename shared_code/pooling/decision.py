@@ -111,7 +111,7 @@ class NotInIt:
         key = (site, *levels, *map(str, levels.values()))
         if key not in self.found:
             self.found[key] = self._of_cells(site, levels)
-        return self.found[key]
+        return self.found[key] or str(row.get("reason") or "it cannot be computed from the numbers of this site")
 
     @cached_property
     def _by_site(self) -> dict[str, pd.DataFrame]:
@@ -130,19 +130,26 @@ class NotInIt:
             levels["sex"] = row["sex"]
         return levels
 
+    def _label(self, name: str) -> str:
+        return (self.choice.declared.dimensions[name].label or name.replace("_", " ")).lower()
+
     def _of_cells(self, site: str, levels: dict[str, str]) -> str:
         cells = self._by_site.get(site)
         if cells is None:
             return "this table is not in its release"
         for name, level in levels.items():
             broken_out = cells[cells[name] != ALL]
-            label = self.choice.declared.dimensions[name].label or name.replace("_", " ")
             if broken_out.empty:
-                return f"not broken out by {label.lower()}"
+                return f"not broken out by {self._label(name)}"
             chosen = broken_out[broken_out[name] == level] if level else broken_out
             if chosen.empty:
-                return f"no numbers for {label.lower()} {level}"
+                return f"no numbers for {self._label(name)} {level}"
             cells = chosen
+        if (cells["upper"].fillna(1) == 0).all():
+            lacks = self.inbox.releases[site].manifest.get("not_collected", {})
+            why = [reason for what, reason in lacks.items() if set(what.split(", ")) & set(levels)]
+            last = [f"{self._label(name)} {level}" for name, level in levels.items() if level][-1:]
+            return why[0] if why else f"nobody there{f' ({last[0]})' if last else ''}"
         states = set(cells["status"])
         if states <= {"not_collected"}:
             return WHY_EMPTY["not_collected"]
@@ -150,7 +157,7 @@ class NotInIt:
             return "withheld, or too little is left to compute it from"
         if "not_applicable" in states:
             return WHY_EMPTY["not_applicable"]
-        return "it cannot be computed from the numbers of this site"
+        return ""
 
 
 def named_reasons(text: str) -> dict[str, str]:

@@ -28,6 +28,17 @@ def how(results: pd.DataFrame, titles: dict[str, str]) -> str:
     return pipe_table(pd.DataFrame(table), right=("Sites",)) if table else "Nothing was pooled."
 
 
+def cautions(results: pd.DataFrame, titles: dict[str, str]) -> str:
+    """List, per analysis, which averages have an interval that does not hold what 95 % promises, and why."""
+    rows = results[results["analysis"].isin(titles) & (results["caution"] != "") & results["estimate"].notna()]
+    if rows.empty:
+        return "No interval on these pages is known to hold less, or much more, than the 95 % it promises."
+    lines = []
+    for (stem, measure, said), part in rows.groupby(["analysis", "measure", "caution"], sort=False):
+        lines.append(f"- {titles[stem]}, {measure} ({len(part)} {'result' if len(part) == 1 else 'results'}): {said}.")
+    return "\n".join(lines)
+
+
 def each(own: pd.DataFrame, titles: dict[str, str], decimals: int) -> str:
     """Say what each site found, in one clause.
 

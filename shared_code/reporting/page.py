@@ -227,6 +227,10 @@ class Report(PlaceTables):
         found = pd.read_csv(self.folder / DATA / "contradictions.csv", dtype=str, keep_default_na=False)
         return evidence.contradictions(found, self._titles)
 
+    def cautions(self, stem: str = "") -> str:
+        """List the averages whose interval does not hold what it promises, of one analysis or of all."""
+        return evidence.cautions(self.results, {s: self.entry(s)["title"] for s in ([stem] if stem else self.study["analyses"])})
+
     def releases(self) -> str:
         """Tabulate the releases that everything was computed from, with their digests."""
         table = [{

@@ -141,6 +141,9 @@ def test_t3_4_age_at_onset(known):
         answer.agrees(earlier.estimate, name, "earlier")
         answer.agrees(earlier.lower, name, "lo")
         answer.agrees(earlier.upper, name, "hi")
+    middles = np.array(answer.inputs["age_lo"]) + 2.5  # what must not be done: the mean age of those who had it
+    means = [np.average(middles, weights=counts[group][0]) for group in ("aff", "dep")]
+    answer.agrees(means[0] - means[1], "wrong_naive_mean_gap")
 
 
 @pytest.mark.parametrize(
@@ -202,6 +205,12 @@ def test_t10_3_rare_events(known):
     counts = [np.array(answer.inputs[name]) for name in ("eT", "tT", "eC", "tC")]
     for name, found in (("MH", m.mantel_haenszel(*counts)), ("cond_ML", m.rate_ratio(*counts))):
         answer.agrees([found.estimate, found.lower, found.upper], name)
+    e_t, t_t, e_c, t_c = counts  # what must not be done: half an event added to zeros, or sites with a zero left out
+    zero = (e_t == 0) | (e_c == 0)
+    for kept, half, name in ((slice(None), 0.5 * zero, "wrong_IV_plus_half"), (~zero, 0 * e_t, "wrong_drop_zero_sites")):
+        a, b = (e_t + half)[kept], (e_c + half)[kept]
+        wrong = m.common_effect(np.log(a / t_t[kept]) - np.log(b / t_c[kept]), 1 / a + 1 / b)
+        answer.agrees(np.exp(wrong.estimate), name)
 
 
 def test_t10_6_one_stage_models(known):
