@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from shared_code.pooling.results import TEXT
-from shared_code.reporting import changes, evidence, quality_words
+from shared_code.reporting import changes, evidence, held, quality_words
 from shared_code.reporting.index_words import IndexWords
 from shared_code.reporting.places import PlaceTables
 from shared_code.reporting.words import estimate, interval, number, pipe_table, share
@@ -244,29 +244,11 @@ class Report(PlaceTables):
 
     def holdings(self) -> str:
         """Tabulate what each site holds, table by table."""
-        held = json.loads((self.folder / DATA / "catalogue.jsonld").read_text("utf-8"))
-        table = [{
-            "Site": dataset["dct:title"], "Table": part["dct:title"],
-            "What a row is": part["dct:description"].removeprefix("A row is ").rstrip("."),
-            "Rows": "fewer than 10" if part["cohortium:rows"] is None else number(part["cohortium:rows"], 0),
-            **{word: part.get("dct:temporal", {}).get(f"dcat:{key}Date", {}).get("@value", "")
-               for word, key in (("From", "start"), ("To", "end"))},
-        } for dataset in held["dcat:dataset"] for part in dataset["dct:hasPart"]]  # fmt: skip
-        if not table:
-            return "The sites of this study sent tables that were already published, and hold nothing else for it."
-        return pipe_table(pd.DataFrame(table), right=("Rows",))
+        return held.holdings(self)
 
     def governance(self) -> str:
         """Tabulate under which authority each site takes part, how its data were judged, and the limits it names itself."""
-        held = json.loads((self.folder / DATA / "catalogue.jsonld").read_text("utf-8"))
-        table = [{
-            "Site": dataset["dct:title"], "Controller": dataset["dct:publisher"]["foaf:name"],
-            "Legal basis": dataset["cohortium:legalBasis"] or "not stated",
-            "Impact assessment": dataset["cohortium:dpia"] or "not stated",
-            "Agreement until": dataset["cohortium:agreementExpires"] or "not stated",
-            "Quality": dataset["cohortium:quality"], "Known limits": dataset["dct:description"],
-        } for dataset in held["dcat:dataset"]]  # fmt: skip
-        return pipe_table(pd.DataFrame(table))
+        return held.governance(self)
 
     def lights(self) -> str:
         """Tabulate what the checks of data quality say of every site, as traffic lights in words."""
