@@ -58,7 +58,8 @@ def review(name: str, study: Study) -> str:
     manifest, files, digest = package.read(draft)
     known = beside.read(draft, digest) if draft.with_name(beside.FOLDER).is_dir() else beside.Beside("")
     earlier = [one for one in ledger.read(rooms.ledger(name), study.study) if one.digest != digest]
-    whole = Draft(draft.read_bytes(), digest, manifest, files, known.reasons, earlier, known.audit, known.climbed)
+    whole = Draft(draft.read_bytes(), digest, manifest, files, known.reasons, earlier, known.audit, known.climbed,
+                  known.models)  # fmt: skip
     page = review_page(site, study, whole)
     target = rooms.review(name, study.study)
     target.unlink(missing_ok=True)

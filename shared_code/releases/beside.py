@@ -30,6 +30,7 @@ class Beside:
 
     earlier  digests of the releases it was compared with        audit  what disclosure control says of its own outcome
     climbed  what each rung of the declared ladders of bands would withhold (ladder.dry_count)
+    models   title of a model -> what was checked of it -> outcome (model_checks)
     """
 
     data: str
@@ -38,6 +39,7 @@ class Beside:
     earlier: tuple[str, ...] = ()
     audit: Mapping[str, Any] = field(default_factory=dict)
     climbed: tuple[Mapping[str, Any], ...] = ()
+    models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def write(draft: Path, digest: str, known: Beside) -> None:
@@ -52,7 +54,8 @@ def write(draft: Path, digest: str, known: Beside) -> None:
         (partial / kind).mkdir(parents=True, mode=0o700)
         for name, table in tables.items():
             table.reset_index(drop=True).to_parquet(partial / kind / f"{name}.parquet", index=False)
-    said = {"draft": digest, "data": known.data, "earlier": known.earlier, "audit": known.audit, "climbed": known.climbed}
+    said = {"draft": digest, "data": known.data, "earlier": known.earlier, "audit": known.audit, "climbed": known.climbed,
+            "models": known.models}  # fmt: skip
     (partial / RECORD).write_text(json.dumps(said) + "\n", "utf-8")
     if os.name == "posix":
         partial.chmod(0o700)
@@ -72,7 +75,7 @@ def read(draft: Path, digest: str) -> Beside:
         if record["draft"] != digest:
             raise Refused(str(draft), [Problem(folder.as_posix(), "it belongs to another draft", "", "Run release again")])
         return Beside(record["data"], tables["people"], tables["reasons"], tuple(record["earlier"]),
-                      record["audit"], tuple(record.get("climbed", ())))  # fmt: skip
+                      record["audit"], tuple(record.get("climbed", ())), record.get("models", {}))  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError):
         wrong = "the counts behind the draft are not there, or are damaged"
         raise Refused(str(draft), [Problem(folder.as_posix(), wrong, "", "Run release again")]) from None

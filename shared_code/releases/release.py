@@ -25,6 +25,7 @@ from shared_code.model import Problem, Refused, few
 from shared_code.quality import record
 from shared_code.releases import beside, ledger, package
 from shared_code.releases.contents import contents
+from shared_code.releases.model_checks import checks_of
 
 
 def release(site: Site, study: Study, results: Path, target: Path, prepared: Path | None = None,
@@ -69,7 +70,8 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     data = ledger.data_digest(prepared) if prepared is not None else ""
     people = {name: table for name, (_, table) in unprotected.items()}
     beside.write(target, digest, beside.Beside(data, people, done.reasons, tuple(one.digest for one in earlier),
-                                               done.record.get("audit", {}), tuple(climbed)))  # fmt: skip
+                                               done.record.get("audit", {}), tuple(climbed),
+                                               checks_of(study, results, sorted(manifest["plans"]), policy)))  # fmt: skip
     return {**manifest, "package_digest": digest}
 
 

@@ -37,6 +37,7 @@ class Draft:
     reasons   analysis.table -> dimensions, statistic, reason of what is withheld
     earlier   what the site released before, oldest first      audit  what disclosure control says of its own outcome
     climbed   what coarser bands would withhold (ladder.dry_count)
+    models    title of a model -> what was checked of it -> outcome
     """
 
     package: bytes
@@ -47,12 +48,14 @@ class Draft:
     earlier: Sequence[Earlier] = ()
     audit: Mapping[str, Any] = field(default_factory=dict)
     climbed: Sequence[Mapping[str, Any]] = ()
+    models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def review_page(site: Site, study: Study, draft: Draft) -> str:
     """Write the page on which people at a site see everything that would leave it; one file, no network.
 
-    It holds the package, the reasons for what is withheld, and the difference to the last release, and no other number.
+    It holds the package, the reasons for what is withheld, the difference to the last release, what coarser bands would
+    withhold, and how many people stand behind each model; no other number.
     """
     inside = {p.removeprefix("tables/").removesuffix(".csv") for p in draft.files if p.startswith("tables/")}
     last = next((one.tables for one in reversed(draft.earlier) if {*one.tables} & inside), {})
@@ -110,7 +113,7 @@ def attention(site: Site, views: list[TableView], draft: Draft, rules: Mapping[s
 
 
 def model_checks(views: list[TableView], draft: Draft) -> list[tuple[str, str, str]]:
-    """List what was checked of estimates that were computed inside the site: (table, what, outcome)."""
+    """List what was checked of estimates and models that were computed inside the site: (table, what, outcome)."""
     found = []
     for v in views:
         if v.layout != "estimates":
@@ -120,8 +123,8 @@ def model_checks(views: list[TableView], draft: Draft) -> list[tuple[str, str, s
                       f"{number(given, 0)}, {number(v.withheld, 0)}, {number(v.statuses.get('not_applicable', 0), 0)}"))
         fewest = "none shown" if math.isnan(v.smallest) else number(v.smallest, 0)
         found.append((v.title, "Fewest people with the event behind an estimate that is shown", fewest))  # fmt: skip
-    for table, checks in (draft.manifest.get("model_checks") or {}).items():
-        found += [(table, _in_words(what), _plain(outcome)) for what, outcome in checks.items()]
+    for model, checks in draft.models.items():
+        found += [(f"Model: {model}", _in_words(what), _plain(outcome)) for what, outcome in checks.items()]
     return found
 
 
