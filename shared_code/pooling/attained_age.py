@@ -13,7 +13,8 @@ from shared_code.config.study import ResultsTable
 from shared_code.model import UNKNOWN
 from shared_code.pooling.band_rates import BandRates, band_rates, share
 from shared_code.pooling.cubes import Cube, cube, set_of
-from shared_code.pooling.prevalence import EVERYONE, _complete, _proportions
+from shared_code.pooling.fitted import complete_cases, proportions
+from shared_code.pooling.prevalence import EVERYONE
 from shared_code.pooling.totals import totals_of
 
 METHOD = "sum of sites by band of attained age, then one survival curve with constant hazards in each band"
@@ -152,9 +153,11 @@ def equivalent_age(cells: pd.DataFrame, declared: ResultsTable, settings: dict[s
         n = np.where(usable, (people.lower[rows] + people.upper[rows]) / 2, 0.0)
         high = np.minimum(np.where(usable, cases.upper[rows], 0.0), np.floor(n))
         low = np.minimum(np.where(usable, cases.lower[rows], 0.0), high)
-        expected, unknown = _complete(n, low, high, totals_of(cases, declared, rows, usable))
+        expected, unknown = complete_cases(n, low, high, totals_of(cases, declared, rows, usable))
         names = np.array([people.sites[r] for r in rows])
-        p, variance = _proportions(n.sum(axis=0), expected.sum(axis=0), unknown, low.sum(axis=0), high.sum(axis=0))
+        summed = (side.sum(axis=0) for side in (n, expected))
+        p, variance, flat = proportions(*summed, unknown, low.sum(axis=0), high.sum(axis=0))
+        p, variance = np.where(flat, np.nan, p), np.where(flat, np.nan, variance)  # a curve through the ages needs more
         for group, reference in settings["groups"].items():
             index = people.index[set_of(people.index, declared, {group})]
             for item, found in index.groupby(settings["item"], sort=True):

@@ -18,12 +18,13 @@ from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.model import UNKNOWN
 from shared_code.pooling.cubes import Cube, cube, set_of
+from shared_code.pooling.fitted import complete_cases, proportions
 from shared_code.pooling.totals import range_of_sum, totals_of
 
 EVERYONE = "everyone"
 FEWEST_LEVELS = 3  # a line through fewer says nothing about a gradient
-FLATTEST = 1e-3  # information left, as a share of that without ranges; below it nothing is known of the cases
 MOST_WITHHELD = 0.8  # of the cases; above, planted truth came back 20 to 50 % too high at the demonstration's sites
+MOST_WITH_FLAT = 0.6  # the same, where of some age band next to nothing but its range is known
 FEWEST_CASES = 10  # below, a standardised value is not given (Morris et al. 2018)
 
 
@@ -63,7 +64,7 @@ class _Scope:
         self.ages = self.index[self.age].map(order).fillna(-1).to_numpy(int)  # -1: all ages together
         self.sexes = self.index[self.sex].astype("category").cat.codes.to_numpy(int)
         self.totals = totals_of(cases, declared, rows, usable)
-        self.expected, self.unknown = _complete(self.n, self.low, self.high, self.totals)
+        self.expected, self.unknown = complete_cases(self.n, self.low, self.high, self.totals)
         self._groups: dict[tuple, _Group] = {}
 
     def results(self) -> Iterator[dict[str, Any]]:
@@ -173,16 +174,18 @@ class _Group:
             np.array([[part[c].sum() for c in cells] for part in side]) for side in (scope.least, scope.most)
         )  # cases and people of every cell, when the proportion is as low, and as high, as it can be
         expected, unknown = (np.array([side[..., c].sum() for c in cells]) for side in (scope.expected, scope.unknown))
-        self.p, self.variance = _proportions(self.n, expected, unknown, self.low, self.high)
+        self.p, self.variance, flat = proportions(self.n, expected, unknown, self.low, self.high)
         self.people = float(self.n.sum())
         self.fewest, self.most_cases = range_of_sum(scope.totals, scope.low, scope.high, members)
+        share = 1 - self.fewest / self.most_cases if self.most_cases else 0.0
+        self.too_little = share > (MOST_WITH_FLAT if flat.any() else MOST_WITHHELD)
         self.cases = float(np.sum((self.p * self.n)[self.n > 0]))  # nan where a range says too little
         self.estimate = self._standardised()
         self.crude_estimate = self._crude()
 
     def _standardised(self) -> methods.Estimate:
         reason = ""
-        if np.isnan(self.cases) or self.fewest < (1 - MOST_WITHHELD) * self.most_cases:
+        if np.isnan(self.cases) or self.too_little:
             reason = "too much is withheld"
         elif self.cases < FEWEST_CASES:
             reason = f"fewer than {FEWEST_CASES} cases"
@@ -193,7 +196,7 @@ class _Group:
         return methods.standardised_proportion(weights=self.weights, proportions=self.p, variances=self.variance)
 
     def _crude(self) -> methods.Estimate:
-        if np.isnan(self.cases) or self.fewest < (1 - MOST_WITHHELD) * self.most_cases:
+        if np.isnan(self.cases) or self.too_little:
             return methods.Estimate(np.nan, np.nan, np.nan, np.nan, "too much is withheld")
         p = self.cases / self.people
         complete, fitted = np.nansum(self.n * self.p * (1 - self.p)), np.nansum(self.n**2 * self.variance)
@@ -235,39 +238,6 @@ def _extremes(people: Cube, cases: Cube, rows: list[int]) -> tuple[np.ndarray, n
     n_at_high = np.clip(x_high, n_low, n_high)  # further people without the condition would only dilute it
     lowest = np.array([np.minimum(x_low, n_high).sum(axis=0), n_high.sum(axis=0)])
     return lowest, np.array([np.minimum(x_high, n_at_high).sum(axis=0), n_at_high.sum(axis=0)])
-
-
-def _complete(n: np.ndarray, low: np.ndarray, high: np.ndarray, totals: list[methods.Totals]
-              ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Give the expected cases of every site and cell, and the information the ranges cost, given all ranges and totals."""
-    people = np.floor(n)
-    high = np.minimum(high, people)
-    start = methods.starting_values(methods.censored_proportion, np.minimum(low, high), high, people)
-    done = methods.completed_proportions(people, np.minimum(low, high), high, totals, start)
-    return np.sort(done.expected, axis=0), done.missing  # only summed over the sites: in one order, whatever theirs is
-
-
-def _proportions(n: np.ndarray, expected: np.ndarray, unknown: np.ndarray, low: np.ndarray, high: np.ndarray
-                 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Give proportion and variance of every cell; nan where nobody is in it or nothing is known of its cases.
-
-    n, expected, unknown, low, high  people, expected cases, missing information, and range of cases, over all sites
-
-    Where the ranges leave little information the range itself still bounds the number of cases: the variance is never
-    more than that of sampling and of any number in the range being as likely as any other together. Where they leave
-    next to none, the expected cases say where the fit started and nothing of the people, so nothing is given.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p = expected / n
-        complete = n * p * (1 - p)
-        left = complete - unknown
-        variance = np.where(complete > 0, np.where(left > 0, (p * (1 - p)) ** 2 / left, np.inf), 0.0)
-        spread = ((high - low) / n) ** 2 / 12
-        edge = expected < low + 0.01 * (high - low)  # at an edge only the range is known
-        variance = np.where(high > low, np.where(edge, spread, np.minimum(variance, p * (1 - p) / n + spread)), variance)
-        unknowable = (high > low) & ~edge & ~(left > FLATTEST * complete)
-    given = (n > 0) & ~unknowable
-    return np.where(given, p, np.nan), np.where(given, variance, np.nan)
 
 
 def _percent(estimate: methods.Estimate) -> dict[str, Any]:
