@@ -54,6 +54,11 @@ class Plan:
         """Give the day so many days before the index date: a look-back is [that day, index date)."""
         return self.index_date - dt.timedelta(days=days)
 
+    def dates(self, name: str) -> list[dt.date]:
+        """Give a parameter that is a date, or a list of dates, as a list."""
+        value = self.parameter(name)
+        return [dt.date.fromisoformat(str(day)) for day in (value if isinstance(value, list) else [value])]
+
     def levels(self, table: str, dimension: str) -> dict[str, str] | None:
         """Give the codes and labels of a dimension, or None where a site uses names of its own."""
         return self.entry.items(self.results(table).dimensions[dimension], codelists)

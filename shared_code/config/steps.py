@@ -16,6 +16,8 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "change": (("item", "along", "at", "against"), ()),
     "meta_analysis": (("item", "unit"), ("scale", "prior", "profiles")),
     "profile": (("point",), ("item",)),
+    "against_trend": (("item", "along", "at", "until"), ()),
+    "policy_change": (("item", "along", "group", "fixed", "rolling", "comparator", "months"), ()),
     "gaps": (("item", "group", "compare", "against"), ()),
     "place_shares": (("item", "place"), ()),
     "allocation": (("item", "place", "need", "total", "weights", "weight", "announced"),

@@ -24,6 +24,8 @@ TARGETS: dict[str, dict[str, str]] = {
     "rows by month": {"bins": "months"},
     "ratio to the population": {"events": "list_ratio"},
     "effect": {"profile": "profile", "estimates": "meta_analysis", "moments": "difference_in_differences"},
+    "change against trend": {"events": "against_trend"},
+    "effect of a policy": {"events": "policy_change"},
     "gap between groups": {"counts": "gaps"},
     "shares of places": {"counts": "place_shares"},
     "allocation of money": {"counts": "allocation"},

@@ -33,6 +33,16 @@ from shared_code.measures.matched_follow_up import (
     months,
     outcomes_of,
 )
+from shared_code.measures.monthly_use import (
+    appointments,
+    contacts,
+    members,
+    monthly_use,
+    often,
+    on_list,
+    span,
+    yearly,
+)
 from shared_code.measures.mortality import as_events, deaths_and_person_years, require_located_deaths, years_in
 from shared_code.measures.prepared import Prepared, open_prepared
 from shared_code.measures.residents import residents_in_need
@@ -45,12 +55,12 @@ from shared_code.measures.tally import count_cases
 
 __all__ = [
     "Cohort", "FollowUp", "Frozen", "Prepared", "RiskSets", "Rule", "activity_sums", "admission_risk",
-    "alive_and_registered", "area_of_residence", "as_events", "balance_table", "band", "by_rule", "changes",
-    "check_results", "checked", "codes_recorded", "completed_years", "conditions_present", "count_cases",
-    "count_shares", "count_table", "deaths", "deaths_and_person_years", "emergency_stays", "estimates",
+    "alive_and_registered", "appointments", "area_of_residence", "as_events", "balance_table", "band", "by_rule",
+    "changes", "check_results", "checked", "codes_recorded", "completed_years", "conditions_present", "contacts",
+    "count_cases", "count_shares", "count_table", "deaths", "deaths_and_person_years", "emergency_stays", "estimates",
     "ethnicity5", "events_by_attained_age", "first_soon_enough", "follow_up", "frailty", "frequencies",
-    "known_before", "match_controls", "months", "nth_condition", "open_cohort", "open_prepared",
-    "outcomes_of", "registered", "require_located_deaths", "residents_in_need", "risk_sets", "risk_sums",
-    "save_frozen", "save_results", "together", "treated_to_target", "ward_edition", "ward_names", "with_code",
-    "with_core20", "years_in",
+    "known_before", "match_controls", "members", "monthly_use", "months", "nth_condition", "often", "on_list",
+    "open_cohort", "open_prepared", "outcomes_of", "registered", "require_located_deaths", "residents_in_need",
+    "risk_sets", "risk_sums", "save_frozen", "save_results", "span", "together", "treated_to_target", "ward_edition",
+    "ward_names", "with_code", "with_core20", "yearly", "years_in",
 ]  # fmt: skip

@@ -60,6 +60,7 @@ from shared_code.methods.funnels import funnel_limits, funnel_position
 from shared_code.methods.hazards import cumulative_incidence, onset_quantile, years_free
 from shared_code.methods.imputation import combined, imputed_counts, imputed_proportion, imputed_rate
 from shared_code.methods.inequality import slope_index
+from shared_code.methods.interrupted import Interrupted, RatioOfRates, interrupted_series, ratio_of_rates
 from shared_code.methods.intervals import (
     difference,
     newcombe_difference,
@@ -155,6 +156,7 @@ __all__ = [
     "EventStudy",
     "Fall",
     "GammaPoisson",
+    "Interrupted",
     "Interval",
     "LeaveOneOut",
     "LifeExpectancy",
@@ -170,6 +172,7 @@ __all__ = [
     "Profile",
     "Ranks",
     "Ratio",
+    "RatioOfRates",
     "RatioReadings",
     "Shrunk",
     "SlopeIndex",
@@ -237,6 +240,7 @@ __all__ = [
     "indirect_rate",
     "indirect_ratio",
     "information",
+    "interrupted_series",
     "interval_of_area",
     "leave_one_out",
     "life_expectancy",
@@ -271,6 +275,7 @@ __all__ = [
     "ranks",
     "rate",
     "rate_ratio",
+    "ratio_of_rates",
     "ratio_readings",
     "recalibration",
     "round_half_up",

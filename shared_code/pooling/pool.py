@@ -14,6 +14,7 @@ from shared_code.config import digests
 from shared_code.config.site import Site
 from shared_code.config.study import QUALITY, Step, Study
 from shared_code.model import Problem, Refused
+from shared_code.pooling.against_trend import against_trend
 from shared_code.pooling.allocation import allocation
 from shared_code.pooling.attained_age import attained_age, equivalent_age
 from shared_code.pooling.before_after import (
@@ -36,6 +37,7 @@ from shared_code.pooling.margins import incomplete_margins
 from shared_code.pooling.meta import meta_analysis, profile
 from shared_code.pooling.models import fitted_models
 from shared_code.pooling.partners import guarded
+from shared_code.pooling.policy import policy_change
 from shared_code.pooling.prevalence import prevalence
 from shared_code.pooling.publications import publish
 from shared_code.pooling.quality import lights, list_ratio, means, months, quantiles
@@ -48,7 +50,8 @@ from shared_code.pooling.superseded import superseded
 METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "prevalence": prevalence, "life_expectancy": life_expectancy, "gather": gather, "change": change,
     "meta_analysis": meta_analysis, "profile": profile, "attained_age": attained_age, "equivalent_age": equivalent_age,
-    "gaps": gaps, "place_shares": place_shares, "allocation": allocation,
+    "gaps": gaps, "place_shares": place_shares, "allocation": allocation, "against_trend": against_trend,
+    "policy_change": policy_change,
     "risk_performance": risk_performance,
     "difference_in_differences": difference_in_differences, "regression_to_mean": regression_to_mean, "balance": balance,
     "benefit_cost": benefit_cost, "joint_test": joint_test,

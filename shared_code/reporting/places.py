@@ -116,6 +116,50 @@ class PlaceTables:
                   "As": row["method"] if " x " in row["method"] else ""} for _, row in rows.iterrows()]  # fmt: skip
         return pipe_table(pd.DataFrame(table), right=("Pounds",)) if table else "No plan is published."
 
+    def trends(self, stem: str, **where: str) -> str:
+        """Tabulate the change of a month from the year before, and against its own trend and season, item by item."""
+        rows, labels, table = self.rows(stem, **where), self.entry(stem)["labels"], []
+        for item in self.entry(stem)["items"]:
+            one = rows[rows["item"] == item].drop_duplicates("measure").set_index("measure")
+            if "change against trend" not in one.index:
+                continue
+            get, naive = one.loc, "change from a year before"
+            table.append({
+                self.entry(stem)["item_label"]: labels.get(item, item),
+                "Trend before, % a year": estimate(get["trend"]) if "trend" in one.index else "not given",
+                "Observed": number(get["change against trend", "events"], 0),
+                "Expected": estimate(get["expected"], 0) if "expected" in one.index else "not given",
+                "From the year before, %": estimate(get[naive]) if naive in one.index else "",
+                "Against the trend, %": estimate(get["change against trend"]),
+                "Sites": int(get["change against trend", "n_sites"]),
+            })  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:]) if table else "No trend is given."
+
+    def designs(self, stem: str) -> str:
+        """Tabulate what became of each service while a policy was in force, by design."""
+        labels, table = self.entry(stem)["labels"], []
+        for item in self.entry(stem)["items"]:
+            one = self.rows(stem, item=item, group="cohort").drop_duplicates("measure").set_index("measure")
+            names = {"Naive, %": ("change, naive", 1), "Against trend, %": ("change against trend", 1),
+                     "Rolling cohorts, %": ("change, rolling cohorts", 1), "Ratio of ratios": ("ratio of ratios", 2),
+                     "Average over sites": ("ratio of ratios, average over sites", 2)}  # fmt: skip
+            shown = {name: estimate(one.loc[measure], places) for name, (measure, places) in names.items()
+                     if measure in one.index}  # fmt: skip
+            if shown:
+                table.append({self.entry(stem)["item_label"]: labels.get(item, item), **shown,
+                              "Sites": int(one["n_sites"].max())})  # fmt: skip
+        return pipe_table(pd.DataFrame(table).fillna("not given"), right=tuple(table[0])[1:]) if table else "Nothing is given."
+
+    def designs_by_site(self, stem: str) -> str:
+        """Tabulate the ratio of ratios of every site."""
+        labels = self.entry(stem)["labels"]
+        mine = self.results[(self.results["analysis"] == stem) & (self.results["measure"] == "ratio of ratios")]
+        table: dict[str, dict[str, str]] = {}
+        for _, row in mine[mine["scope"] != "pooled"].iterrows():
+            table.setdefault(self._site(row["scope"]), {})[labels.get(row["item"], row["item"])] = estimate(row, 2)
+        frame = pd.DataFrame(table).T.fillna("not given").rename_axis("Site").reset_index()
+        return pipe_table(frame, right=tuple(frame.columns)[1:])
+
     def _places(self, stem: str, item: str) -> pd.DataFrame:
         rows = self.results[(self.results["analysis"] == stem) & (self.results["item"] == item)]
         rows = rows[rows["measure"].str.startswith("share of ")]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from shared_code.config import Site
 from shared_code.synthetic.admissions import frailty_records, make_admissions
@@ -19,6 +20,7 @@ from shared_code.synthetic.days import completed_years, day
 from shared_code.synthetic.diagnoses import make_diagnoses
 from shared_code.synthetic.groups import group_truth, make_care
 from shared_code.synthetic.hospital import make_hospital
+from shared_code.synthetic.listing import make_listing
 from shared_code.synthetic.mortality import death_records, mid_years, population, simulate_deaths
 from shared_code.synthetic.onset import followed, multimorbidity_onset, onset_days, second_onset
 from shared_code.synthetic.people import local_numbers, make_people, pseudonyms
@@ -46,6 +48,8 @@ NOTES = {
     "(exact given each person's frailty and age), and the events and days drawn. Deprivation where they lived at entry.",
     "groups": "Over the same people: how many could belong (or could have had the care), and how many do, by Core20 and "
     "locality of the present address. The planted shares depend on Core20 alone.",
+    "listing": "effect: what is left of appointments face to face, and how many remote ones come of one, while the policy is in "
+    "force, for listed people and everybody else. Contacts with general practice do not change.",
     "life_expectancy": "Planted: e0 and e65 in years from the planted rates; the hazard ratio at an age is the mean of "
     "the areas' ratios, weighted by their person-years in the age band. person_years: sum of the mid-year populations. "
     "days_lived, expected_deaths (planted hazard over the days lived) and deaths: people of known sex, all deaths of "
@@ -140,6 +144,7 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
                                  second_onset(row, began, people))  # fmt: skip
     urgent = make_urgent_care(persons, places, settings.seed, start, end)
     care = make_care(persons, places, (row, column), settings.seed, end)
+    listing = make_listing(persons, (row, column), began, settings.seed, start, end)
     frail = frailty_records(persons, settings.seed, end)
     more = (urgent.records, care.records, frail)
     diagnoses = {name: np.concatenate([values, *(records[name] for records in more)]) for name, values in diagnoses.items()}
@@ -147,7 +152,9 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
     died = np.zeros((len(places.lsoa21), 2), dtype=np.int64)
     known = deaths["row"][persons.recorded_sex[deaths["row"]] < 2]
     np.add.at(died, (persons.area[known], persons.sex[known]), 1)
-    feeds = {"admission": stays.spells, **urgent.feeds, "measurement": care.measurements}
+    seen = pd.concat([urgent.feeds["outpatient"], listing.feeds["outpatient"]], ignore_index=True)
+    seen["appt_id"] = np.arange(1, len(seen) + 1)
+    feeds = {"admission": stays.spells, **urgent.feeds, **listing.feeds, "outpatient": seen, "measurement": care.measurements}
     facts = Facts(persons, places, spells, diagnoses, deaths, counted, feeds)
     return facts, {
         "site": site.site, "seed": settings.seed, "people": people,
@@ -161,4 +168,5 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
         "urgent_care": urgent.truth,
         "groups": group_truth(care, truth.members, places, persons),
         "emergency_admissions": stays.truth,
+        "listing": listing.truth,
     }  # fmt: skip

@@ -138,6 +138,26 @@ def test_known_answer_of_the_naive_comparison(results: pd.DataFrame, known: dict
     np.testing.assert_allclose(100 * (years["2019"] / years["2018"] - 1), right["MarDec2019_vs_2018_pct"], **agree)
 
 
+def test_known_answer_of_the_change_against_the_own_trend(results: pd.DataFrame, known: dict) -> None:
+    """The list was drawn in spring 2020 from people recently treated: their use rose, and the year before is too low."""
+    answer = known["T8.2"]
+    right, agree = answer["expected"], {"rtol": answer["rtol"]}
+    pooled = {"scope": "pooled", "item": "admissions_emergency"}
+    np.testing.assert_allclose(one(results, measure="trend", **pooled)["estimate"], right["trend_pct_per_year"], **agree)
+    np.testing.assert_allclose(one(results, measure="expected", **pooled)["estimate"], right["expected_2020_04"], **agree)
+    change = one(results, measure="change against trend", **pooled)
+    assert change["estimate"] == pytest.approx(right["pct_vs_trend"], rel=answer["rtol"])
+    naive = one(results, measure="change from a year before", **pooled)["estimate"]
+    np.testing.assert_allclose(naive, right["pct_vs_apr2019"], **agree)
+    assert change["upper"] < naive, "the naive change understates the fall"
+    shown = {"admissions_electives": (-50.6, -57.1), "AE_attendance": (-41.5, -40.6)}  # METHODS 8
+    for service, (year_before, trend) in shown.items():
+        found = {m: one(results, measure=m, scope="pooled", item=service)["estimate"]
+                 for m in ("change from a year before", "change against trend")}  # fmt: skip
+        assert found["change from a year before"] == pytest.approx(year_before, abs=0.06)
+        assert found["change against trend"] == pytest.approx(trend, abs=0.3)
+
+
 def test_a_site_without_a_service_is_named_and_says_why(
     results: pd.DataFrame, pooled: Path, outbox: Path, sites: dict[str, Site]
 ) -> None:

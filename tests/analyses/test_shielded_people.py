@@ -1,0 +1,95 @@
+"""A list, a policy, and four designs: the naive one is wrong in the planted way, the last one right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+SITES = ["demo_ashvale", "demo_carrowby", "demo_dunmere"]
+STEM = "shielded_people"
+
+
+@pytest.fixture(scope="module")
+def shown(demonstration):
+    return demonstration(20_000, *SITES, protected=False)
+
+
+@pytest.fixture(scope="module")
+def pooled(shown) -> pd.DataFrame:
+    return shown.pool(STEM)
+
+
+@pytest.fixture(scope="module")
+def truth(made_site) -> dict:
+    return made_site(SITES[0], 20_000).truth["listing"]
+
+
+def one(pooled: pd.DataFrame, measure: str, item: str) -> pd.Series:
+    rows = pooled[(pooled["measure"] == measure) & (pooled["item"] == item) & (pooled["scope"] == "pooled")]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_the_list_and_the_rule_find_the_same_people_on_the_day(made_site):
+    made = made_site(SITES[0], 20_000)
+    flags = made.prepared.list_flag.execute()
+    early = flags[pd.to_datetime(flags["added"]) <= "2024-04-15"]
+    assert len(early) == made.truth["listing"]["listed"]
+    assert len(flags) - len(early) == made.truth["listing"]["added_late"] > 0
+
+
+def test_ratio_of_ratios_recovers_the_planted_effect(pooled, truth):
+    for item in ("f2f", "remote", "gp"):
+        row, planted = one(pooled, "ratio of ratios", item), truth["ratio_of_ratios"][item]
+        assert np.exp(np.log(planted) - 3.3 * row["se"]) < row["estimate"] < np.exp(np.log(planted) + 3.3 * row["se"]), item
+        average = one(pooled, "ratio of ratios, average over sites", item)
+        assert average["lower"] < planted < average["upper"]
+
+
+def test_rolling_cohorts_recover_the_planted_fall_and_the_naive_change_understates_it(pooled, truth):
+    planted = 100 * (truth["effect"]["listed"]["f2f"] - 1)
+    rolling, naive = one(pooled, "change, rolling cohorts", "f2f"), one(pooled, "change, naive", "f2f")
+    assert abs(np.log1p(rolling["estimate"] / 100) - np.log1p(planted / 100)) < 3.3 * rolling["se"]
+    assert naive["estimate"] > planted + 3 and naive["lower"] > rolling["estimate"]
+    trend = one(pooled, "change against trend", "f2f")
+    assert trend["estimate"] < naive["estimate"]
+
+
+def test_use_of_the_fixed_list_rises_towards_its_date_and_that_of_each_years_people_does_not(pooled):
+    rates = pooled[(pooled["measure"] == "monthly rate") & (pooled["item"] == "f2f") & (pooled["scope"] == "pooled")]
+    fixed = rates[rates["stratum"] == "cohort=listed"].set_index("level")["estimate"]
+    rolling = rates[rates["stratum"] == ""].set_index("level")["estimate"]
+    assert fixed["2024-01":"2024-03"].mean() > 1.3 * fixed["2022-04":"2022-06"].mean()
+    assert rolling["2023-04":"2023-07"].mean() == pytest.approx(rolling["2022-04":"2022-07"].mean(), rel=0.12)
+
+
+def test_days_at_risk_fall_with_deaths_and_moves(shown):
+    """The pitfall: the size of the list stays the same, the people on it do not."""
+    monthly = shown.tables(STEM)[SITES[0]]["monthly"]
+    mine = monthly[(monthly["cohort"] == "rule") & (monthly["service"] == "gp")].set_index("month")
+    per_day = mine["person_days"] / pd.PeriodIndex(mine.index, freq="M").days_in_month
+    assert per_day["2023-03"] < per_day["2022-04"]
+    fixed = monthly[(monthly["cohort"] == "listed") & (monthly["service"] == "gp")].set_index("month")
+    assert (fixed["events_squared"] >= fixed["events"]).all()
+    assert fixed.loc["2024-07", "person_days"] / 31 < fixed.loc["2024-04", "person_days"] / 30
+
+
+def test_who_is_added_after_the_date_is_not_on_the_list(made_site):
+    import datetime as dt
+
+    from shared_code import measures
+
+    made = made_site(SITES[0], 20_000)
+    date, later = dt.date(2024, 4, 15), dt.date(2024, 8, 1)
+    on = {day: measures.on_list(made.prepared, "SPL", day).count().execute() for day in (date, later)}
+    assert on[later] > on[date] > 50
+    assert measures.on_list(made.prepared, "OTHER", dt.date(2024, 8, 1)).count().execute() == 0
+
+
+def test_a_withheld_month_is_never_a_zero(shown, demonstration):
+    released = demonstration(20_000, *SITES).pool(STEM)
+    full = shown.pool(STEM)
+    for item in ("f2f", "gp"):
+        mine, theirs = (one(frame, "ratio of ratios", item) for frame in (released, full))
+        assert mine["estimate"] == pytest.approx(theirs["estimate"], rel=0.06)
