@@ -11,6 +11,7 @@ import typer
 from shared_code.cli import codelists, indices, ledger, linking, models, onboarding, releasing
 from shared_code.cli.attack import attack
 from shared_code.cli.case_list import case_list
+from shared_code.cli.planning import plan
 from shared_code.cli.template import template
 from shared_code.config import Study
 from shared_code.model import Refused
@@ -149,6 +150,7 @@ app.command("new-site")(onboarding.new_site)
 app.command("check")(onboarding.check)
 app.command("template")(template)
 app.add_typer(indices.app, name="index", help="Indices of places: tables of indicators from open data, bounds, scores.")
+app.command("plan")(plan)
 app.add_typer(codelists.app, name="codelist", help="Codelists: load, check, compare, and see what they find.")
 releasing.register(app)
 models.register(app)

@@ -37,10 +37,13 @@ def _text(path: Path) -> str:
 def plan(study: Study, stem: str, root: Path = ROOT) -> str:
     """Digest everything that defines one analysis: period, index date, entry, codelists, notebook.
 
-    Words of titles, labels and captions and the way the report draws it do not count: they change no number.
+    Words of titles, labels, captions and of the plan and the way the report draws it do not count: they change no number.
     """
     entry = study.analysis(stem)
-    content = entry.model_dump(mode="json", exclude={"title", "question", "figures", "findings", "pooled", "indices"})
+    words = {"title", "question", "figures", "findings", "pooled", "indices", "plan", "deviations"}
+    content = entry.model_dump(mode="json", exclude=words)
+    if entry.plan and entry.plan.numbers:
+        content["plan"] = entry.plan.numbers
     for table in content["results"].values():
         del table["title"]
         for dimension in table["dimensions"].values():

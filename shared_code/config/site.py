@@ -13,6 +13,7 @@ from shared_code.config.columns import ColumnMap, FixedColumn, Join, RowMap, Tab
 from shared_code.config.linkage import Linkage, linkage_faults
 from shared_code.config.people import Person, borrowed_keys, key_bytes, shared_keys
 from shared_code.config.reading import read_yaml, refuse_if_invalid
+from shared_code.config.specification import Deviation
 from shared_code.config.strict import STEM, Fault, Strict, mapping, unknown
 from shared_code.config.study import Policy
 from shared_code.model import TABLES, Problem, Refused
@@ -103,6 +104,7 @@ class Site(Strict):
     """One team with its own data. `site` is the name of its rooms and of its file.
 
     people    who may approve its releases: name -> roles and public key
+    deviations  analysis -> departures from its plan at this site alone
     site_key  public key with which the site signs what it sends
     """
 
@@ -121,6 +123,7 @@ class Site(Strict):
     governance: Governance | None = None
     people: dict[str, Person] = {}
     site_key: str = ""
+    deviations: dict[str, list[Deviation]] = {}
 
     @field_validator("site_key")
     @classmethod

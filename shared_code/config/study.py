@@ -16,6 +16,7 @@ from shared_code.config.people import Person, shared_keys
 from shared_code.config.policy import Policy
 from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.results import Dimension, ResultsTable, months_between
+from shared_code.config.specification import Deviation, Specification
 from shared_code.config.steps import step_faults
 from shared_code.config.strict import STEM, Fault, Strict, mapping, sequence, unknown
 from shared_code.config.targets import target_faults, with_method
@@ -124,6 +125,8 @@ class Analysis(Strict):
     indices: dict[str, IndexShown] = {}
     figures: dict[str, Figure] = {}
     findings: list[Finding] = []
+    plan: Specification | None = None
+    deviations: list[Deviation] = []
 
     @model_validator(mode="before")
     @classmethod

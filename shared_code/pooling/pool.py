@@ -121,6 +121,7 @@ def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, S
     results.to_csv(folder / "results.csv", index=False, lineterminator="\n", float_format="%.10g")
     who = availability(study, received, expected)
     who.to_csv(folder / "sites.csv", index=False, lineterminator="\n")
+    departures(study, expected).to_csv(folder / "deviations.csv", index=False, lineterminator="\n")
     columns = ["analysis", "table", "site", "dimension", "share_missing"]
     pd.DataFrame(notes, columns=columns).to_csv(folder / "notes.csv", index=False, lineterminator="\n")
     manifests = {site: r.manifest for site, r in received.releases.items()}
@@ -155,6 +156,15 @@ def _step(study: Study, inbox: Inbox, stem: str, step: Step, expected: list[str]
                 "sites_excluded": excluded, "target": step.target, "why": choice.why, "period_start": study.period.start,
                 "period_end": study.period.end, "releases": "; ".join(inbox.releases[s].digest[:12] for s in inside),
             }  # fmt: skip
+
+
+def departures(study: Study, expected: Mapping[str, Site]) -> pd.DataFrame:
+    """List the recorded deviations from the plans: the study's own (site empty), and those of single sites."""
+    rows = [{"analysis": stem, "site": "", **one.model_dump(mode="json")} for stem, entry in study.analyses.items()
+            for one in entry.deviations]  # fmt: skip
+    rows += [{"analysis": stem, "site": settings.title, **one.model_dump(mode="json")} for settings in expected.values()
+             for stem, some in settings.deviations.items() for one in some]  # fmt: skip
+    return pd.DataFrame(rows, columns=["analysis", "site", "date", "what", "why", "effect"])
 
 
 def availability(study: Study, inbox: Inbox, expected: Mapping[str, Site]) -> pd.DataFrame:

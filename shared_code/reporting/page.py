@@ -99,7 +99,7 @@ class Report(PlaceTables):
                 words += f" If every withheld number were extreme: {extremes}." if extremes else ""
             words += evidence.reservations(row)
             lines.append(f"- {words} [{int(row['n_sites'])} sites]{{.sites}}")
-        return "\n".join(lines)
+        return "\n".join([*self.deviated(stem), *lines])
 
     def figure(self, name: str, label: str = "") -> str:
         """Place a figure with its caption, alternative text, and links to the picture and its numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,11 +14,36 @@ RULES = {"by heads": "allocation, weight of need 0.0", "by need": "allocation, w
          "at a pace": "allocation, at a pace"}  # fmt: skip
 
 
+DEVIATIONS = Path("data") / "deviations.csv"
+
+
 class PlaceTables:
     """Give a page tables of groups, places and money; `Report` takes these in."""
 
     results: pd.DataFrame
     sites: pd.DataFrame
+    folder: Path
+
+    def deviations(self, stem: str = "") -> str:
+        """Tabulate every recorded deviation from a plan, of one analysis or of all."""
+        found = self._deviations()
+        found = found[found["analysis"] == stem] if stem else found
+        table = [{"Analysis": self.entry(row["analysis"])["title"], "Where": row["site"] or "all sites",
+                  "Decided on": row["date"], "What": row["what"], "Why": row["why"], "What it may change": row["effect"]}
+                 for _, row in found.iterrows()]  # fmt: skip
+        return pipe_table(pd.DataFrame(table)) if table else "No deviation from a plan is recorded."
+
+    def _deviations(self) -> pd.DataFrame:
+        path = self.folder / DEVIATIONS
+        if not path.is_file():
+            return pd.DataFrame(columns=["analysis"])
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+    def deviated(self, stem: str) -> list[str]:
+        """Say in one line each how an analysis departs from its plan, for the top of its page."""
+        found = self._deviations()
+        return [f"- **Departs from its plan** ({row['site'] or 'all sites'}, {row['date']}): {row['what']}. {row['effect']}."
+                for _, row in found[found["analysis"] == stem].iterrows()]  # fmt: skip
 
     def gaps(self, stem: str, items: str) -> str:
         """Tabulate shares in two groups, item by item, with difference, ratio and the people it would take to close the gap."""

@@ -1,8 +1,8 @@
 """A list of people at high risk, drawn in spring from those recently treated, and what a policy did to their use of care.
 
-Illness comes in episodes: for four years the need for appointments is high, then it is low again. A list is drawn on one day from
-people with a listed condition who were recently treated, so that looking back their use rises towards that day, whatever
-the policy does. The policy then changes the use of everybody, more so of the listed, for four months: fewer appointments
+Illness gets worse one day, and the need for appointments is high from then on. A list is drawn on one day from people with a
+listed condition who were recently treated, so that looking back their use rises towards that day, whatever the policy
+does. The policy then changes the use of everybody, more so of the listed, for four months: fewer appointments
 face to face, more by telephone. Contacts with general practice change for nobody. Nothing here is measured.
 """
 
@@ -25,8 +25,8 @@ LIST, ROUTES = "SPL", ("national", "gp_hospital")
 START, FINISH = (2024, 4, 1), (2024, 8, 1)  # the policy: first day, first day after it
 DRAWN, LATE = (2024, 4, 1), (2024, 5, 20)  # the list: drawn, and added to later
 TREATED, WINDOW = 3, 365  # appointments within so many days make somebody recently treated
-EPISODES, LENGTH = 0.09, 1461  # episodes of illness a year among people with a listed condition; days an episode lasts
-CALM, ILL = 0.5, 7.0  # appointments a year outside and inside an episode
+WORSENING, EARLIER = 0.10, 1461  # yearly chance of getting worse with a listed condition; days before the data it may begin
+CALM, ILL = 0.5, 7.0  # appointments a year before, and beside these after, somebody got worse
 GP, REMOTE = 4.0, 0.15  # contacts with general practice a year; share of appointments that are remote without a policy
 EFFECT = {"listed": {"f2f": 0.50, "remote": 1.60}, "others": {"f2f": 0.75, "remote": 1.30}}
 ADDED_LATE = 0.02  # of people with a listed condition: put on the list later, by a practice
@@ -96,15 +96,12 @@ def _day(date: tuple[int, int, int]) -> int:
 
 
 def _needed(rng: np.random.Generator, ill: np.ndarray, begin: np.ndarray, until: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the appointments people would have without a policy: steadily a few, and many during an episode."""
+    """Draw the appointments people would have without a policy: steadily a few, and many more once they got worse."""
     row, on = _steady(rng, np.full(len(ill), CALM), begin, until)
-    episode_row, episode = _steady(rng, np.where(ill, EPISODES, 0.0), begin - LENGTH, until)
-    length = np.maximum(np.minimum(episode + LENGTH, until[episode_row]) - np.maximum(episode, begin[episode_row]), 0)
-    times = rng.poisson(ILL * length / 365.25)
-    at = np.repeat(np.arange(len(episode)), times)
-    first = np.maximum(episode, begin[episode_row])[at]
-    more = first + (rng.random(len(at)) * length[at]).astype(np.int64)
-    return np.concatenate([row, episode_row[at]]), np.concatenate([on, more])
+    wait = rng.exponential(365.25 / WORSENING, len(ill))
+    worse = np.where(ill, begin - EARLIER + np.minimum(wait, 1e5).astype(np.int64), NEVER)
+    more_row, more = _steady(rng, np.where(ill, ILL, 0.0), np.minimum(np.maximum(worse, begin), until), until)
+    return np.concatenate([row, more_row]), np.concatenate([on, more])
 
 
 def _steady(rng: np.random.Generator, rate: np.ndarray, begin: np.ndarray, until: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+
+from shared_code.figures.draw import draw_figures
 
 SITES = ["demo_ashvale", "demo_carrowby", "demo_dunmere"]  # all records reach their people there, so that counts are exact
 ANNOUNCED = {"demo_ashvale": 800_000, "demo_carrowby": 600_000, "demo_dunmere": 400_000}
@@ -149,3 +153,35 @@ def test_money_is_not_shared_out_among_those_who_answered(demonstration):
     proposed = pooled[pooled["measure"] == "allocation, proposed"]
     assert proposed["estimate"].isna().all()
     assert proposed["reason"].str.contains("demo_brackenmoor, demo_dunmere, demo_eastholt").all()
+
+
+@pytest.fixture(scope="module")
+def drawn(shown, pooled, funded, tmp_path_factory):
+    """Draw the figures of both questions from what was pooled."""
+    folder = tmp_path_factory.mktemp("figures")
+    (folder / "cells").mkdir()
+    pd.concat([pooled, funded]).to_csv(folder / "results.csv", index=False)
+    stems = ["core20plus5_profile", "locality_funding"]
+    sites = [{"site": s, "title": s[5:].title(), "analysis": a, "state": "in", "reason": ""} for s in SITES for a in stems]
+    pd.DataFrame(sites).to_csv(folder / "sites.csv", index=False)
+    study = shown.study.model_copy(update={"analyses": {a: shown.study.analyses[a] for a in stems}})
+    draw_figures(study, folder, folder / "figures")
+    return folder / "figures"
+
+
+def test_the_lever_is_drawn_with_every_place_at_every_weight(drawn, funded):
+    numbers = pd.read_csv(drawn / "locality_funding.lever.csv")
+    lines = numbers[numbers["measure"].str.startswith("allocation, weight of need")]
+    assert len(lines) == 11 * funded.loc[funded["measure"] == "allocation, proposed", "level"].nunique()
+    assert lines.groupby("weight")["estimate"].sum().eq(1_800_000).all()
+    about = json.loads((drawn / "locality_funding.lever.json").read_text("utf-8"))
+    assert about["drawn"] and about["sites"] == SITES and "largest gain" in about["alt"]
+
+
+def test_pairs_show_both_groups_and_name_what_is_not_given(drawn, pooled):
+    numbers = pd.read_csv(drawn / "core20plus5_profile.plus_groups.csv")
+    shares = numbers[numbers["measure"] == "share"]
+    assert set(shares["level"]) == {"core20", "rest"} and shares["item"].nunique() > 4
+    about = json.loads((drawn / "core20plus5_profile.five_areas.json").read_text("utf-8"))
+    empty = pooled[(pooled["scope"] == "pooled") & (pooled["measure"] == "share") & (pooled["item"] == "smi_checks")]
+    assert about["drawn"] and ("Not given" in " ".join(about["notes"])) == bool(empty["estimate"].isna().all())
