@@ -25,7 +25,7 @@ LIST, ROUTES = "SPL", ("national", "gp_hospital")
 START, FINISH = (2024, 4, 1), (2024, 8, 1)  # the policy: first day, first day after it
 DRAWN, LATE = (2024, 4, 1), (2024, 5, 20)  # the list: drawn, and added to later
 TREATED, WINDOW = 3, 365  # appointments within so many days make somebody recently treated
-WORSENING, EARLIER = 0.10, 1461  # yearly chance of getting worse with a listed condition; days before the data it may begin
+WORSENING = 0.35  # yearly hazard of getting worse with a listed condition, from the first day of the data
 CALM, ILL = 0.5, 7.0  # appointments a year before, and beside these after, somebody got worse
 GP, REMOTE = 4.0, 0.15  # contacts with general practice a year; share of appointments that are remote without a policy
 EFFECT = {"listed": {"f2f": 0.50, "remote": 1.60}, "others": {"f2f": 0.75, "remote": 1.30}}
@@ -99,7 +99,7 @@ def _needed(rng: np.random.Generator, ill: np.ndarray, begin: np.ndarray, until:
     """Draw the appointments people would have without a policy: steadily a few, and many more once they got worse."""
     row, on = _steady(rng, np.full(len(ill), CALM), begin, until)
     wait = rng.exponential(365.25 / WORSENING, len(ill))
-    worse = np.where(ill, begin - EARLIER + np.minimum(wait, 1e5).astype(np.int64), NEVER)
+    worse = np.where(ill, begin + np.minimum(wait, 1e5).astype(np.int64), NEVER)
     more_row, more = _steady(rng, np.where(ill, ILL, 0.0), np.minimum(np.maximum(worse, begin), until), until)
     return np.concatenate([row, more_row]), np.concatenate([on, more])
 

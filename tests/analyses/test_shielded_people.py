@@ -12,7 +12,7 @@ STEM = "shielded_people"
 
 @pytest.fixture(scope="module")
 def shown(demonstration):
-    return demonstration(20_000, *SITES, protected=False)
+    return demonstration(12_000, *SITES, protected=False)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def pooled(shown) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def truth(made_site) -> dict:
-    return made_site(SITES[0], 20_000).truth["listing"]
+    return made_site(SITES[0], 12_000).truth["listing"]
 
 
 def one(pooled: pd.DataFrame, measure: str, item: str) -> pd.Series:
@@ -32,7 +32,7 @@ def one(pooled: pd.DataFrame, measure: str, item: str) -> pd.Series:
 
 
 def test_the_list_and_the_rule_find_the_same_people_on_the_day(made_site):
-    made = made_site(SITES[0], 20_000)
+    made = made_site(SITES[0], 12_000)
     flags = made.prepared.list_flag.execute()
     early = flags[pd.to_datetime(flags["added"]) <= "2024-04-15"]
     assert len(early) == made.truth["listing"]["listed"]
@@ -80,7 +80,7 @@ def test_who_is_added_after_the_date_is_not_on_the_list(made_site):
 
     from shared_code import measures
 
-    made = made_site(SITES[0], 20_000)
+    made = made_site(SITES[0], 12_000)
     date, later = dt.date(2024, 4, 15), dt.date(2024, 8, 1)
     on = {day: measures.on_list(made.prepared, "SPL", day).count().execute() for day in (date, later)}
     assert on[later] > on[date] > 50
@@ -88,7 +88,7 @@ def test_who_is_added_after_the_date_is_not_on_the_list(made_site):
 
 
 def test_a_withheld_month_is_never_a_zero(shown, demonstration):
-    released = demonstration(20_000, *SITES).pool(STEM)
+    released = demonstration(12_000, *SITES).pool(STEM)
     full = shown.pool(STEM)
     for item in ("f2f", "gp"):
         mine, theirs = (one(frame, "ratio of ratios", item) for frame in (released, full))
