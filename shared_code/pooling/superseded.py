@@ -19,10 +19,16 @@ DIGITS = 12  # of the digest, in the name of the file
 
 
 def set_aside(current: Path, replacement: bytes) -> None:
-    """Keep the package that is about to be replaced; nothing happens where there is none, or the same one again."""
+    """Keep the package that is about to be replaced; nothing happens where there is none, or the same one again.
+
+    One that cannot be read, because an older version of this program wrote it, could not be compared and is not kept.
+    """
     if not current.is_file() or current.read_bytes() == replacement:
         return
-    content = package.opened(current).digest
+    try:
+        content = package.opened(current).digest
+    except Refused:
+        return
     package.put(current.parent / FOLDER / f"{current.stem}.{content[:DIGITS]}.zip", current.read_bytes())
 
 
@@ -30,7 +36,7 @@ def superseded(study: Study, folder: Path, inbox: Inbox) -> dict[str, list[Recei
     """Read the earlier releases of the sites in an inbox, oldest first: site -> releases.
 
     folder  inbox/<study>
-    Raises model.Refused when one is not exactly what was received then.
+    Raises model.Refused when one is not what was received then.
     """
     entries = Register(folder).entries()
     found: dict[str, list[Received]] = {}
@@ -40,10 +46,10 @@ def superseded(study: Study, folder: Path, inbox: Inbox) -> dict[str, list[Recei
         known = {entry["content"]: int(entry["number"]) for entry in entries if entry["site"] == site}
         try:
             opened = package.opened(path)
-            if opened.digest not in known:
-                raise Refused(str(path), [Problem(str(path), "it is not what was received then", "", "Remove it")])
-        except Refused as refused:
-            problems += refused.problems
+        except Refused:
+            continue  # of a form that this version does not read: nothing can be compared
+        if opened.digest not in known:
+            problems.append(Problem(str(path), "it is not what was received then", "", "Remove it"))
             continue
         now = inbox.releases.get(site)
         if now is None or opened.digest == now.digest:

@@ -211,6 +211,9 @@ def test_a_second_release_of_the_same_extract_cannot_say_something_else():
     assert "in release 1 of the same extract" in said.words and "condition asthma, sex F, area 1" in said.cell
     assert not list(changed("ashby", now, release(cells["ill"], "2024-01-01"), tables))  # other data
     assert not list(changed("ashby", now, release(cells["ill"], "2024-02-01", "q"), tables))  # another plan
+    larger = release(cells["ill"], "2024-02-01")
+    larger.manifest["holdings"] = {"person": {"rows": 700}}
+    assert not list(changed("ashby", now, larger, tables))  # more rows were extracted
     rounded = released(counted(people()), 10, 5)["ill"]
     assert not list(changed("ashby", release(rounded, "2024-02-01"), release(cells["ill"], "2024-02-01"),
                             {("a", "ill"): (ILL, rounded)}))  # fmt: skip
@@ -258,6 +261,23 @@ def test_a_release_that_is_superseded_is_kept_and_compared(network, draw_people,
     made.pool()
     said = made.read("contradictions.csv")
     assert len(said) and said["words"].str.contains("in release 1 of the same extract").all() and set(said["site"]) == {"bree"}
+
+
+def test_what_an_older_version_wrote_is_replaced_and_what_was_never_received_is_refused(
+    network, draw_people, counted, problems_of
+):
+    made, drawn = network("illness"), draw_people(9, 2)
+    tables = [counted(drawn[drawn["site"] == number]) for number in (0, 1)]
+    made.send("aber", ill=tables[0])
+    (made.inbox / "aber.zip").write_bytes(b"a package of a form that nobody reads any more")
+    made.send("aber", ill=tables[1])
+    made.send("bree", ill=tables[1])
+    folder = made.inbox / "superseded"
+    assert not folder.exists() and len(made.pool())
+    folder.mkdir()
+    (folder / "aber.000000000000.zip").write_bytes((made.inbox / "bree.zip").read_bytes())
+    (problem,) = problems_of(made.pool)
+    assert "it is not what was received then" in str(problem)
 
 
 @pytest.mark.parametrize(
