@@ -66,7 +66,8 @@ def _picture(request: Request, rows: pd.DataFrame):
         axes.imshow(grid, aspect="auto", cmap=picture, vmin=LOW, vmax=HIGH, interpolation="nearest")
         axes.set(yticks=[], xlim=(-0.5, len(months) - 0.5), ylim=(len(mine) - 0.5, -0.5))
         last = site == sites[-1]
-        every = [i for i, month in enumerate(months) if month.endswith(("-01", "-07"))] or [0]
+        ends = ("-01", "-07") if len(months) <= 36 else ("-01",)
+        every = [i for i, month in enumerate(months) if month.endswith(ends)] or [0]
         axes.set_xticks(every if last else [], [months[i] for i in every] if last else [], rotation=0)
         at += ROW * len(mine)
     return page.figure
