@@ -16,6 +16,7 @@ from shared_code.config.plan import Plan
 from shared_code.config.study import Dimension, Figure
 from shared_code.figures.words import listed
 from shared_code.model import UNKNOWN, Problem, Refused
+from shared_code.pooling.risk_performance import TITLES
 
 POOLED = "pooled"
 SITE = "site:"
@@ -25,6 +26,7 @@ SPREAD = ["df", "weight", "pi_lo", "pi_hi", "tau2", "tau2_lo", "tau2_hi", "q", "
 TEXTS = ["analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "method", "sites",
          "sites_without", "reason", "releases"]  # fmt: skip
 SITE_COLUMNS = ["site", "title", "analysis", "state", "reason"]
+PREDICTION = "performance of a prediction"  # a target whose results have items of their own
 SEX_TITLES = {"F": "Female", "M": "Male", "both": "Everyone"}
 
 
@@ -92,6 +94,8 @@ class Request:
         for step in self.plan.entry.pooled:
             if "item" in step.settings:
                 titles |= self.plan.levels(step.table, step.settings["item"]) or {}
+            if PREDICTION in (step.method, step.target):
+                titles |= {name: title.capitalize() for name, title in TITLES.items()}
             for age in step.settings.get("ages", []):
                 titles.setdefault(f"e{age}", f"Life expectancy at {'birth' if age == 0 else f'age {age}'}")
         return titles

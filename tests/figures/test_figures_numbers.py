@@ -136,7 +136,7 @@ def test_change_reads_the_reason_from_the_released_cells(state, expected, made, 
     (pooled / "cells").mkdir()
     cells = [{"item": "item_1", "month": month, "statistic": "events", "status": state, "site": "s04"}
              for month in ("2019-04", "2020-04")]  # fmt: skip
-    pd.DataFrame(cells).to_csv(pooled / "cells" / "one.t.csv", index=False)
+    pd.DataFrame(cells).to_csv(pooled / "cells" / "one.e.csv", index=False)
     drawn = draw(made.study(made.figures_of(items), items), pooled, "change")
     assert drawn.numbers.loc[drawn.numbers["shown"] == "listed in words", "reason"].tolist() == [expected]
 

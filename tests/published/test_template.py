@@ -102,7 +102,9 @@ def test_places_of_the_site_are_added_by_hand():
     assert len(rows) == len(rows.drop_duplicates(["condition", "deprivation", "ethnicity", "sex", "age"]))
     levels = {d: plan.levels("conditions", d) for d in ("condition", "deprivation", "ethnicity", "sex", "age")}
     a_set = len(levels["condition"]) * len(levels["sex"]) * len(levels["age"])
-    assert len(rows) == a_set * (1 + len(levels["deprivation"]) + len(levels["ethnicity"]))
+    groups = len(levels["deprivation"]) + len(levels["ethnicity"])
+    totals = len(levels["condition"]) * (groups + len(levels["sex"]) + 1)  # over all ages
+    assert len(rows) == a_set * (1 + groups) + totals
 
 
 def test_a_table_that_needs_more_than_its_numbers_is_no_form(protocol):
