@@ -116,9 +116,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
-    found = [simulate(arguments.runs, effect) for effect in (1.0, 0.7)]
-    arguments.out.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
-    print(json.dumps(found, indent=2))
+    found = []
+    for effect in (1.0, 0.7):
+        found.append(simulate(arguments.runs, effect))
+        arguments.out.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+        print(json.dumps(found[-1], indent=2), flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,12 +118,12 @@ def match_controls(sets: RiskSets, matching: Matching | dict[str, Any]) -> Froze
     section 4. Raises model.Refused where nobody can be matched.
     """
     matching = matching if isinstance(matching, Matching) else Matching.model_validate(matching)
-    table = pd.concat([sets.rows, covariates(sets)], axis=1)
-    names = [c for c in table.columns if c not in sets.rows]
-    table["stratum"] = _strata(table, matching.bands)
-    treated = table[table["treated"] == 1]
-    eligible = table[table["stratum"].isin(treated["stratum"])]
-    eligible = _thinned(eligible, matching).reset_index(drop=True)
+    every = sets.rows.assign(stratum=_strata(sets, matching.bands))
+    treated = every[every["treated"] == 1]
+    rows = every[every["stratum"].isin(treated["stratum"])]
+    rows = _thinned(rows, matching).reset_index(drop=True)
+    measured = covariates(replace(sets, rows=rows))
+    names, eligible = list(measured), pd.concat([rows, measured], axis=1)
     of = eligible["treated"].to_numpy() == 1
     if of.sum() < 2 or (~of).sum() < 2:
         wrong = f"{of.sum()} people started and {(~of).sum()} might have: too few for a comparison"
@@ -146,16 +146,16 @@ def match_controls(sets: RiskSets, matching: Matching | dict[str, Any]) -> Froze
     return Frozen(sets, rows, balance, len(treated), digest_of(rows, balance), eligible)
 
 
-def _strata(table: pd.DataFrame, bands: list[int]) -> Ints:
+def _strata(sets: RiskSets, bands: list[int]) -> Ints:
     """Number what is matched exactly: equal numbers may be compared."""
-    year = table[["ed_0_90", "ed_91_180", "ed_181_365"]].sum(axis=1).to_numpy()
-    band = np.searchsorted(bands, year, side="right")
-    ill = np.zeros(len(table), dtype=bool)
-    for name in (ILLNESS, "mh_contact"):
-        if name in table:
-            ill |= table[name].to_numpy() > 0
-    keys = pd.MultiIndex.from_arrays([table["start"], table["male"], band, ill])
-    return np.asarray(pd.factorize(keys)[0])
+    cohort, person, start = sets.cohort, sets.rows["person"].to_numpy(), sets.rows["start"].to_numpy()
+    band = np.searchsorted(bands, cohort.attended.between(person, start - 365, start), side="right")
+    ill = np.zeros(len(person), dtype=bool)
+    for events, days in ((cohort.conditions.get(ILLNESS), EVER), (cohort.events("mh_contact"), 365)):
+        if events is not None:
+            ill |= events.between(person, start - days, start) > 0
+    key = ((start * 2 + (cohort.sex[person] == "M")) * (len(bands) + 1) + band) * 2 + ill
+    return np.asarray(np.unique(key, return_inverse=True)[1])
 
 
 def _thinned(table: pd.DataFrame, matching: Matching) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from shared_code.measures.rolling_rule import Intervals, Rule, Spans, latest_bef
 from shared_code.model import ETHNICITY5, Problem, Refused
 
 GAP = 28  # days between two registrations that count as one: a change of practice
+AT_ONCE = 500_000  # rows of risk sets looked at together
 STEPS = ("not_high", "too_young", "not_registered", "end_of_life", "not_resident", "eligible")
 
 
@@ -206,10 +207,16 @@ def risk_sets(cohort: Cohort, at: str = "start_date") -> RiskSets:
     flow = pd.DataFrame({"step": steps, "people": len(person), "cases": [int((why == step).sum()) for step in steps]})
     treated = person[why == "eligible"]
     parts = [pd.DataFrame({"person": treated, "start": day[treated], "treated": 1})]
-    for start in np.unique(day[treated]):
+    waiting: list[np.ndarray] = []
+    starts = np.unique(day[treated])
+    for number, start in enumerate(starts, 1):
         met = cohort.spans.met(int(start), rule.recent)
         met = met[cohort.referred[met] > start]
-        met = met[cohort.why_not(met, np.full(len(met), start)) == "eligible"]
-        parts.append(pd.DataFrame({"person": met, "start": int(start), "treated": 0}))
+        waiting.append(np.column_stack([met, np.full(len(met), start)]))
+        if number == len(starts) or sum(map(len, waiting)) > AT_ONCE:
+            met, on = np.concatenate(waiting).T
+            good = cohort.why_not(met, on) == "eligible"
+            parts.append(pd.DataFrame({"person": met[good], "start": on[good], "treated": 0}))
+            waiting = []
     rows = pd.concat(parts, ignore_index=True).astype("int64")
     return RiskSets(cohort, rows.sort_values(["start", "treated", "person"], ignore_index=True), flow, at)

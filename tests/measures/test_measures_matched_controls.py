@@ -292,3 +292,16 @@ def test_digests_are_saved_beside_the_results(frozen, tmp_path):
     (tmp_path / "stem" / "frozen.json").write_text(json.dumps({"people": 12}))
     with pytest.raises(Refused, match="digests"):
         frozen_of(tmp_path, ["stem.balance"])
+
+
+def test_the_long_simulation_covers_and_stands_in_the_guide(request):
+    import json
+
+    root = request.path.parents[2]
+    none, planted = json.loads((root / "benchmarks" / "matched_controls.json").read_text())
+    guide = (root / "docs" / "matched-controls.md").read_text("utf-8")
+    for found in (none, planted):
+        assert found["runs"] == 1000
+        assert 0.93 <= found["coverage"] <= 0.97
+        assert f"{100 * found['coverage']:.1f} %" in guide and f"{found['mean_ratio']:.2f}" in guide
+    assert none["uncontrolled_change"] == pytest.approx(-0.36, abs=0.01)
