@@ -36,7 +36,7 @@ LONGEST = 240  # seconds for the tests of one change; longer counts as noticed, 
 QUICK = ["tests/disclosure/test_disclosure_counts.py", "tests/disclosure/test_disclosure_joint.py",
          "tests/disclosure/test_disclosure_search.py", "tests/disclosure/test_disclosure_losses.py",
          "tests/disclosure/test_disclosure_events.py", "tests/disclosure/test_disclosure_past.py",
-         "tests/attacks/test_attacks_tables.py", "tests/attacks/test_attacks_differences.py"]  # fmt: skip
+         "tests/disclosure/test_disclosure_pooled.py"]  # fmt: skip
 OWN = {
     "pooled": ["tests/disclosure/test_disclosure_pooled.py"], "ladder": ["tests/disclosure/test_disclosure_ladder.py"],
     "rules_records": ["tests/disclosure/test_disclosure_records.py"],
@@ -51,9 +51,9 @@ def tests_of(module: Path) -> list[str]:
         return [f"tests/attacks/test_attacks_{kind}.py" for kind in ("differences", "formulas", "tables")]
     if "releases" in module.parts:
         nearest = Path(f"tests/releases/test_releases_{module.stem}.py")
-        every = sorted(p.as_posix() for p in Path("tests/releases").glob("test_*.py"))
-        near = [nearest.as_posix()] if nearest.is_file() else []
-        return [*near, *(t for t in every if t not in near), "tests/attacks/test_attacks_packages.py"]
+        if nearest.is_file():
+            return [nearest.as_posix()]
+        return [f"tests/releases/test_releases_{name}.py" for name in ("release", "package", "ledger", "approve", "memory")]
     return [*OWN.get(module.stem, []), *QUICK]
 
 

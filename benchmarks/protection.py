@@ -1,11 +1,12 @@
 """Measure protection and audit against the number of cells, and what is lost beside another program.
 
-    .venv/bin/python benchmarks/protection.py [--cells 1000 5000] [--tables 20] [--out FILE]
+    .venv/bin/python benchmarks/protection.py [--cells 1000 5000] [--tables 20] [--acro PYTHON] [--out FILE]
 
 First: made-up tables of conditions by area, sex and age with totals over areas, rounded to 5, of growing size: seconds to
 protect a release and to audit it by itself. Second: small two-way tables without rounding, protected by ours and by Tau-Argus
-(pytauargus, optimal suppression): cells withheld besides the small ones, and the people in them. ACRO needs another
-pandas than the lock and is left out.
+(pytauargus, optimal suppression): cells withheld besides the small ones, and the people in them. Third, with --acro and the
+Python of an environment that has it: what ACRO blanks in such tables, and how many of these numbers anyone can compute
+from the rest and the totals, which pass by themselves.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import subprocess
 import sys
 import time
 from itertools import product
@@ -122,14 +124,64 @@ def beside_tau_argus(tables: int) -> dict[str, Any]:
     return result | ({"last failure": last} if failed else {})
 
 
+def two_way(x: np.ndarray, policy: Policy) -> tuple[Any, np.ndarray]:
+    """Lay a two-way table out with its margins, and give its system and the unknown of each inner cell, row by row."""
+    m, n = x.shape
+    declared = ResultsTable.model_validate({
+        "title": "t", "layout": "bins", "sets": [[], ["r"], ["c"], ["r", "c"]],
+        "dimensions": {name: {"values": {f"{name}{i}": "" for i in range(size)}, "total": True}
+                       for name, size in (("r", m), ("c", n))},
+    })  # fmt: skip
+    keys = [(f"r{i}", f"c{j}", x[i, j]) for i, j in product(range(m), range(n))]
+    keys += [(f"r{i}", "all", x[i].sum()) for i in range(m)] + [("all", f"c{j}", x[:, j].sum()) for j in range(n)]
+    frame = pd.DataFrame([*keys, ("all", "all", x.sum())], columns=["r", "c", "people"]).assign(records=lambda t: t["people"])
+    system = build({"t": (declared, frame)}, {"t": GUARDS["bins"](frame, declared, policy)}, policy)
+    return system, system.cells["t", "people"][: m * n]
+
+
+def beside_acro(tables: int, python: str) -> dict[str, Any]:
+    """Compare with ACRO: cells blanked, those of them that can be computed exactly, and seconds."""
+    policy, rng = Policy(threshold=10, rounding=1), np.random.default_rng(5)
+    made = [rng.integers(3, 60, (4, 4)) for _ in range(tables)]
+    asked = json.dumps([x.tolist() for x in made])
+    script = Path(__file__).with_name("acro_tables.py")
+    run = subprocess.run([python, str(script), "10"], input=asked, capture_output=True, text=True)
+    if run.returncode:
+        return {"left out": run.stderr.strip().splitlines()[-1][:200]}
+    theirs = json.loads(run.stdout.splitlines()[-1])
+    clock, ours, small = time.process_time(), {"withheld": 0, "unsafe": 0, "exact": 0}, 0
+    patterns = []
+    for x in made:
+        system, at = two_way(x, policy)
+        patterns.append((system, at, choose(system).withheld))
+    seconds = time.process_time() - clock
+    other = {"withheld": 0, "unsafe": 0, "exact": 0}
+    for (system, at, pattern), blank in zip(patterns, theirs["blanked"]):
+        small += int(system.primary[at].sum())
+        blanked = np.zeros(system.size, bool)
+        blanked[at[np.array(blank).ravel()]] = True
+        for count, withheld in ((ours, pattern), (other, system.closed(blanked))):
+            found = audit(system, withheld, *system.bounds(withheld))
+            bad = [f for f in found.findings if f.unknown in at]
+            count["withheld"] += int(withheld[at].sum())
+            count["unsafe"] += len(bad)
+            count["exact"] += sum(f.lower == f.upper for f in bad)
+    return {"tables": tables, "cells": 16 * tables, "small": small, "ours": ours | {"seconds": round(seconds, 2)},
+            "acro": other | {"seconds": round(theirs["seconds"], 2), "version": theirs["version"]}}  # fmt: skip
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, nargs="*", default=[1000, 5000])
     parser.add_argument("--tables", type=int, default=20)
+    parser.add_argument("--acro", default="", help="Python of an environment with ACRO")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     result = {"sizes": [], "tau_argus": beside_tau_argus(chosen.tables) if chosen.tables else {}}
     print(json.dumps(result["tau_argus"]), flush=True)
+    if chosen.acro:
+        result["acro"] = beside_acro(chosen.tables, chosen.acro)
+        print(json.dumps(result["acro"]), flush=True)
     for cells in chosen.cells:
         result["sizes"].append(measured(cells, Policy()))
         print(json.dumps(result["sizes"][-1]), flush=True)
