@@ -111,11 +111,13 @@ class Report(PlaceTables):
         return shown + f"[Numbers of this figure]({picture}.csv) · [picture]({picture}.png)\n"
 
     def items(self, stem: str, measure: str, decimals: int = 2, **where: str) -> str:
-        """Tabulate one pooled measure, item by item, with its bounds and sites."""
-        rows = self.rows(stem, measure=measure, **where)
-        table = [{"": self.title_of(stem, r["item"]) if r["item"] else "", "Estimate": estimate(r, decimals),
-                  "Bounds": interval(r["bound_lower"], r["bound_upper"], decimals), "Sites": int(r["n_sites"])}
+        """Tabulate one pooled measure with its bounds and sites: item by item, or level by level of one item."""
+        rows, labels = self.rows(stem, measure=measure, **where), self.entry(stem)["labels"]
+        named = [labels.get(f"{r['group']}:{r['level']}", r["level"]) if "item" in where else self.title_of(stem, r["item"])
                  for _, r in rows.iterrows()]  # fmt: skip
+        table = [{"": name, "Estimate": estimate(r, decimals),
+                  "Bounds": interval(r["bound_lower"], r["bound_upper"], decimals), "Sites": int(r["n_sites"])}
+                 for name, (_, r) in zip(named, rows.iterrows(), strict=True)]  # fmt: skip
         return pipe_table(pd.DataFrame(table), right=("Estimate", "Bounds", "Sites"))
 
     def ratios(self, stem: str, group: str, level: str) -> str:
