@@ -32,7 +32,7 @@ COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, 
             ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}  # fmt: skip
 OPERATED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.BitAnd: ast.BitOr,
             ast.BitOr: ast.BitAnd, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult}  # fmt: skip
-LONGEST = 240  # seconds for the tests of one change; longer counts as noticed, as it would be in the checks
+LONGEST = 240  # seconds of processor time for the tests of one change; longer counts as noticed, as it would be in the checks
 QUICK = ["tests/disclosure/test_disclosure_counts.py", "tests/disclosure/test_disclosure_joint.py",
          "tests/disclosure/test_disclosure_search.py", "tests/disclosure/test_disclosure_losses.py",
          "tests/disclosure/test_disclosure_events.py", "tests/disclosure/test_disclosure_past.py",
@@ -109,8 +109,11 @@ class Changed(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
 
 def tried(module: Path, source: str, answer) -> None:
     """Run the tests of a module with its changed source, in a process that was just forked."""
+    import resource
+
     import pytest
 
+    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST))
     os.chdir(ROOT)
     sys.meta_path.insert(0, Changed(module, source))
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -124,11 +127,7 @@ def noticed(module: Path, source: str) -> bool:
     answer = fork.Queue()
     child = fork.Process(target=tried, args=(module, source, answer))
     child.start()
-    child.join(LONGEST)
-    if child.is_alive():
-        child.kill()
-        child.join()
-        return True
+    child.join()
     return child.exitcode != 0 or answer.get() != 0
 
 
