@@ -33,6 +33,8 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "joint_test": (("item", "df"), ()),
     "benefit_cost": (("item", "arm", "treated", "quantity", "beside", "effects", "unit_costs", "service", "scenarios"), ()),
     "attained_age": (("item", "event", "competing", "age", "until", "quantiles", "groups"), ()),
+    "event_rates": (("item", "group", "compare", "against"), ()),
+    "mortality_ratio": (("group", "of", "others", "by", "age", "until", "rates"), ()),
     "risk_performance": (("item", "band", "groups", "act_at", "reduction"), ()),
     "equivalent_age": (("item", "age", "until", "at", "groups"), ()),
 }

@@ -34,6 +34,8 @@ TARGETS: dict[str, dict[str, str]] = {
     "joint test": {"estimates": "joint_test"},
     "change without any effect": {"bins": "regression_to_mean"},
     "benefit and cost": {"moments": "benefit_cost"},
+    "rate of events": {"events": "event_rates"},
+    "mortality ratio": {"events": "mortality_ratio"},
     "performance of a prediction": {"moments": "risk_performance"},
     "age at a first event": {"events": "attained_age"},
     "age of equal prevalence": {"counts": "equivalent_age"},

@@ -11,7 +11,7 @@ from shared_code.measures.cohort import (
     ward_edition,
     ward_names,
 )  # fmt: skip
-from shared_code.measures.follow_up import events_by_attained_age, follow_up, nth_condition
+from shared_code.measures.follow_up import deaths_by_attained_age, events_by_attained_age, follow_up, nth_condition
 from shared_code.measures.groups import (
     checked,
     codes_recorded,
@@ -23,6 +23,7 @@ from shared_code.measures.groups import (
     with_code,
     with_core20,
 )
+from shared_code.measures.illness import crises, repeated_events, seen_after_discharge, with_and_without
 from shared_code.measures.matched_controls import Frozen, balance_table, match_controls, save_frozen
 from shared_code.measures.matched_follow_up import (
     FollowUp,
@@ -55,12 +56,14 @@ from shared_code.measures.tally import count_cases
 
 __all__ = [
     "Cohort", "FollowUp", "Frozen", "Prepared", "RiskSets", "Rule", "activity_sums", "admission_risk",
-    "alive_and_registered", "appointments", "area_of_residence", "as_events", "balance_table", "band", "by_rule",
-    "changes", "check_results", "checked", "codes_recorded", "completed_years", "conditions_present", "contacts",
-    "count_cases", "count_shares", "count_table", "deaths", "deaths_and_person_years", "emergency_stays", "estimates",
-    "ethnicity5", "events_by_attained_age", "first_soon_enough", "follow_up", "frailty", "frequencies",
-    "known_before", "match_controls", "members", "monthly_use", "months", "nth_condition", "often", "on_list",
-    "open_cohort", "open_prepared", "outcomes_of", "registered", "require_located_deaths", "residents_in_need",
-    "risk_sets", "risk_sums", "save_frozen", "save_results", "span", "together", "treated_to_target", "ward_edition",
-    "ward_names", "with_code", "with_core20", "yearly", "years_in",
+    "alive_and_registered", "appointments", "area_of_residence", "as_events", "balance_table", "band",
+    "by_rule", "changes", "check_results", "checked", "codes_recorded", "completed_years",
+    "conditions_present", "contacts", "count_cases", "count_shares", "count_table", "crises", "deaths",
+    "deaths_and_person_years", "deaths_by_attained_age", "emergency_stays", "estimates", "ethnicity5",
+    "events_by_attained_age", "first_soon_enough", "follow_up", "frailty", "frequencies", "known_before",
+    "match_controls", "members", "monthly_use", "months", "nth_condition", "often", "on_list", "open_cohort",
+    "open_prepared", "outcomes_of", "registered", "repeated_events", "require_located_deaths",
+    "residents_in_need", "risk_sets", "risk_sums", "save_frozen", "save_results", "seen_after_discharge",
+    "span", "together", "treated_to_target", "ward_edition", "ward_names", "with_and_without", "with_code",
+    "with_core20", "yearly", "years_in",
 ]  # fmt: skip

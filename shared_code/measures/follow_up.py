@@ -90,8 +90,10 @@ def _fifth_at(prepared: Prepared, people: pd.DataFrame, end: int) -> pd.Series:
     return fifth.map(lambda value: UNKNOWN if pd.isna(value) else str(int(value)))
 
 
-def nth_condition(prepared: Prepared, codelist: Codelist, before: dt.date, number: int = 2) -> pd.DataFrame:
+def nth_condition(prepared: Prepared, codelist: Codelist, before: dt.date, number: int = 2, only: str = "") -> pd.DataFrame:
     """Give the day on which each person had so many different conditions: person_id, day (since 1970-01-01).
+
+    only  one condition of the list, with number 1: the day on which it was first recorded
 
     A condition begins with its first record, family history left out; records from `before` on are not read.
     """
@@ -100,6 +102,7 @@ def nth_condition(prepared: Prepared, codelist: Codelist, before: dt.date, numbe
     events = events.filter(events.event_date < day, events.status.isnull() | (events.status != "family"))
     recorded = events.select("code_system", "code").distinct().execute()
     matches = codelist.matches(sorted(recorded.itertuples(index=False, name=None)))
+    matches = [match for match in matches if not only or match[2] == only]
     if not matches:
         return pd.DataFrame({"person_id": pd.Series(dtype=object), "day": pd.Series(dtype="int64")})
     schema = {"code_system": "string", "code": "string", "condition": "string"}
@@ -150,6 +153,28 @@ def events_by_attained_age(
     parts = [_cells(cut, [*group, *always, "age"], levels, outcomes).assign(**{t: ALL for t in totals if t not in group})
              for group in sets if all(name in people.columns for name in group)]  # fmt: skip
     return pd.concat(parts, ignore_index=True)[[*levels, "people", "events", "person_days", "events_squared"]]
+
+
+def deaths_by_attained_age(people: pd.DataFrame, levels: dict[str, dict[str, str] | None], sets: list[list[str]],
+                           edges: list[int]) -> pd.DataFrame:  # fmt: skip
+    """Count deaths and days lived by attained age, over every set of dimensions, age among those that may be totalled.
+
+    As `events_by_attained_age`, of people among whom there is no other event; a person may have several stretches.
+    """
+    nobody = pd.DataFrame({"person_id": pd.Series(dtype=object), "day": pd.Series(dtype="int64")})
+    by = [name for name in levels if name not in ("outcome", "age")]
+    finest = {"outcome": {}, **{name: levels[name] for name in by}, "age": dict.fromkeys(band_labels(edges), "")}
+    counted = events_by_attained_age(people, nobody, finest, [by], edges)
+    counted = counted[counted["outcome"] == "death"]
+    parts = []
+    for group in sets:
+        codes = pd.MultiIndex.from_product([list(finest[name] or []) for name in group], names=group).to_frame(index=False)
+        summed = counted.groupby(group, as_index=False)[["people", "events", "person_days", "events_squared"]].sum()
+        part = codes.merge(summed, "left", group).fillna(0)
+        parts.append(part.assign(**{name: ALL for name in [*by, "age"] if name not in group}))
+    whole = ["people", "events", "events_squared"]
+    table = pd.concat(parts, ignore_index=True).astype(dict.fromkeys(whole, "int64"))
+    return table[[*by, "age", "people", "events", "person_days", "events_squared"]]
 
 
 def _windows(first: int, last: int, missing: list[str]) -> list[tuple[int, int]]:

@@ -27,6 +27,7 @@ from shared_code.pooling.before_after import (
 from shared_code.pooling.catalogue import catalogue
 from shared_code.pooling.change import change
 from shared_code.pooling.decision import NotInIt, choices, in_words
+from shared_code.pooling.event_rates import event_rates, mortality_ratio
 from shared_code.pooling.gather import gather
 from shared_code.pooling.groups import gaps, place_shares
 from shared_code.pooling.inbox import Inbox, receive
@@ -52,7 +53,7 @@ METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "meta_analysis": meta_analysis, "profile": profile, "attained_age": attained_age, "equivalent_age": equivalent_age,
     "gaps": gaps, "place_shares": place_shares, "allocation": allocation, "against_trend": against_trend,
     "policy_change": policy_change,
-    "risk_performance": risk_performance,
+    "risk_performance": risk_performance, "event_rates": event_rates, "mortality_ratio": mortality_ratio,
     "difference_in_differences": difference_in_differences, "regression_to_mean": regression_to_mean, "balance": balance,
     "benefit_cost": benefit_cost, "joint_test": joint_test,
     "shares": shares, "months": months, "list_ratio": list_ratio, "quantiles": quantiles,

@@ -26,6 +26,7 @@ class Reference:
     group: np.ndarray
     frailty: np.ndarray
     until: np.ndarray
+    died: np.ndarray
 
 
 def make_reference(people: People, places: Places, seed: int, index: int) -> Reference:
@@ -35,7 +36,7 @@ def make_reference(people: People, places: Places, seed: int, index: int) -> Ref
     return Reference(
         age=np.minimum(completed_years(people.birth, until), planted.OLDEST), sex=people.sex,
         quintile=(places.imd10[people.area] - 1) // 2, group=people.group,
-        frailty=stream(seed, "frailty").gamma(shape, 1 / shape, len(people)), until=until,
+        frailty=stream(seed, "frailty").gamma(shape, 1 / shape, len(people)), until=until, died=people.death != NEVER,
     )  # fmt: skip
 
 
@@ -43,11 +44,15 @@ def probabilities(reference: Reference, rows: slice | np.ndarray) -> np.ndarray:
     """Compute the planted probability of every condition (columns) for some people (rows)."""
     result = np.empty((len(reference.age[rows]), len(planted.CONDITIONS)))
     base = planted.base_probabilities()
-    for number, condition in enumerate(planted.CONDITIONS.values()):
+    for number, (name, condition) in enumerate(planted.CONDITIONS.items()):
         ratio = np.where(reference.sex[rows] == 0, condition.female, 1.0)
         ratio = ratio * condition.deprivation_ratios()[reference.quintile[rows]]
         ratio = ratio * condition.ethnicity_ratios()[reference.group[rows]]
         result[:, number] = base[number][reference.age[rows]] * ratio * reference.frailty[rows]
+        if name == planted.DEADLY:
+            age = reference.age[rows]
+            early = reference.died[rows] & (age >= planted.DEADLY_AGES[0]) & (age < planted.DEADLY_AGES[1])
+            result[:, number] *= np.where(early, planted.DEADLIER, 1.0)
     return np.minimum(result, planted.HIGHEST_PROBABILITY)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from shared_code.config import Site
+from shared_code.synthetic import planted
 from shared_code.synthetic.admissions import frailty_records, make_admissions
 from shared_code.synthetic.chance import stream
 from shared_code.synthetic.conditions import draw_conditions, make_reference
@@ -21,6 +22,7 @@ from shared_code.synthetic.diagnoses import make_diagnoses
 from shared_code.synthetic.groups import group_truth, make_care
 from shared_code.synthetic.hospital import make_hospital
 from shared_code.synthetic.listing import make_listing
+from shared_code.synthetic.mental_health import make_mental_health
 from shared_code.synthetic.mortality import death_records, mid_years, population, simulate_deaths
 from shared_code.synthetic.onset import followed, multimorbidity_onset, onset_days, second_onset
 from shared_code.synthetic.people import local_numbers, make_people, pseudonyms
@@ -152,9 +154,13 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
     died = np.zeros((len(places.lsoa21), 2), dtype=np.int64)
     known = deaths["row"][persons.recorded_sex[deaths["row"]] < 2]
     np.add.at(died, (persons.area[known], persons.sex[known]), 1)
+    ill = column == list(planted.CONDITIONS).index(planted.DEADLY)
+    spells_of_all, contacts, mental = make_mental_health(persons, places, row[ill], began[ill], settings.seed, start, end,
+                                                         stays.spells, urgent.feeds["mh_contact"])  # fmt: skip
     seen = pd.concat([urgent.feeds["outpatient"], listing.feeds["outpatient"]], ignore_index=True)
     seen["appt_id"] = np.arange(1, len(seen) + 1)
-    feeds = {"admission": stays.spells, **urgent.feeds, **listing.feeds, "outpatient": seen, "measurement": care.measurements}
+    feeds = {"admission": spells_of_all, **urgent.feeds, **listing.feeds, "outpatient": seen, "measurement": care.measurements,
+             "mh_contact": contacts}  # fmt: skip
     facts = Facts(persons, places, spells, diagnoses, deaths, counted, feeds)
     return facts, {
         "site": site.site, "seed": settings.seed, "people": people,
@@ -169,4 +175,5 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
         "groups": group_truth(care, truth.members, places, persons),
         "emergency_admissions": stays.truth,
         "listing": listing.truth,
+        "severe_mental_illness": mental,
     }  # fmt: skip

@@ -27,6 +27,8 @@ WARD_FACTORS = (0.85, 1.20)  # hazard ratios of wards, evenly spread on the loga
 AGES = (0, 18, 30, 45, 60, 75, 90)  # the base is interpolated between these ages and flat outside
 FRAILTY_SHAPE = 5.0  # gamma with mean one and this shape: what makes conditions cluster in the same people
 HIGHEST_PROBABILITY = 0.95
+DEADLY, DEADLIER = "severe_mental_illness", 2.5  # who dies at DEADLY_AGES is that many times as likely to have had it
+DEADLY_AGES = (18, 75)
 
 
 @dataclass(frozen=True)
