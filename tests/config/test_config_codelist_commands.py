@@ -164,11 +164,7 @@ def test_only_root_concepts_are_included():
         concepts = {code for system, code in [*held.rules, *held.resolving] if system == "SCT"}
         if path.parent.name == "long_term_conditions":
             assert concepts <= ROOTS, path
-<<<<<<< HEAD
         assert len(concepts) <= 40, f"{path}: root concepts are kept here (36 deficits at most), reference sets never"
-=======
-        assert len(concepts) <= 40, f"{path}: root concepts are kept here (36 deficits), reference sets never are"
->>>>>>> bc561cb (Shorten a line)
         assert "SNOMED CT" in path.read_text("utf-8").split("condition,", 1)[0], "the note on licences stands above the list"
 
 
