@@ -87,7 +87,8 @@ def guard_estimates(table: pd.DataFrame, declared: ResultsTable, policy: Policy)
     for name, digits in (("estimate", ESTIMATE_DIGITS), ("se", SE_DIGITS)):
         values, public = table[name].to_numpy(float), t == 1 and policy.rounding == 1  # published before: nothing is rounded
         shown = exact(values, reasons != "") if public else to_decimals(values, reasons != "", digits)
-        shown.loc[not_given, ["value", "status", "lower", "upper"]] = [np.nan, "not_applicable", np.nan, np.nan]
+        absent = not_given | (np.isnan(values) & (reasons == ""))  # a test statistic has no standard error
+        shown.loc[absent, ["value", "status", "lower", "upper"]] = [np.nan, "not_applicable", np.nan, np.nan]
         guarded[name] = shown.assign(reason=reasons)
     guarded["se"]["lower"] = guarded["se"]["lower"].clip(lower=0)
     return guarded

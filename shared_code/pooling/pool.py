@@ -43,7 +43,7 @@ from shared_code.pooling.prevalence import prevalence
 from shared_code.pooling.publications import publish
 from shared_code.pooling.quality import lights, list_ratio, means, months, quantiles
 from shared_code.pooling.reconcile import Contradiction, footnotes, reconcile, refuse_if_asked, table_of
-from shared_code.pooling.results import COLUMNS, results_table
+from shared_code.pooling.results import COLUMNS, named, results_table
 from shared_code.pooling.risk_performance import risk_performance
 from shared_code.pooling.shares import shares
 from shared_code.pooling.superseded import superseded
@@ -155,7 +155,7 @@ def _step(study: Study, inbox: Inbox, stem: str, step: Step, expected: list[str]
             yield row | {
                 "analysis": stem, "sites": "; ".join(inside), "n_sites": len(inside), "sites_without": "; ".join(without),
                 "sites_excluded": excluded, "target": step.target, "why": choice.why, "period_start": study.period.start,
-                "period_end": study.period.end, "releases": "; ".join(inbox.releases[s].digest[:12] for s in inside),
+                "period_end": study.period.end, "releases": "; ".join(named(inbox.releases[s].digest) for s in inside),
             }  # fmt: skip
 
 

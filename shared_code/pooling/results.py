@@ -56,12 +56,21 @@ COLUMNS = {
     "verdict": "what a check of data quality says of a site: pass, look, stop or not assessed",
     "period_start": "first day of the study's period",
     "period_end": "day after its last day",
-    "releases": "first 12 digits of the digest of each release it was computed from",
+    "releases": "sha256: and the first 12 digits of the digest, of each release it was computed from",
 }
 
 TEXT = {"analysis", "measure", "item", "group", "level", "stratum", "sex", "scope", "scale", "comparator", "target", "method",
         "why", "sites", "sites_without", "sites_excluded", "reason", "agreement", "caution", "footnotes", "verdict",
         "period_start", "period_end", "releases"}  # fmt: skip
+
+
+def named(digest: str) -> str:
+    """Name a release by the beginning of its digest, so that no program takes it for a number.
+
+    >>> named("3e8517639330" + "0" * 52)  # without the prefix, some would read 3 times ten to the 8,517,639,330th
+    'sha256:3e8517639330'
+    """
+    return f"sha256:{digest[:12]}" if digest else ""
 
 
 def results_table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

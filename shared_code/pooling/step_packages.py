@@ -18,7 +18,7 @@ from shared_code.methods.glm import DISPERSION
 from shared_code.model import Refused
 from shared_code.pooling.decision import in_words
 from shared_code.pooling.receiving import quarantined, release_from
-from shared_code.pooling.results import results_table
+from shared_code.pooling.results import named, results_table
 from shared_code.pooling.rounds import Rounds
 from shared_code.releases import package, signatures
 from shared_code.releases.approve import signers_of
@@ -101,7 +101,7 @@ def _rows(rounds: Rounds, fit: Fit, titles: Mapping[str, str], answers: Mapping[
             "target": "coefficients", "why": WHY["step"], "sites": "; ".join(fit.sites), "n_sites": len(fit.sites),
             "sites_without": "; ".join(without), "sites_excluded": in_words(without),
             "period_start": rounds.study.period.start, "period_end": rounds.study.period.end,
-            "releases": "; ".join((answers[site] or [""])[-1][:12] for site in fit.sites),  # each site's last answer
+            "releases": "; ".join(named((answers[site] or [""])[-1]) for site in fit.sites),  # each site's last answer
         }  # fmt: skip
 
 

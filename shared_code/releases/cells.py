@@ -112,7 +112,7 @@ def _contradictions(cells: pd.DataFrame, declared: ResultsTable) -> Iterator[str
         yield "a value lies outside its range, or has none"
     may_be_anything = cells["statistic"].isin([*layout.signed, *layout.may_be_empty])
     counted = cells["statistic"].isin([*layout.whole, *layout.people])
-    counted |= ~may_be_anything & (declared.layout != "estimates")
+    counted |= ~may_be_anything & (declared.layout not in ("estimates", "moments"))  # a dominated sum has no range
     counted &= declared.layout not in ALL_OR_NOTHING
     if (withheld & counted & ~(lower <= upper)).any():
         yield "a withheld value has no range"

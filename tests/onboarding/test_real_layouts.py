@@ -203,7 +203,7 @@ def ran_the_notebook(study: Study, folder: Path) -> int:
     run_notebook(ROOT / "notebooks" / "long_term_conditions.ipynb", folder / "ran.ipynb", parameters, ROOT)
     table = next(t for t in (pd.read_parquet(p) for p in (folder / "out").glob("*.parquet")) if "condition" in t)
     table = table[table["condition"] == "coronary_heart_disease"]
-    everyone = table[(table["deprivation"] == "all") & (table["ethnicity"] == "all")]
+    everyone = table[(table[["deprivation", "ethnicity", "sex", "age"]] == "all").all(axis=1)]
     return int(everyone["cases"].sum())
 
 
@@ -213,6 +213,7 @@ def derived_protocol() -> Study:
     content.update(index_date="2023-10-01", period={"start": "2018-10-01", "end": "2023-10-01"})
     content["analyses"] = {"long_term_conditions": content["analyses"]["long_term_conditions"]}
     del content["analyses"]["long_term_conditions"]["minimum_quality"]  # data_quality is not asked here
+    content.pop("agree", None)
     return Study.model_validate(content)
 
 

@@ -32,7 +32,8 @@ class Run:
 
     def counted(self, condition: str) -> pd.DataFrame:
         """Give people and cases by sex and age band, of everyone."""
-        everyone = (self.results[["deprivation", "ethnicity", "locality"]] == "all").all(axis=1)
+        everyone = (self.results[["deprivation", "ethnicity", "locality"]] == "all").all(axis=1) & (
+            self.results[["sex", "age"]] != "all").all(axis=1)
         rows = self.results[everyone & (self.results["condition"] == condition)]
         return rows.set_index(["sex", "age"])[["people", "cases"]].sort_index()
 

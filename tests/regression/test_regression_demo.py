@@ -58,7 +58,7 @@ def check_traced(study: Study, about: dict, result: pd.DataFrame) -> None:
         there = rooms.steps_received(study.study, MODEL)
         sent = [there / f"round-{n:02d}" / f"{site}.zip" for n in range(1, about["rounds"] + 1)]
         assert [package.opened(path).digest for path in sent] == digests_
-    last = [digests_[-1][:12] for digests_ in about["answers"].values()]
+    last = ["sha256:" + digests_[-1][:12] for digests_ in about["answers"].values()]
     assert set(result["releases"]) == {"; ".join(last)}
     other = study.model_copy(update={"index_date": study.index_date.replace(year=2020)})
     rows, record = fitted_models(other, rooms.models(study.study))

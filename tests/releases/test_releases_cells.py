@@ -128,3 +128,21 @@ def test_what_an_iteration_reads_is_written_with_all_its_digits():
     read = from_csv(to_csv(cells))
     assert list(read["value"]) == [1 / 3e9, 2 / 3, 12.0, 0.333333]
     assert list(read["lower"]) == [-math.inf] * 4
+
+
+MOMENTS = ResultsTable.model_validate({"title": "t", "layout": "moments", "dimensions": {"ward": {"local": True}}})
+
+
+def test_a_statistic_without_a_standard_error_and_a_dominated_sum_leave_in_a_form_that_is_accepted():
+    """What protection writes is what receiving accepts, also where a number cannot be given or has no range."""
+    tested = pd.DataFrame({"ward": ["A", "B"], "estimate": [12.8, 0.4], "se": [np.nan, 0.1], "people": [76, 80],
+                           "person_days": [128_960.0, 99_000.0]})  # fmt: skip
+    summed = pd.DataFrame({"ward": ["A", "B"], "people": [40, 50], "sum": [1000.0, 500.0], "sum_squares": [9e5, 6e3],
+                           "sum_products": [np.nan, np.nan], "largest": [950.0, 15.0], "second_largest": [20.0, 14.0]})  # fmt: skip
+    left = protect({"a.e": (ESTIMATES, tested), "a.m": (MOMENTS, summed)}, [], Policy()).tables
+    for name, declared in (("a.e", ESTIMATES), ("a.m", MOMENTS)):
+        assert check_cells(from_csv(to_csv(left[name])), declared, {"ward": None}, name) == []
+    status = left["a.e"].set_index(["ward", "statistic"])["status"]
+    assert status["A", "se"] == "not_applicable" and status["A", "estimate"] == status["B", "se"] == "rounded"
+    sums = left["a.m"].set_index(["ward", "statistic"])["status"]
+    assert sums["A", "sum"] == "withheld" and sums["A", "people"] == "rounded" and sums["B", "sum"] == "rounded"

@@ -282,7 +282,7 @@ def test_every_number_can_be_traced_to_releases(demonstration, results):
             assert pd.isna(row.estimate) and pd.isna(row.releases) and pd.isna(row.sites)
             continue
         named = row.sites.split("; ")
-        assert row.releases.split("; ") == [digests[s][:12] for s in named]
+        assert row.releases.split("; ") == ["sha256:" + digests[s][:12] for s in named]
         assert row.n_sites == len(named)
 
 
