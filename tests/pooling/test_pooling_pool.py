@@ -29,7 +29,8 @@ def sent(network, counted, draw_people):
 def test_every_number_says_which_sites_are_in_it(sent, one):
     net = sent()
     results = net.pool()
-    digest = {s: "sha256:" + r["package"][:12] for s, r in json.loads((net.target / "pooled.json").read_text())["releases"].items()}
+    releases = json.loads((net.target / "pooled.json").read_text())["releases"]
+    digest = {s: "sha256:" + r["package"][:12] for s, r in releases.items()}
     everyone = one(results, scope="pooled", measure="crude prevalence", item="asthma", level="everyone")
     assert (everyone["sites"], everyone["n_sites"], everyone["sites_without"]) == ("s0; s1; s2", 3, "s3")
     assert everyone["releases"] == f"{digest['s0']}; {digest['s1']}; {digest['s2']}"

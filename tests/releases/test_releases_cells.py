@@ -138,7 +138,7 @@ def test_a_statistic_without_a_standard_error_and_a_dominated_sum_leave_in_a_for
     tested = pd.DataFrame({"ward": ["A", "B"], "estimate": [12.8, 0.4], "se": [np.nan, 0.1], "people": [76, 80],
                            "person_days": [128_960.0, 99_000.0]})  # fmt: skip
     summed = pd.DataFrame({"ward": ["A", "B"], "people": [40, 50], "sum": [1000.0, 500.0], "sum_squares": [9e5, 6e3],
-                           "sum_products": [np.nan, np.nan], "largest": [950.0, 15.0], "second_largest": [20.0, 14.0]})  # fmt: skip
+                           "sum_products": np.nan, "largest": [950.0, 15.0], "second_largest": [20.0, 14.0]})  # fmt: skip
     left = protect({"a.e": (ESTIMATES, tested), "a.m": (MOMENTS, summed)}, [], Policy()).tables
     for name, declared in (("a.e", ESTIMATES), ("a.m", MOMENTS)):
         assert check_cells(from_csv(to_csv(left[name])), declared, {"ward": None}, name) == []
