@@ -13,11 +13,11 @@ from shared_code.config.codelists import Codelist
 from shared_code.config.study import Period
 from shared_code.measures.cohort import DAY_OF_BIRTH, areas, ethnicity5
 from shared_code.measures.prepared import Prepared
+from shared_code.measures.spells import NEVER, day_number, days_since_1970, registration_spells
 from shared_code.methods.piecewise import split_time
 from shared_code.model import ALL, UNKNOWN, band_labels
 from shared_code.model.units import DAYS_A_YEAR
 
-NEVER = np.iinfo(np.int32).max  # a day that does not come
 WASH_IN = 365  # days registered before somebody is followed: codes entered on arrival are no events
 
 
@@ -31,15 +31,15 @@ def follow_up(prepared: Prepared, period: Period, ages: tuple[int, int], wash_in
     leaves at death, at the end of the registration (a change of practice without a gap is none), at the oldest age or at
     the end of the period; who comes back after a gap is followed once. Source: methods specification, section 3.
     """
-    start, end = _number(period.start), _number(period.end)
+    start, end = day_number(period.start), day_number(period.end)
     person = prepared.person.filter(prepared.person.sex.isin(["F", "M"]))
     people = person.select("person_id", "sex", "birth_month", ethnicity=ethnicity5(person.ethnicity16)).execute()
-    people["birth"] = _days(people.pop("birth_month")) + DAY_OF_BIRTH - 1
+    people["birth"] = days_since_1970(people.pop("birth_month")) + DAY_OF_BIRTH - 1
     people["death"] = NEVER
     if prepared.has("death"):
         died = prepared.death.select("person_id", "death_date").execute().drop_duplicates("person_id")
-        people["death"] = people["person_id"].map(pd.Series(_days(died["death_date"]), died["person_id"])).fillna(NEVER)
-    spells = _registered(prepared).merge(people, on="person_id")
+        people["death"] = people["person_id"].map(pd.Series(days_since_1970(died["death_date"]), died["person_id"])).fillna(NEVER)
+    spells = registration_spells(prepared).merge(people, on="person_id")
     oldest = np.floor(spells["birth"] + ages[1] * DAYS_A_YEAR)
     youngest = np.ceil(spells["birth"] + ages[0] * DAYS_A_YEAR)
     spells["entry"] = np.maximum.reduce([spells["begin"] + wash_in, youngest, np.full(len(spells), start)])
@@ -54,35 +54,11 @@ def follow_up(prepared: Prepared, period: Period, ages: tuple[int, int], wash_in
     return found
 
 
-def _number(date: dt.date) -> int:
-    return (date - dt.date(1970, 1, 1)).days
-
-
-def _days(dates: pd.Series) -> np.ndarray:
-    """Number days since 1970-01-01; NEVER where there is none."""
-    stamps = pd.to_datetime(dates)
-    numbers = stamps.to_numpy().astype("datetime64[D]").astype(np.int64)
-    return np.where(stamps.isna(), NEVER, numbers)
-
-
-def _registered(prepared: Prepared) -> pd.DataFrame:
-    """Join permanent registrations that follow each other without a gap: person_id, begin, finish."""
-    table = prepared.gp_registration.filter(prepared.gp_registration.reg_type == "GMS")
-    spells = table.select("person_id", "reg_start", "reg_end").execute()
-    spells["begin"], spells["finish"] = _days(spells["reg_start"]), _days(spells["reg_end"])
-    spells = spells.sort_values(["person_id", "begin", "finish"], ignore_index=True)
-    sofar = spells.groupby("person_id", sort=False)["finish"].cummax()
-    same = spells["person_id"].eq(spells["person_id"].shift())
-    run = (~(same & (spells["begin"] <= sofar.shift().fillna(0)))).cumsum()
-    kept = {"person_id": "first", "begin": "first", "finish": "max"}
-    return spells.groupby(run, sort=False).agg(kept).reset_index(drop=True)
-
-
 def _fifth_at(prepared: Prepared, people: pd.DataFrame, end: int) -> pd.Series:
     """Give the national fifth of deprivation of the area each person lived in at entry."""
     known = areas(prepared).select("lsoa21", "imd10").execute().set_index("lsoa21")["imd10"]
     address = prepared.person_address.select("person_id", "start", "lsoa21").execute()
-    address["start"] = _days(address["start"])
+    address["start"] = days_since_1970(address["start"])
     joined = address.merge(people[["person_id", "entry"]], on="person_id")
     joined = joined[joined["start"] <= joined["entry"]].sort_values("start").drop_duplicates("person_id", keep="last")
     decile = joined.set_index("person_id")["lsoa21"].map(known)
@@ -112,7 +88,7 @@ def nth_condition(prepared: Prepared, codelist: Codelist, before: dt.date, numbe
     order = ibis.window(group_by="person_id", order_by=["begins", "condition"])
     nth = first.mutate(_place=ibis.row_number().over(order)).filter(lambda t: t._place == number - 1)
     found = nth.select("person_id", "begins").execute()
-    return pd.DataFrame({"person_id": found["person_id"], "day": _days(found["begins"])})
+    return pd.DataFrame({"person_id": found["person_id"], "day": days_since_1970(found["begins"])})
 
 
 def events_by_attained_age(
@@ -182,8 +158,8 @@ def _windows(first: int, last: int, missing: list[str]) -> list[tuple[int, int]]
     windows, since = [], int(first)
     for month in sorted(missing):
         begin = dt.date.fromisoformat(f"{month}-01")
-        windows.append((since, _number(begin)))
-        since = _number((begin + dt.timedelta(days=32)).replace(day=1))
+        windows.append((since, day_number(begin)))
+        since = day_number((begin + dt.timedelta(days=32)).replace(day=1))
     return [(low, high) for low, high in [*windows, (since, int(last))] if high > low]
 
 

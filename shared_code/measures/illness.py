@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from shared_code.config.study import Period
-from shared_code.measures.follow_up import NEVER, _days, _number
 from shared_code.measures.prepared import Prepared
+from shared_code.measures.spells import NEVER, day_number, days_since_1970
 from shared_code.model import ALL, UNKNOWN
 
 NOT_HOME = ("49", "50", "51", "52", "53", "79")  # destinations of a discharge: another hospital, or death
@@ -53,7 +53,7 @@ def crises(prepared: Prepared) -> pd.DataFrame:
     """List attended crisis and home-treatment contacts, one a day: person_id, day."""
     found = prepared.mh_contact.filter(prepared.mh_contact.attended & prepared.mh_contact.crisis)
     table = found.select("person_id", "date").distinct().execute()
-    return pd.DataFrame({"person_id": table["person_id"], "day": _days(table["date"])})
+    return pd.DataFrame({"person_id": table["person_id"], "day": days_since_1970(table["date"])})
 
 
 def seen_after_discharge(prepared: Prepared, period: Period, codes: str, days: int = 3) -> tuple[ir.Table, ir.Table]:
@@ -66,11 +66,11 @@ def seen_after_discharge(prepared: Prepared, period: Period, codes: str, days: i
     home = spells.discharge_dest.isnull() | ~spells.discharge_dest.isin(NOT_HOME)
     spells = spells.filter(spells.primary_icd10.re_search(codes), spells.disch_date.notnull(), home)
     table = spells.select("person_id", "disch_date").execute()
-    table["out"] = _days(table["disch_date"])
-    table = table[(table["out"] >= _number(period.start)) & (table["out"] < _number(period.end) - days)]
+    table["out"] = days_since_1970(table["disch_date"])
+    table = table[(table["out"] >= day_number(period.start)) & (table["out"] < day_number(period.end) - days)]
     first = table.sort_values("out").drop_duplicates("person_id")
     contacts = prepared.mh_contact.filter(prepared.mh_contact.attended).select("person_id", "date").execute()
-    contacts["day"] = _days(contacts["date"])
+    contacts["day"] = days_since_1970(contacts["date"])
     both = first.merge(contacts, on="person_id")
     soon = both[(both["day"] >= both["out"]) & (both["day"] < both["out"] + days)]["person_id"].unique()
     schema = ibis.schema({"person_id": "string"})

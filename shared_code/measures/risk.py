@@ -17,8 +17,8 @@ import pandas as pd
 
 from shared_code.config.codelists import Codelist
 from shared_code.measures.cohort import registered
-from shared_code.measures.follow_up import _days, _number, _registered
 from shared_code.measures.prepared import Prepared
+from shared_code.measures.spells import day_number, days_since_1970, registration_spells
 from shared_code.methods.frailty import frailty_band, frailty_index, hospital_frailty, hospital_frailty_band
 from shared_code.model import ALL, UNKNOWN, Problem, Refused, band_labels
 from shared_code.model.care import EMERGENCY_METHODS
@@ -35,14 +35,14 @@ def emergency_stays(prepared: Prepared, since: dt.date, until: dt.date) -> pd.Da
     stay, not a new one. Source: methods specification, 0.2.
     """
     spells = prepared.admission.select("person_id", "admi_date", "disch_date", "admimeth", "discharge_dest").execute()
-    spells["begin"], spells["finish"] = _days(spells["admi_date"]), _days(spells["disch_date"])
+    spells["begin"], spells["finish"] = days_since_1970(spells["admi_date"]), days_since_1970(spells["disch_date"])
     spells = spells.sort_values(["person_id", "begin", "finish"], ignore_index=True)
     before = spells.shift()
     same = spells["person_id"].eq(before["person_id"])
     moved = before["discharge_dest"].isin(TRANSFERS_OUT) | spells["admimeth"].eq("2B")
     goes_on = same & moved & (spells["begin"] <= before["finish"].fillna(-1) + 1)
     urgent = spells["admimeth"].isin(EMERGENCY_METHODS) & ~goes_on
-    inside = urgent & (spells["begin"] >= _number(since)) & (spells["begin"] < _number(until))
+    inside = urgent & (spells["begin"] >= day_number(since)) & (spells["begin"] < day_number(until))
     return spells.loc[inside, ["person_id", "begin"]].rename(columns={"begin": "day"}).reset_index(drop=True)
 
 
@@ -101,7 +101,7 @@ def admission_risk(prepared: Prepared, deficits: Codelist, on: dt.date, *, young
         return people.drop(columns="leave")
     end = on + dt.timedelta(days=horizon)
     admitted = people["person_id"].isin(emergency_stays(prepared, on, end)["person_id"])
-    gone = (people["leave"] < _number(end)) & ~admitted
+    gone = (people["leave"] < day_number(end)) & ~admitted
     if gone.mean() >= MOST_MOVED:
         wrong = f"{gone.mean():.1%} of the people leave within the horizon without an admission or death"
         mend = "Weight by the inverse chance of staying (methods, section 6), or check gp_registration.reg_end"
@@ -114,8 +114,8 @@ def _cohort(prepared: Prepared, on: dt.date, youngest: int, palliative: Collecti
     people = registered(prepared, on)
     care_home = prepared.person.select("person_id", care_home=prepared.person.carehome_flag)
     people = people.filter(people.age >= youngest).inner_join(care_home, "person_id").execute()
-    spells = _registered(prepared)
-    spells = spells[(spells["begin"] <= _number(on) - YEAR) & (spells["finish"] > _number(on))]
+    spells = registration_spells(prepared)
+    spells = spells[(spells["begin"] <= day_number(on) - YEAR) & (spells["finish"] > day_number(on))]
     people = people[people["person_id"].isin(spells["person_id"])].reset_index(drop=True)
     if palliative:
         told = known_before(prepared, on)
@@ -124,7 +124,7 @@ def _cohort(prepared: Prepared, on: dt.date, youngest: int, palliative: Collecti
     people["leave"] = people["person_id"].map(spells.set_index("person_id")["finish"])
     if prepared.has("death"):
         died = prepared.death.select("person_id", "death_date").execute()
-        day = people["person_id"].map(pd.Series(_days(died["death_date"]), died["person_id"]))
+        day = people["person_id"].map(pd.Series(days_since_1970(died["death_date"]), died["person_id"]))
         people.loc[day <= people["leave"], "leave"] = np.iinfo(np.int32).max  # a death is an end of the risk, not a move
     people["practice"] = people["person_id"].map(_practice(prepared, on))
     people["care_home"] = np.where(people["care_home"].eq(True), "yes", "no")

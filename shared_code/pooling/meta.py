@@ -59,7 +59,7 @@ def meta_analysis(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
             yield base | {"measure": OWN, "scope": f"site:{site}", "sites": [site], "reason": why}
         if good.any():
             prior = _prior(settings, str(levels[settings["item"]]))
-            yield from _pooled(base, part[good], excluded, settings.get("scale", "identity"), POOLED in scopes, prior)
+            yield from average_of_sites(base, part[good], excluded, settings.get("scale", "identity"), POOLED in scopes, prior)
 
 
 def _prior(settings: dict[str, Any], item: str) -> tuple[float, float] | None:
@@ -70,8 +70,12 @@ def _prior(settings: dict[str, Any], item: str) -> tuple[float, float] | None:
     return (float(said["sd"]), float(said["tau"])) if said else None
 
 
-def _pooled(base: dict[str, Any], part: pd.DataFrame, excluded: dict[str, str], scale: str, pool: bool,
-            prior: tuple[float, float] | None) -> Iterator[dict[str, Any]]:  # fmt: skip
+def average_of_sites(base: dict[str, Any], part: pd.DataFrame, excluded: dict[str, str], scale: str, pool: bool,
+                     prior: tuple[float, float] | None) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Give the rows of one effect: every site's own, their common and random-effects averages, and each site left out.
+
+    base  what all rows share     part  site, estimate, se, people, events     excluded  site -> why it is not in it
+    """
     shown, names = SCALES[scale], list(part["site"])
     y, se = part["estimate"].to_numpy(float), part["se"].to_numpy(float)
     found = methods.random_effects(y, se**2)

@@ -12,7 +12,7 @@ from scipy.special import logit
 from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.model import ALL, UNKNOWN
-from shared_code.pooling.meta import POOLED, _pooled
+from shared_code.pooling.meta import POOLED, average_of_sites
 
 EVERYONE = "everyone"
 RISK, CASES = "risk", "risk_of_cases"
@@ -53,7 +53,7 @@ def risk_performance(cells: pd.DataFrame, declared: ResultsTable, settings: dict
             part = pd.DataFrame(found, columns=["site", "estimate", "se", "people"]).sort_values("site", ignore_index=True)
             shown, scale = ("%", "logit") if name == "auc" else ("coefficient", "identity")
             row = {"item": name, "group": EVERYONE, "level": "all", "sex": "both", "scale": shown}
-            yield from _pooled(row, part, {}, scale, POOLED in scopes, None)
+            yield from average_of_sites(row, part, {}, scale, POOLED in scopes, None)
 
 
 class _Sums:
