@@ -29,7 +29,8 @@ PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 LOCKS = {"run": ROOT / "requirements.lock", "test": ROOT / "requirements-test.lock"}
 OLDEST = (3, 11)
 LONG = ["tests/workflow", "tests/linkage/test_linkage_demonstration.py", "tests/regression/test_regression_rounds.py",
-        "tests/onboarding/test_drafting.py", "tests/quality/test_quality_gate.py"]  # minutes each
+        "tests/onboarding/test_drafting.py", "tests/quality/test_quality_gate.py",
+        "tests/benchmarks/test_benchmarks.py::test_one_command_measures_everything"]  # minutes each
 
 
 def main() -> int:
@@ -238,7 +239,7 @@ def renderer_of(report: Path) -> str:
 def run_tests(arguments: list[str], everything: bool) -> int:
     """Check the style, then run the tests; `everything`: also those that run whole demonstrations (LONG)."""
     chosen = [a for a in arguments if a != "--"]
-    long = [] if everything else [f"--ignore={path}" for path in LONG]
+    long = [] if everything else [f"--{'deselect' if '::' in path else 'ignore'}={path}" for path in LONG]
     if not chosen:
         if subprocess.run([str(PYTHON), "-m", "ruff", "check", "--quiet", "."], env=environment()).returncode:
             print("The style check failed; the lines above say where.", file=sys.stderr)
