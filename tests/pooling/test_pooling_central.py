@@ -179,4 +179,5 @@ def test_reading_the_releases_again_gives_the_same_results(network, counted, dra
         net.pool()
         written.append({p.relative_to(net.target).as_posix(): p.read_bytes() for p in net.target.rglob("*.csv")})
     assert written[0] == written[1]
-    assert set(written[0]) == {"results.csv", "sites.csv", "notes.csv", "contradictions.csv", "deviations.csv", "cells/illness.ill.csv"}
+    assert set(written[0]) == {
+        "results.csv", "sites.csv", "notes.csv", "contradictions.csv", "deviations.csv", "cells/illness.ill.csv"}
