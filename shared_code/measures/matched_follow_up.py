@@ -17,6 +17,7 @@ from shared_code.measures.matched_controls import Frozen
 QUANTITIES = ("before", "days_before", "after", "days_after")
 MONTH = 30.5  # days: six months are the 183 days of the follow-up
 EDGES = (30, 14)  # days before and after the start that the estimate without them leaves out
+NOBODY = methods.Ratio(np.nan, np.nan, np.nan, np.nan, "nobody was matched")  # a small site may match none of its people
 TOP = 0.99  # quantile at which counts are cut in the estimate that no single person can decide
 
 
@@ -174,6 +175,8 @@ def deaths(followed: FollowUp) -> pd.DataFrame:
 
 
 def _by_set(followed: FollowUp, z: np.ndarray) -> methods.Ratio:
+    if not len(z):
+        return NOBODY
     weighted = z * followed.rows["weight"].to_numpy()[:, None]
     size = followed.rows["set"].max() + 1
     arms = []
@@ -185,6 +188,8 @@ def _by_set(followed: FollowUp, z: np.ndarray) -> methods.Ratio:
 
 
 def _negative_binomial(z: np.ndarray, of: np.ndarray, weight: Any, sets: Any) -> methods.Ratio:
+    if not len(z):
+        return NOBODY
     y, t = np.concatenate([z[:, 0], z[:, 2]]), np.concatenate([z[:, 1], z[:, 3]])
     arm, period = np.tile(of, 2), np.repeat([0.0, 1.0], len(z))
     x = np.column_stack([np.ones(len(y)), arm, period, arm * period])
@@ -198,7 +203,7 @@ def _negative_binomial(z: np.ndarray, of: np.ndarray, weight: Any, sets: Any) ->
 
 def _cut(z: np.ndarray) -> np.ndarray:
     cut = z.copy()
-    for column in (0, 2):
+    for column in (0, 2) if len(z) else ():
         cut[:, column] = np.minimum(z[:, column], np.quantile(z[:, column], TOP))
     return cut
 

@@ -74,7 +74,7 @@ def event_study(events: ArrayLike, days: ArrayLike, treated: ArrayLike, referenc
     which = np.arange(len(y)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
     require(y.shape == t.shape and len(a) == len(y) == len(w), "event_study", "lengths differ", "One row a person",
             "Check the windows")  # fmt: skip
-    influence = np.zeros((which.max() + 1, y.shape[1]))
+    influence = np.zeros((which.max(initial=-1) + 1, y.shape[1]))
     log = np.zeros(y.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         for arm, sign in ((1, 1.0), (0, -1.0)):

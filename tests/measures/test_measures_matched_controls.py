@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import numpy as np
@@ -244,6 +245,20 @@ def test_the_dead_and_those_who_start_later_are_at_risk_until_then(cohort, froze
         assert events[i] == ((own >= start[i]) & (own < leave)).sum()
     ignoring = followed.window("ed_attendance", 0, 183, "leave_ignoring")[1]
     assert (ignoring >= days).all() and (ignoring > days).any()
+
+
+def test_a_site_where_nobody_is_matched_gives_no_estimate_and_does_not_stop(frozen):
+    followed = measures.outcomes_of(frozen, made_up.END, ["ed_attendance"])
+    nobody = dataclasses.replace(followed, rows=followed.rows.iloc[:0])
+    found = measures.estimates(nobody, nobody)
+    assert found["estimate"].isna().all() and (found["people"] == 0).all()
+    assert list(found["estimator"]) == list(measures.estimates(followed, followed)["estimator"])
+    months, joint = measures.months(nobody)
+    assert months["estimate"].isna().all() and joint["estimate"].isna().all() and (months["people"] == 0).all()
+    assert (measures.activity_sums(nobody)[["people", "sum", "largest"]] == 0).all().all()
+    changed = measures.changes(nobody, np.array([[8.0, 365, 3, 183]] * 40)).set_index("group_of")["estimate"]
+    assert changed[["treated", "control"]].isna().all() and changed["by_rule"] == pytest.approx(np.log(3 / 183 / (8 / 365)))
+    assert (measures.deaths(nobody)[["people", "cases"]] == 0).all().all()
 
 
 def test_sums_of_a_site_give_its_estimate_again(frozen):
