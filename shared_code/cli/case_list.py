@@ -11,6 +11,7 @@ import typer
 from shared_code.config import Site, rooms
 from shared_code.config.plan import open_plan
 from shared_code.model import Problem, Refused
+from shared_code.releases.case_lists import MOST
 
 OBJECTION = "objection"  # name of the list (table list_flag) of people who do not want to be listed
 
@@ -25,7 +26,7 @@ def case_list(
     model: Annotated[str, typer.Option("--model", help="its model")],
     purpose: Annotated[str, typer.Option("--purpose", help="direct_care")] = "direct_care",
     from_risk: Annotated[int, typer.Option("--from-risk", help="risk in per cent from which people are listed")] = 20,
-    most: Annotated[int, typer.Option("--most", help="people on the list at most")] = 200,
+    most: Annotated[int, typer.Option("--most", help="people on the list at most")] = MOST,
     study: Annotated[Path, typer.Option("--study", help="the protocol")] = Path("config/study.yaml"),
 ) -> None:
     """Write the list of a practice's people at high risk, encrypted to the practice, logged, never released."""
@@ -35,7 +36,13 @@ def case_list(
     plan = open_plan(study, analysis)
     Site.read(site)
     tables = measures.open_prepared(rooms.prepared(site))
-    today = tables.extract_date or plan.index_date
+    today = tables.extract_date
+    if today is None:
+        mend = f"Write extract_date in config/sites/{site}.yaml and prepare again"
+        raise Refused(site, [Problem("extract_date", "it is not known of which day the tables are", "a date", mend)])
+    if not tables.has("list_flag"):
+        wrong = "the site has no table of lists, so nobody knows who objected"
+        raise Refused(site, [Problem("list_flag", wrong, f"rows with list: {OBJECTION}", "Map the objections first")])
     if not tables.has("admission"):
         raise Refused(site, [Problem("admission", "the site has no hospital spells", "", "The risk cannot be predicted here")])
     people = measures.admission_risk(tables, plan.codelist(), today, palliative=plan.parameter("palliative"), outcome=False)
@@ -47,10 +54,8 @@ def case_list(
     chosen = people.loc[known.index].assign(risk=risk).sort_values(["risk", "person_id"], ascending=[False, True])
     chosen = chosen[chosen["risk"] >= from_risk / 100]
     chosen["reason"] = [f"predicted risk of emergency admission {100 * r:.0f} %" for r in chosen["risk"]]
-    objected: set[str] = set()
-    if tables.has("list_flag"):
-        flags = tables.list_flag
-        objected = set(flags.filter(flags.list == OBJECTION, flags.removed.isnull()).select("person_id").execute()["person_id"])
+    flags = tables.list_flag
+    objected = set(flags.filter(flags.list == OBJECTION, flags.removed.isnull()).select("person_id").execute()["person_id"])
     path = write_case_list(site, practice, key, chosen, by=by, purpose=purpose, legal_basis=legal_basis, today=dt.date.today(),
                            most=most, objections=frozenset(objected))  # fmt: skip
     typer.echo(f"Wrote {path}. Only the practice's key opens it; it expires and is no part of any release. The log names you.")

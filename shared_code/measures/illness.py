@@ -11,8 +11,9 @@ from shared_code.config.study import Period
 from shared_code.measures.prepared import Prepared
 from shared_code.measures.spells import NEVER, day_number, days_since_1970
 from shared_code.model import ALL, UNKNOWN
+from shared_code.model.care import TO_HOSPITAL
 
-NOT_HOME = ("49", "50", "51", "52", "53", "79")  # destinations of a discharge: another hospital, or death
+NOT_HOME = (*TO_HOSPITAL, "79")  # destinations of a discharge: another hospital, or death
 
 
 def with_and_without(people: pd.DataFrame, onset: pd.DataFrame) -> pd.DataFrame:
@@ -26,7 +27,8 @@ def with_and_without(people: pd.DataFrame, onset: pd.DataFrame) -> pd.DataFrame:
         people = people.assign(core20=known)
     day = people["person_id"].map(onset.set_index("person_id")["day"]).fillna(NEVER).astype("int64")
     ill = people.assign(entry=np.maximum(people["entry"], day), group="with")
-    others = people.assign(leave=np.minimum(people["leave"], day), died=people["died"] & (day > people["leave"]), group="without")
+    died = people["died"] & (day >= people["leave"])  # an illness first recorded at the death made no time with it
+    others = people.assign(leave=np.minimum(people["leave"], day), died=died, group="without")
     both = pd.concat([ill, others], ignore_index=True)
     return both[both["leave"] > both["entry"]].reset_index(drop=True)
 

@@ -44,7 +44,7 @@ class Matching(BaseModel):
     most: int = Field(200, ge=1)
     ridge: float = Field(0.0002, ge=0)
     seed: int = 1
-    beside: list[str] = []
+    beside: list[str] = ["care_home"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,10 @@ def digest_of(rows: pd.DataFrame, balance: pd.DataFrame) -> str:
 
 
 def covariates(sets: RiskSets) -> pd.DataFrame:
-    """Measure every row of the risk sets before its start: one column a covariate, nothing of the start or after it."""
+    """Measure every row of the risk sets before its start: one column a covariate, nothing of the start or after it.
+
+    care_home is as of the extract: it carries no date, so it stands beside the model unless the protocol says otherwise.
+    """
     cohort, rows = sets.cohort, sets.rows
     person, start = rows["person"].to_numpy(), rows["start"].to_numpy()
 

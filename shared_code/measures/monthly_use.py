@@ -13,6 +13,7 @@ import pandas as pd
 from shared_code.config.study import months_between
 from shared_code.measures.cohort import alive_and_registered
 from shared_code.measures.prepared import Prepared
+from shared_code.measures.spells import day_number, registration_spells
 
 
 def members(prepared: Prepared, who: ir.Table, on: dt.date, group: str, since: dt.date, until: dt.date) -> pd.DataFrame:
@@ -22,14 +23,13 @@ def members(prepared: Prepared, who: ir.Table, on: dt.date, group: str, since: d
     Registration, death and the window end it. Before `on` members are observed too, where the window begins earlier: they
     are then people who were to live until `on`, and comparisons over time must say so.
     """
-    day = _day(on)
     inside = alive_and_registered(prepared, on).select("person_id").semi_join(who, "person_id")
-    spells = prepared.gp_registration
-    current = spells.filter(spells.reg_type == "GMS", spells.reg_start <= day, spells.reg_end.isnull() | (spells.reg_end > day))
-    current = current.group_by("person_id").agg(enter=current.reg_start.min(), left=current.reg_end.fill_null(_day(until)).max())
-    found = inside.inner_join(current, "person_id").select("person_id", "enter", "left").execute()
-    found["enter"] = pd.to_datetime(found["enter"]).clip(lower=pd.Timestamp(since))
-    found["leave"] = pd.to_datetime(found.pop("left")).clip(upper=pd.Timestamp(until))
+    spells = registration_spells(prepared)  # a change of practice without a gap ends nothing
+    spells = spells[(spells["begin"] <= day_number(on)) & (spells["finish"] > day_number(on))]
+    found = inside.execute().merge(spells, on="person_id")
+    window = [day_number(since), day_number(until)]
+    for name, side in (("enter", found.pop("begin").clip(lower=window[0])), ("leave", found.pop("finish").clip(upper=window[1]))):
+        found[name] = pd.to_datetime(side, unit="D")
     if prepared.has("death"):
         died = prepared.death.select("person_id", "death_date").execute().drop_duplicates("person_id")
         death = found["person_id"].map(pd.Series(pd.to_datetime(died["death_date"]).to_numpy(), died["person_id"]))

@@ -21,11 +21,10 @@ from shared_code.measures.prepared import Prepared
 from shared_code.measures.spells import day_number, days_since_1970, registration_spells
 from shared_code.methods.frailty import frailty_band, frailty_index, hospital_frailty, hospital_frailty_band
 from shared_code.model import ALL, UNKNOWN, Problem, Refused, band_labels
-from shared_code.model.care import EMERGENCY_METHODS
+from shared_code.model.care import EMERGENCY_METHODS, TO_HOSPITAL
 
 YEAR = 365
 MOST_MOVED = 0.03  # share of people who may leave within the horizon and be left out; above, they would bias the risk
-TRANSFERS_OUT = ("49", "50", "51", "52", "53", "87")  # destinations: another hospital
 
 
 def emergency_stays(prepared: Prepared, since: dt.date, until: dt.date) -> pd.DataFrame:
@@ -39,7 +38,7 @@ def emergency_stays(prepared: Prepared, since: dt.date, until: dt.date) -> pd.Da
     spells = spells.sort_values(["person_id", "begin", "finish"], ignore_index=True)
     before = spells.shift()
     same = spells["person_id"].eq(before["person_id"])
-    moved = before["discharge_dest"].isin(TRANSFERS_OUT) | spells["admimeth"].eq("2B")
+    moved = before["discharge_dest"].isin(TO_HOSPITAL) | spells["admimeth"].eq("2B")
     goes_on = same & moved & (spells["begin"] <= before["finish"].fillna(-1) + 1)
     urgent = spells["admimeth"].isin(EMERGENCY_METHODS) & ~goes_on
     inside = urgent & (spells["begin"] >= day_number(since)) & (spells["begin"] < day_number(until))

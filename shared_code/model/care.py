@@ -14,6 +14,7 @@ ADMISSION_METHOD = {
     "81": "transfer, not an emergency", "82": "birth in this provider", "83": "birth outside this provider",
 }  # fmt: skip
 EMERGENCY_METHODS = ("21", "22", "23", "24", "25", "2A", "2B", "2D", "28")
+TO_HOSPITAL = ("49", "50", "51", "52", "53", "87")  # destinations of a discharge: another hospital, NHS or not
 ELECTIVE_METHODS = ("11", "12", "13")
 
 ADMISSION = Table("admission", "one hospital spell (not an episode)", (

@@ -12,7 +12,7 @@ import pandas as pd
 from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.model import ALL
-from shared_code.pooling.groups import parts_of
+from shared_code.pooling.groups import parts_of, unknown_places
 
 SCALE = "pounds"
 PUBLISHED = "published"  # scope of what others announced
@@ -66,7 +66,7 @@ def _lived(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any]
     mine = mine[mine["site"].isin(announced)]
     parts = [(site, name[0], part) for site in sorted(announced)
              for name, part in parts_of(mine[mine["site"] == site], [place]).items()]  # fmt: skip
-    if len(parts) < len(mine[["site", place]].drop_duplicates()) or any(part.withheld for _, _, part in parts):
+    if unknown_places(mine, place) or any(part.withheld for _, _, part in parts):
         return "a number of a place is withheld"
     return Lived([p[0] for p in parts], [str(p[1]) for p in parts], np.array([p[2].people.sum() for p in parts]),
                  np.array([p[2].cases.sum() for p in parts]))  # fmt: skip

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.model.units import DAYS_A_YEAR
 from shared_code.pooling.cubes import Cube
+from shared_code.pooling.fitted import complete_events
 from shared_code.pooling.totals import totals_of
 
 
@@ -39,7 +39,7 @@ def band_rates(events: Cube, days: Cube, rows: list[int], declared: ResultsTable
     low = np.where(usable & (years > 0), events.lower[rows], 0.0)
     high = np.where(usable & (years > 0), events.upper[rows], 0.0)
     total = years.sum(axis=0)
-    expected, unknown = _complete(years, low, high, totals_of(events, declared, rows, usable & (years > 0)))
+    expected, unknown = complete_events(years, low, high, totals_of(events, declared, rows, usable & (years > 0)))
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = expected.sum(axis=0) / total
         left = expected.sum(axis=0) - unknown  # information on the log rate: complete minus missing
@@ -51,14 +51,6 @@ def band_rates(events: Cube, days: Cube, rows: list[int], declared: ResultsTable
         variance = np.where(edge, spread, np.where((most > least) & ~(variance < largest), largest, variance))
         rate = np.where((total > 0) & (edge | (deaths == 0) | (left > 0) | np.isfinite(most)), rate, np.nan)
     return BandRates(years, low, high, total, rate, variance)
-
-
-def _complete(years: np.ndarray, low: np.ndarray, high: np.ndarray, totals: list[methods.Totals]
-              ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Give the expected events of every site and cell, and the information the ranges cost, given all ranges and totals."""
-    start = methods.starting_values(methods.censored_rate, low, high, years)
-    done = methods.completed_rates(years, low, high, totals, start)
-    return np.sort(done.expected, axis=0), done.missing  # only summed over the sites: in one order, whatever theirs is
 
 
 def share(low: np.ndarray, high: np.ndarray) -> float:

@@ -11,6 +11,7 @@ from scipy.special import chdtrc
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
+from shared_code.methods.benefit_cost import DRAWS
 from shared_code.methods.checks import normal_quantile
 from shared_code.model.units import DAYS_A_YEAR
 
@@ -145,8 +146,9 @@ def benefit_cost(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str
               and its dimension -> level that chooses the estimate of each outcome), unit_costs (outcome -> cost in pounds of
               one event and cv), service (per_person for the same months, set_up, cv), scenarios (name -> later, shrink,
               marginal, without_set_up)
-    Effects are the random-effects averages over sites, or the site's own. Outcomes without a cost or an estimate are left
-    out and named. Made from released numbers by the coordinating team; savings are the value of capacity, not cash.
+    Effects are the random-effects averages over sites, or the site's own. Outcomes without an estimate are left out
+    and named; all sums are over the same sites. Made from released numbers by the coordinating team; savings are the value
+    of capacity, not cash.
     """
     item, arm, a, b = (settings[k] for k in ("item", "arm", "quantity", "beside"))
     effects = settings["effects"]["cells"]
@@ -156,10 +158,15 @@ def benefit_cost(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str
     after = cells[(cells[arm] == settings["treated"]) & (cells[a] == "after") & (cells[b] == "after")]
     after = after.pivot(index=["site", item], columns="statistic", values="value").reset_index()
     for scope, members in scopes.items():
-        of = [(name, *_worth(effects, after, item, name, members)) for name in settings["unit_costs"]]
+        released = {name: _sites_with(effects, after, item, name, members) for name in settings["unit_costs"]}
+        usable = [name for name, own in released.items() if own]
+        inside = sorted(set.intersection(*(released[name] for name in usable))) if usable else []  # one set for all sums
+        of = [(name, *_worth(effects, after, item, name, inside)) for name in usable]
         known = [one for one in of if one[1] is not None]
-        base = {"item": "", "sex": "both", "scope": scope, "sites": members, "scale": "GBP",
-                "sites_excluded": "", "caution": _without([one[0] for one in of if one[1] is None])}  # fmt: skip
+        kept = {one[0] for one in known}
+        base = {"item": "", "sex": "both", "scope": scope, "sites": inside, "scale": "GBP",
+                "sites_excluded": "; ".join(f"{s}: an estimate or a sum is withheld" for s in members if s not in inside),
+                "caution": _without([name for name in released if name not in kept])}  # fmt: skip
         if not known:
             yield base | EVERYONE | {"measure": "benefit-cost ratio", "scale": "ratio", "reason": "no outcome has an estimate"}
             continue
@@ -171,10 +178,14 @@ def benefit_cost(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str
             yield from _scenario(base, title, dict(scenario or {}), names, (y, d, se), costs, settings["service"], treated)
 
 
-def _worth(effects: pd.DataFrame, after: pd.DataFrame, item: str, name: str, members: list[str]) -> tuple[Any, ...]:
+def _sites_with(effects: pd.DataFrame, after: pd.DataFrame, item: str, name: str, members: list[str]) -> set[str]:
     own = effects[(effects[item] == name) & effects["site"].isin(members)].dropna(subset=["estimate", "se"])
     seen = after[(after[item] == name) & after["site"].isin(members)].dropna(subset=["sum", "people"])
-    own, seen = own[own["site"].isin(seen["site"])], seen[seen["site"].isin(own["site"])]
+    return set(own["site"]) & set(seen["site"])
+
+
+def _worth(effects: pd.DataFrame, after: pd.DataFrame, item: str, name: str, members: list[str]) -> tuple[Any, ...]:
+    own, seen = (table[(table[item] == name) & table["site"].isin(members)] for table in (effects, after))
     if own.empty:
         return None, None, None, None
     found = methods.random_effects(own["estimate"].to_numpy(float), own["se"].to_numpy(float) ** 2)
@@ -188,8 +199,8 @@ def _scenario(base: dict[str, Any], title: str, scenario: dict[str, Any], names:
     cost = treated * service["per_person"] * periods + set_up
     unit, cv = (np.array([c[k] for c in costs], dtype=float) for k in ("cost", "cv"))
     found = methods.benefit_cost(*of, unit, cv, cost, service.get("cv", 0.0) * cost, **scenario)
-    row = base | {"group": "scenario", "level": title, "people": treated,
-                  "method": "20,000 draws of effects, unit costs and the cost of the service"}  # fmt: skip
+    how = f"{scenario.get('draws', DRAWS):,} draws of effects, unit costs and the cost of the service"
+    row = base | {"group": "scenario", "level": title, "people": treated, "method": how}
     yield row | {"measure": "benefit-cost ratio", "scale": "ratio", "estimate": found.median, "lower": found.lower,
                  "upper": found.upper}  # fmt: skip
     yield row | {"measure": "net benefit", "estimate": found.net, "lower": found.net_lower, "upper": found.net_upper}

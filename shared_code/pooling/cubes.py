@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,3 +54,12 @@ def set_of(index: pd.DataFrame, declared: ResultsTable, broken_out: Collection[s
     for name in [name for name, d in declared.dimensions.items() if d.total]:
         chosen &= ((index[name] != ALL) == (name in broken_out)).to_numpy()
     return chosen
+
+
+def nested_sets(declared: ResultsTable) -> Iterator[tuple[set[str], set[str]]]:
+    """Give the pairs of declared sets of which the second breaks out less, and none lies between them."""
+    sets = [set(group) for group in declared.sets]
+    for finer in sets:
+        for coarser in sets:
+            if coarser < finer and not any(coarser < between < finer for between in sets):
+                yield finer, coarser

@@ -52,7 +52,8 @@ def _rates_of(name: str, wide: pd.DataFrame, group: str, settings: dict[str, Any
             if level in pair and both:
                 part = own[own["site"].isin(both)]
                 y, t, yy = (float(part[c].sum()) for c in ("events", "person_days", "events_squared"))
-                found[level] = (base | {"sites": sorted(both)}, methods.rate(y, t / DAYS_A_YEAR, 100, squares=max(y, yy)))
+                counts = {"sites": sorted(both), "events": y, "person_years": t / DAYS_A_YEAR}
+                found[level] = (base | counts, methods.rate(y, t / DAYS_A_YEAR, 100, squares=max(y, yy)))
         if len(found) == 2:
             (base, a), (_, b) = found[settings["compare"]], found[settings["against"]]
             se = float(np.hypot(a.se_log, b.se_log))
@@ -89,6 +90,11 @@ def mortality_ratio(cells: pd.DataFrame, declared: ResultsTable, settings: dict[
         found = band_rates(events, days, rows, declared)
         deaths = found.rate * found.total
         of = at["of"]
+        if np.isnan(found.rate[of][found.total[of] > 0]).any():
+            yield {"item": "deaths", "group": group, "level": settings["of"], "sex": "both", "scope": scope, "scale": "ratio",
+                   "measure": "standardised mortality ratio", "comparator": "reference rates", "reason": "too much is withheld",
+                   "sites": [events.sites[r] for r in rows]}  # fmt: skip
+            continue
         observed, expected = float(np.nansum(deaths[of])), float(methods.expected_events(found.total[of], reference[of]))
         base = {"item": "deaths", "group": group, "level": settings["of"], "sex": "both", "scope": scope, "scale": "ratio",
                 "events": float(np.round(observed)), "person_years": float(found.total[of].sum()),

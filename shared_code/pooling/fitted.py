@@ -1,4 +1,4 @@
-"""Cases and proportions of cells whose numbers are known to lie in ranges, and to add up to known totals."""
+"""Cases, events and proportions of cells whose numbers are known to lie in ranges, and to add up to known totals."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ def complete_cases(n: np.ndarray, low: np.ndarray, high: np.ndarray, totals: lis
     start = methods.starting_values(methods.censored_proportion, np.minimum(low, high), high, people)
     done = methods.completed_proportions(people, np.minimum(low, high), high, totals, start)
     return np.sort(done.expected, axis=0), done.missing  # only summed over the sites: in one order, whatever theirs is
+
+
+def complete_events(years: np.ndarray, low: np.ndarray, high: np.ndarray, totals: list[methods.Totals]
+                    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Give the same of events in person-time."""
+    start = methods.starting_values(methods.censored_rate, low, high, years)
+    done = methods.completed_rates(years, low, high, totals, start)
+    return np.sort(done.expected, axis=0), done.missing
 
 
 def proportions(n: np.ndarray, expected: np.ndarray, unknown: np.ndarray, low: np.ndarray, high: np.ndarray

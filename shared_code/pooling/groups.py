@@ -79,6 +79,12 @@ def parts_of(cells: pd.DataFrame, by: list[str]) -> dict[tuple, Part]:
     return found
 
 
+def unknown_places(cells: pd.DataFrame, place: str) -> dict[str, set[str]]:
+    """Find the places of each site whose number of people is withheld (a place with nobody in it is known)."""
+    people = cells[(cells["statistic"] == "people") & cells["value"].isna()]
+    return {str(site): set(rows[place]) for site, rows in people.groupby("site")}
+
+
 def gaps(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
          ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Give every share in each level of a group, and compare one level with another: difference, ratio, people to close it.
@@ -176,18 +182,20 @@ def place_shares(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str
     for name, rows in alone.groupby(item, sort=False):
         members = sorted({site for sites in scopes.values() for site in sites})
         own = {site: {k[0]: p for k, p in parts_of(rows[rows["site"] == site], [place]).items()} for site in members}
-        whole = sum(p.cases.sum() for parts in own.values() for p in parts.values())  # nan where a place is withheld
+        lost = unknown_places(rows, place)
+        # nan where the cases of a place are withheld; a site that did not show the people of every place is not in it
+        whole = sum(p.cases.sum() for site, parts in own.items() if site not in lost for p in parts.values())
         for site, parts in own.items():
             if f"site:{site}" not in scopes or not parts:
                 continue
-            total = sum(p.cases.sum() for p in parts.values())
+            total = np.nan if site in lost else sum(p.cases.sum() for p in parts.values())
             for level, part in parts.items():
                 base = {"item": name, "group": place, "level": level, "sex": "both", "scope": f"site:{site}", "scale": "%",
                         "sites": [site]}  # fmt: skip
                 yield base | {"measure": "share of the place"} | _share(part)
                 for measure, of in (("share of the site", total), ("share of all sites", whole)):
-                    if not of > 0:
-                        why = "a number of a place is withheld" if np.isnan(of) else "there is nobody"
+                    if not of > 0 or site in lost:
+                        why = "a number of a place is withheld" if np.isnan(of) or site in lost else "there is nobody"
                         yield base | {"measure": measure, "reason": why}
                         continue
                     p = float(part.cases.sum() / of)

@@ -26,6 +26,7 @@ CELL = ["analysis", "item", "group", "level", "stratum", "sex"]
 FOLLOWS = "withheld so that another pooled number cannot be computed"
 COMPARED = "what it is compared with is withheld"
 OWN = "site:"
+UNKNOWN_SITES = "sites whose own number is withheld"
 
 
 def guarded(study: Study, rows: Iterable[dict[str, Any]], numbers: Iterable[str]) -> list[dict[str, Any]]:
@@ -63,18 +64,26 @@ def _reasons(rows: list[dict[str, Any]], policy: Policy) -> dict[tuple[str, ...]
     frame = pd.DataFrame(rows, columns=[*FAMILY, "level", "scope", "people", "events"])
     frame[[*FAMILY, "level"]] = frame[[*FAMILY, "level"]].fillna("").astype(str)
     frame[["people", "events"]] = frame[["people", "events"]].apply(pd.to_numeric).astype(float)
-    frame["counted"] = frame["events"].where(frame["events"].notna(), frame["people"]).round()
-    own = frame[frame["scope"].str.startswith(OWN) & frame["counted"].notna()].drop_duplicates([*FAMILY, "level", "scope"])
-    pooled = frame[(frame["scope"] == "pooled") & frame["counted"].notna()].drop_duplicates([*FAMILY, "level"])
+    key = [*FAMILY, "level"]
+    by_events = frame["events"].notna()
+    pooled = frame.assign(by_events=by_events, counted=frame["events"].where(by_events, frame["people"]).round())
+    pooled = pooled[(pooled["scope"] == "pooled") & pooled["counted"].notna()].drop_duplicates(key)
+    own = frame[frame["scope"].str.startswith(OWN)].drop_duplicates([*key, "scope"]).merge(pooled[[*key, "by_events"]], on=key)
     sites = sorted(own["scope"].unique())
     if not sites or pooled.empty:
         return {}
-    wide = own.pivot(index=[*FAMILY, "level"], columns="scope", values="counted")
-    wide = wide.reindex(pd.MultiIndex.from_frame(pooled[[*FAMILY, "level"]])).fillna(0)
+    own["counted"] = own["events"].where(own["by_events"], own["people"]).round()  # in the unit of the pooled number
+    order = pd.MultiIndex.from_frame(pooled[key])
+    wide = own.pivot(index=key, columns="scope", values="counted").reindex(order)
+    there = own[own["counted"].isna() & ~(own["people"] == 0)].groupby(key).size().reindex(order).notna().to_numpy()
+    # what the pooled number holds of sites whose own is not known: as if of one further site
+    rest = np.where(there, np.maximum(pooled["counted"].to_numpy() - wide.sum(axis=1).to_numpy(), 0), 0)
+    wide = wide.fillna(0).assign(**{UNKNOWN_SITES: rest})
+    sites = [*sites, UNKNOWN_SITES]
     asked = wide.sum(axis=1).to_numpy() > 0  # rows that no site has by itself say nothing of any site
     counts = policy.model_copy(update={"fewest_contributing": 1})
     primary = np.where(asked, partner_reasons({site: wide[site].to_numpy() for site in sites}, counts), "")
-    present = own.assign(here=(own["people"] > 0) | (own["counted"] > 0)).groupby([*FAMILY, "level"], sort=False)["here"].sum()
+    present = own.assign(here=(own["people"] > 0) | (own["counted"] > 0)).groupby(key, sort=False)["here"].sum()
     few = present.reindex(wide.index).fillna(0).to_numpy() < policy.fewest_contributing
     primary[few & asked & (primary == "")] = FEW_SITES  # a site without a case takes part where it has the people
     small = pooled["counted"].between(1, policy.threshold - 1).to_numpy() & asked & (primary == "")

@@ -60,8 +60,9 @@ METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "means": means,
 }  # fmt: skip
 POOLED, LEFT_OUT = "pooled", "loso:"  # all sites; all but one
-NUMBERS = ("estimate", "lower", "upper", "se", "people", "events", "person_years", "bound_lower", "bound_upper",
-           "withheld_share", "weight", "df", "pi_lo", "pi_hi", "tau2", "tau2_lo", "tau2_hi", "q", "i2", "h2")  # fmt: skip
+EMPTIED = ("estimate", "lower", "upper", "se", "people", "events", "person_years", "bound_lower", "bound_upper",
+           "withheld_share", "weight", "df", "pi_lo", "pi_hi", "tau2", "tau2_lo", "tau2_hi", "q", "i2", "h2",
+           "agreement", "caution", "verdict")  # fmt: skip
 
 
 def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], publications: Path | None = None,
@@ -71,10 +72,10 @@ def pool(study: Study, inbox: Path, target: Path, expected: Mapping[str, Site], 
     inbox     inbox/<study>     target  public/<study>/pooled     expected  site -> settings of who takes part
     models    public/<study>/models, where regressions that were fitted over the sites lie
     Writes results.csv (tidy, one row per estimate), quality.csv (what every check says of every site), sites.csv (who is
-    in what, and why not), notes.csv, contradictions.csv, ladder.csv (where the study declares ladders), cells/*.csv (the
-    released cells of all sites) and pooled.json (digests). Raises model.Refused for a faulty inbox, when fewer sites have
-    sent a release than the study asks for, for
-    releases that contradict themselves where the study refuses these, or for a damaged ledger of publications.
+    in what, and why not), notes.csv, contradictions.csv, deviations.csv, catalogue.jsonld, indices/, ladder.csv (where the
+    study declares ladders), cells/*.csv (the released cells of all sites) and pooled.json (digests). Raises model.Refused
+    for a faulty inbox, when fewer sites have sent a release than the study asks for, for releases that contradict
+    themselves where the study refuses these, or for a damaged ledger of publications.
     """
     received = receive(study, inbox, expected)
     if len(received.releases) < study.fewest_sites:
@@ -113,7 +114,7 @@ def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, S
                 notes += [{"analysis": stem, "table": name, **n} for n in incomplete_margins(cells, declared)]
         for step in entry.pooled:
             rows += _step(study, received, stem, step, [*expected])
-    rows = guarded(study, rows, NUMBERS)
+    rows = guarded(study, rows, EMPTIED)
     rows += fitted[0]
     if found:
         rows = [row | {"footnotes": footnotes(row, found, row["sites"].split("; "))} for row in rows]
@@ -149,7 +150,7 @@ def _step(study: Study, inbox: Inbox, stem: str, step: Step, expected: list[str]
         for row in METHODS[choice.method](choice.cells, choice.declared, choice.settings, scopes):
             inside = row["sites"]
             if (row["scope"] == POOLED or row["scope"].startswith(LEFT_OUT)) and len(inside) < study.fewest_sites:
-                row |= dict.fromkeys(NUMBERS) | {"reason": f"fewer than {study.fewest_sites} sites"}
+                row |= dict.fromkeys(EMPTIED) | {"reason": f"fewer than {study.fewest_sites} sites"}
             without = [s for s in expected if s not in inside] if row["scope"] == POOLED else []
             excluded = in_words({site: absent.reason(site, row) for site in without})
             yield row | {

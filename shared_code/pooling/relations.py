@@ -20,6 +20,7 @@ from shared_code.config.agreement import Agreement, Selected
 from shared_code.config.study import Dimension, ResultsTable
 from shared_code.disclosure.system import LINEAR
 from shared_code.model import ALL, LAYOUTS, UNKNOWN, band_labels
+from shared_code.pooling.cubes import nested_sets, set_of
 
 Tables = Mapping[tuple[str, str], tuple[ResultsTable, pd.DataFrame]]  # (analysis, table) -> declaration, cells
 
@@ -120,15 +121,6 @@ def relations(numbers: Numbers, agreements: Sequence[Agreement] = ()) -> Iterato
         yield from _agreement(numbers, said)
 
 
-def nested_sets(declared: ResultsTable) -> Iterator[tuple[set[str], set[str]]]:
-    """Give the pairs of declared sets of which the second breaks out less, and none lies between them."""
-    sets = [set(group) for group in declared.sets]
-    for finer in sets:
-        for coarser in sets:
-            if coarser < finer and not any(coarser < between < finer for between in sets):
-                yield finer, coarser
-
-
 def _pairs(numbers: Numbers, part: np.ndarray, whole: np.ndarray, kind: str, said: str) -> Iterator[Family]:
     """Relate what is at most something else, row by row."""
     both = (part >= 0) & (whole >= 0)
@@ -138,11 +130,6 @@ def _pairs(numbers: Numbers, part: np.ndarray, whole: np.ndarray, kind: str, sai
         draft.add(rows, part[both], -1.0)
         n = len(rows)
         yield draft.family(kind, len(numbers.lower), np.zeros(n), np.full(n, np.inf), part[both], said)
-
-
-def _broken_out(table: pd.DataFrame, declared: ResultsTable, group: set[str]) -> np.ndarray:
-    totals = [name for name, d in declared.dimensions.items() if d.total]
-    return np.all([(table[name] != ALL) == (name in group) for name in totals], axis=0) if totals else np.ones(len(table), bool)
 
 
 def _margin(numbers: Numbers, key: tuple[str, str], table: pd.DataFrame, statistic: str, finer: set[str], coarser: set[str],
@@ -155,7 +142,7 @@ def _margin(numbers: Numbers, key: tuple[str, str], table: pd.DataFrame, statist
     distinct |= any(d.overlapping for d in apart) or (any(d.months for d in apart) and statistic not in OVER_TIME)
     signed = statistic in LAYOUTS[declared.layout].signed
     shared = [name for name, d in declared.dimensions.items() if not d.total or name in coarser]
-    parts, wholes = table[_broken_out(table, declared, finer)], table[_broken_out(table, declared, coarser)]
+    parts, wholes = table[set_of(table, declared, finer)], table[set_of(table, declared, coarser)]
     wholes = wholes[wholes[statistic] >= 0]
     every = parts[parts[statistic] >= 0]
     if every.empty or wholes.empty:

@@ -53,7 +53,7 @@ COLUMNS = {
     "agreement": "what the sites say together: alike, differ, or contradict each other, with Q and its p",
     "caution": "where its interval does not hold what 95 % promises",
     "footnotes": "contradictions that touch it, as numbered in contradictions.csv",
-    "verdict": "what a check of data quality says of a site: pass, look, stop or not assessed",
+    "verdict": "of a check of data quality at a site: pass, look, stop or not assessed; of a prediction: whether to recalibrate",
     "period_start": "first day of the study's period",
     "period_end": "day after its last day",
     "releases": "sha256: and the first 12 digits of the digest, of each release it was computed from",

@@ -46,8 +46,9 @@ def superseded(study: Study, folder: Path, inbox: Inbox) -> dict[str, list[Recei
         known = {entry["content"]: int(entry["number"]) for entry in entries if entry["site"] == site}
         try:
             opened = package.opened(path)
-        except Refused:
-            continue  # of a form that this version does not read: nothing can be compared
+        except Refused as refused:  # only what could be read was set aside
+            problems += refused.problems
+            continue
         if opened.digest not in known:
             problems.append(Problem(str(path), "it is not what was received then", "", "Remove it"))
             continue

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from shared_code.config.study import ResultsTable
 from shared_code.methods import Totals
-from shared_code.model import ALL
-from shared_code.pooling.cubes import Cube
+from shared_code.pooling.cubes import Cube, nested_sets, set_of
 
 
 def totals_of(cells: Cube, declared: ResultsTable, rows: list[int], used: np.ndarray) -> list[Totals]:
@@ -24,29 +21,16 @@ def totals_of(cells: Cube, declared: ResultsTable, rows: list[int], used: np.nda
     """
     return [
         known
-        for finer, coarser in _pairs(declared)
+        for finer, coarser in nested_sets(declared)
         if (known := _between(cells, declared, finer, coarser, rows, used)) is not None
     ]
-
-
-def _pairs(declared: ResultsTable) -> Iterator[tuple[set[str], set[str]]]:
-    sets = [set(group) for group in declared.sets]
-    for finer in sets:
-        for coarser in sets:
-            if coarser < finer and not any(coarser < between < finer for between in sets):
-                yield finer, coarser
 
 
 def _between(cells: Cube, declared: ResultsTable, finer: set[str], coarser: set[str], rows: list[int],
              used: np.ndarray) -> Totals | None:  # fmt: skip
     index = cells.index
     totals = [name for name, d in declared.dimensions.items() if d.total]
-    broken_out = np.array([(index[name] != ALL).to_numpy() for name in totals]).reshape(len(totals), len(index))
-
-    def of_set(group: set[str]) -> np.ndarray:
-        return np.all([broken_out[i] == (name in group) for i, name in enumerate(totals)], axis=0)
-
-    parts, wholes = of_set(finer), of_set(coarser)
+    parts, wholes = (set_of(index, declared, group) for group in (finer, coarser))
     shared = [name for name in declared.dimensions if name not in totals or name in coarser]
     if not parts.any() or not wholes.any():
         return None

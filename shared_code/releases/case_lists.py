@@ -3,7 +3,7 @@
 A list says who, why and until when, and nothing else; the practice itself finds out whom a pseudonym means. It lies in the
 private room, in a folder that no release reads. Source: methods specification, 12.7.
 
-    private/<site>/case_lists/<practice>/<date>-<number>.csv.age    the list, which only the practice's key opens
+    private/<site>/case_lists/<practice>/<date>-<digest>.csv.age    the list, which only the practice's key opens
     private/<site>/case_lists/log/                                  who had which list made, for what purpose; only grows
 """
 
@@ -59,11 +59,11 @@ def write_case_list(
     listed = own[["person_id", "reason"]].assign(expires=expires)[COLUMNS]
     locked = encrypt(listed.to_csv(index=False, lineterminator="\n").encode("utf-8"), key)
     log = log_of(site)
-    number = len(log.entries()) + 1
-    path = folder_of(site) / practice / f"{today.isoformat()}-{number:04d}.csv{SUFFIX}"
+    path = folder_of(site) / practice / f"{today.isoformat()}-{digest(locked)[:12]}.csv{SUFFIX}"
+    objected = int(((people["practice"] == practice) & people["person_id"].isin(objections)).sum())
     log.append({
         "date": today.isoformat(), "practice": practice, "by": by, "purpose": purpose, "legal_basis": legal_basis, "key": key,
-        "people": len(listed), "objected": int(people["person_id"].isin(objections).sum()), "expires": expires,
+        "people": len(listed), "objected": objected, "expires": expires,
         "list": digest(locked),
     })  # fmt: skip
     put(path, locked)
@@ -87,7 +87,9 @@ def _problems(practice: str, key: str, own: pd.DataFrame, by: str, purpose: str,
         problems.append(Problem("purpose", wrong, few(PURPOSES), "Evaluation, planning and finance use released numbers"))
     if own.empty:
         problems.append(Problem("people", "nobody of this practice is to be listed", "", "Nothing needs to be written"))
-    if len(own) > most:
+    if not 0 < most <= MOST:
+        problems.append(Problem("most", f"{most} people on one list", f"1 to {MOST}", "Ask again when these were seen"))
+    elif len(own) > most:
         mend = "Raise the risk from which people are listed; lists are for offers that can be made"
         problems.append(Problem("people", f"{len(own)} people are more than a list may hold", f"at most {most}", mend))
     return problems

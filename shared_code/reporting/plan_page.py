@@ -164,7 +164,7 @@ def _methods(study: Study, stem: str, record: dict[str, Any], stated: Any) -> st
     models = ", ".join(m.title for m in entry.models.values())
     parts += [f"Models fitted over the sites together: {models}."] if models else []
     parts += [("Chance is used with these seeds: " + "; ".join(f"{k} {v}" for k, v in stated.seeds.items()) + ".")
-              if stated and stated.seeds else "Nothing is drawn by chance."]  # fmt: skip
+              if stated and stated.seeds else "Nothing is drawn by chance." if stated else NOT_STATED]  # fmt: skip
     return "\n\n".join(parts)
 
 
