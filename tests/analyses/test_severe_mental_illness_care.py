@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from shared_code import measures
-from shared_code.config import codelists
+from shared_code.config import Site, codelists
 from shared_code.config.study import Period
 
+ROOT = Path(__file__).parents[2]
 STEM, PEOPLE = "severe_mental_illness_care", 6000
 SITES = ["demo_ashvale", "demo_dunmere"]
 PERIOD = Period(start="2021-04-01", end="2026-04-01")
@@ -98,3 +101,13 @@ def test_time_before_the_diagnosis_is_not_time_with_it(two):
     whole = (both["leave"] - both["entry"]).sum()
     assert whole == (people["leave"] - people["entry"]).sum(), "every day is counted once"
     assert both["died"].sum() == people["died"].sum(), "every death is counted once"
+
+
+@pytest.mark.parametrize("stem", ["severe_mental_illness_care", "onset_of_multimorbidity", "emergency_admission_risk",
+                                  "life_expectancy"])  # fmt: skip
+def test_a_site_without_a_table_of_deaths_is_left_out_and_named(demonstration, stem):
+    """Otherwise its people would be counted as never dying: true zeros nobody saw."""
+    made = demonstration(PEOPLE, *SITES, protected=False)
+    lacking = Site.read("demo_carrowby", ROOT / "config" / "sites")
+    assert "death" not in lacking.tables and not lacking.can_run(made.study.analyses[stem])
+    assert all(one.site.can_run(made.study.analyses[stem]) for one in made.sites)
