@@ -27,7 +27,8 @@ class Specification(Strict):
     """What a plan says in words and numbers.
 
     rationale, design, population   a sentence each       outcomes, exposures   name -> definition
-    look_backs   name -> days before the index date       covariates   what is adjusted for
+    look_backs   name -> days before a day (the index date, or the day the name says)
+    covariates   what is adjusted for
     seeds        step -> seed, where chance is used       missing      what happens to missing values
     limitations  what it cannot say                       impact       who will use it, for what
     """

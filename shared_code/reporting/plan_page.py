@@ -137,8 +137,23 @@ def _design(record: dict[str, Any], stated: Any) -> str:
     dates = (f"Index date {record['index_date']}; period from {record['period']['start']} to {record['period']['end']}, "
              "the last day not included.")  # fmt: skip
     named = stated.look_backs if stated else {}
-    backs = {name: f"{days} days, [index date − {days}, index date)" for name, days in named.items()}
-    return "\n\n".join([_or(stated and stated.design), dates, *(["Look-backs:\n\n" + _named(backs)] if backs else [])])
+    backs = {name: f"{days} days, [day − {days}, day)" for name, days in named.items()}
+    parts = [_or(stated and stated.design), dates]
+    parts += ["Look-backs from the day that the analysis names, which is not part of them:\n\n" + _named(backs)] if backs else []
+    given = {name: _words(value) for name, value in record["parameters"].items() if name not in record["codelists"]}
+    parts += ["Fixed beforehand:\n\n" + _named(given)] if given else []
+    return "\n\n".join(parts)
+
+
+def _words(value: Any) -> str:
+    """Write a setting as words: no brackets or quotation marks of a programming language."""
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_inside(part)}" for name, part in value.items())
+    return ", ".join(_inside(part) for part in value) if isinstance(value, list) else str(value)
+
+
+def _inside(value: Any) -> str:
+    return f"({_words(value)})" if isinstance(value, dict | list) and value else "as declared" if value == {} else _words(value)
 
 
 def _outcomes(study: Study, stem: str, stated: Any) -> str:
@@ -157,7 +172,7 @@ def _methods(study: Study, stem: str, record: dict[str, Any], stated: Any) -> st
     entry = study.analysis(stem)
     steps = [{"From": entry.results[s["table"]].title, "Asked for": s["target"] or s["method"], "Method": s["method"],
               "Why": why(s["method"], entry.results[s["table"]].layout),
-              "Settings": "; ".join(f"{k}: {v}" for k, v in s.items() if k not in ("target", "method", "table"))}
+              "Settings": _words({k: v for k, v in s.items() if k not in ("target", "method", "table")})}
              for s in record["pooled"]]  # fmt: skip
     parts = [pipe_table(pd.DataFrame(steps))]
     parts += [f"Adjusted for: {', '.join(stated.covariates)}."] if stated and stated.covariates else []
