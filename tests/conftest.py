@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from shared_code.releases import approve, keys, package
 from shared_code.releases import signatures as sig
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+if (SHARED / "data").is_dir():  # open data beside the checkout are used like any that a team keeps
+    os.environ.setdefault("COHORTIUM_OPEN_DATA", str(SHARED / "data"))
 
 
 @pytest.fixture(scope="session")

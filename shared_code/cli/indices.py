@@ -13,7 +13,7 @@ from shared_code.config.indices import Index
 from shared_code.model import Problem, Refused
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-Data = Annotated[Path | None, typer.Option(help="folder of the open data; else COHORTIUM_OPEN_DATA, data/open or ../shared/data")]
+Data = Annotated[Path | None, typer.Option(help="folder of the open data; else COHORTIUM_OPEN_DATA, or data/open")]
 TableName = Annotated[str, typer.Argument(help="a table: NAME in config/indicators")]
 
 

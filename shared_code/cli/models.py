@@ -108,12 +108,17 @@ def next_round(
 
 
 @app.command()
-def demo(analysis: Analysis, model: ModelName, study: StudyFile = PROTOCOL) -> None:
+def demo(analysis: Annotated[str, typer.Argument(help="name of the analysis; without one, every model is fitted")] = "",
+         model: Annotated[str, typer.Argument(help="name of the model, as under models: of the analysis")] = "",
+         study: StudyFile = PROTOCOL) -> None:  # fmt: skip
     """Play all rounds with the demonstration sites: every step is checked, approved, signed, remembered and carried."""
     from shared_code.cli.models_demo import play
 
-    for line in play(Study.read(study), analysis, model):
-        typer.echo(line)
+    read = Study.read(study)
+    every = [(stem, name) for stem, entry in read.analyses.items() for name in entry.models]
+    for stem, name in [(analysis, model)] if analysis or model else every:
+        for line in play(read, stem, name):
+            typer.echo(line)
 
 
 def rounds_of(study: Study, analysis: str, model: str, expected: dict[str, Site] | None = None) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from shared_code.config.reading import read_yaml, refuse_if_invalid
-from shared_code.config.strict import STEM, Fault, Strict, mapping, unknown
+from shared_code.config.strict import STEM, Fault, Strict, key_of, mapping, unknown
 
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "indices"
 
@@ -100,7 +100,7 @@ class Index(Strict):
     @classmethod
     def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
         """Find components that are not declared, or have no indicator, and bounds or weights that are missing."""
-        components = [name for d in mapping(content, "dimensions").values() for name in _of(d, "components")]
+        components = [name for d in mapping(content, "dimensions").values() for name in mapping(d, "components")]
         items = mapping(content, "indicators")
         for name, item in items.items():
             given = item if isinstance(item, dict) else item.model_dump()
@@ -116,7 +116,7 @@ class Index(Strict):
                 yield Fault(("indicators", str(name), "weight"), "this index gives its weights, and this one is missing")
             if str(name) in (content.get("context") or []):
                 yield Fault(("context",), f"{name} is in the index", "what describes a place and is not in the index")
-        used = {_of_item(item, "component") for item in items.values()}
+        used = {key_of(item, "component") for item in items.values()}
         for name in components:
             if name not in used:
                 yield Fault(("dimensions",), f"the component {name} has no indicator", "list it under not_measured")
@@ -141,12 +141,3 @@ class Index(Strict):
         """Give the titles of the index, its dimensions and its components."""
         dimensions = {name: spec.title for name, spec in self.dimensions.items()}
         return {self.index: self.title, **dimensions, **{name: spec.title for name, spec in self.components.items()}}
-
-
-def _of(content: Any, key: str) -> dict[str, Any]:
-    found = content.get(key) if isinstance(content, dict) else getattr(content, key, None)
-    return found if isinstance(found, dict) else {}
-
-
-def _of_item(content: Any, key: str) -> Any:
-    return content.get(key) if isinstance(content, dict) else getattr(content, key, None)

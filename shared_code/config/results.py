@@ -136,6 +136,15 @@ class ResultsTable(Strict):
         return [name for name, d in self.dimensions.items() if not d.total]
 
 
+def year_before(month: str) -> str:
+    """Name the same month a year earlier.
+
+    >>> year_before("2020-04")
+    '2019-04'
+    """
+    return f"{int(month[:4]) - 1}{month[4:]}"
+
+
 def months_between(first: str, last: str) -> list[str]:
     """List the months from first to last.
 

@@ -134,11 +134,10 @@ def report(study: str) -> Path:
 
 
 def open_data() -> Path | None:
-    """Folder of open data, where there is one: that of COHORTIUM_OPEN_DATA, data/open, or ../shared/data."""
-    root = Path(__file__).resolve().parents[2]
+    """Folder of open data, where there is one: that of COHORTIUM_OPEN_DATA, else data/open."""
     named = os.environ.get("COHORTIUM_OPEN_DATA", "")
-    folders = [*([Path(named)] if named else []), root / DATA / "open", root.parent / "shared" / "data"]
-    return next((folder for folder in folders if folder.is_dir()), None)
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / DATA / "open"
+    return folder if folder.is_dir() else None
 
 
 def from_root(path: str | Path) -> Path:

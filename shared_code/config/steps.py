@@ -27,7 +27,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "list_ratio": (("place", "by"), ()),
     "quantiles": (("item", "along", "at"), ()),
     "means": (("item", "unit"), ()),
-    "difference_in_differences": (("item", "arm", "treated", "control", "quantity", "beside"), ()),
+    "difference_in_differences": (("item", "arm", "treated", "control", "quantity", "beside"), ("primary",)),
     "regression_to_mean": (("along", "least"), ()),
     "balance": (("item", "group"), ()),
     "joint_test": (("item", "df"), ()),
@@ -74,6 +74,9 @@ def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[s
         levels = mapping(dimensions, str(step.get("group")), "values")
         for name in ("compare", "against"):
             yield from unknown((*where, name), [step[name]] if levels and name in step else [], levels, "a level of the group")
+    if step["method"] == "difference_in_differences" and "primary" in step:
+        levels = mapping(dimensions, str(step.get("item")), "values")
+        yield from unknown((*where, "primary"), [step["primary"]] if levels else [], levels, "an outcome")
     if step["method"] == "allocation":
         yield from _allocation_faults(where, step, dimensions)
 

@@ -57,6 +57,15 @@ def _again(error: Any) -> InitErrorDetails:
     return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=error.get("ctx", {}))
 
 
+def key_of(content: Any, key: str) -> Any:
+    """Read one key of content as written or already made into a declaration; None where it is not there.
+
+    >>> key_of({"a": 1}, "a"), key_of("text", "a")
+    (1, None)
+    """
+    return content.get(key) if isinstance(content, dict) else getattr(content, key, None)
+
+
 def mapping(content: Any, *keys: str) -> dict[str, Any]:
     """Follow keys into content as written; empty where something else than a mapping stands there.
 
@@ -64,7 +73,7 @@ def mapping(content: Any, *keys: str) -> dict[str, Any]:
     ({'c': 1}, {})
     """
     for key in keys:
-        content = content.get(key) if isinstance(content, dict) else getattr(content, key, None)
+        content = key_of(content, key)
     return content if isinstance(content, dict) else {}
 
 

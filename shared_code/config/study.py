@@ -18,7 +18,7 @@ from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.results import Dimension, ResultsTable, months_between
 from shared_code.config.specification import Deviation, Specification
 from shared_code.config.steps import step_faults
-from shared_code.config.strict import STEM, Fault, Strict, mapping, sequence, unknown
+from shared_code.config.strict import STEM, Fault, Strict, key_of, mapping, sequence, unknown
 from shared_code.config.targets import target_faults, with_method
 from shared_code.model import ALL, TABLES, Problem, Refused, did_you_mean
 from shared_code.model.checks import CHECKS
@@ -155,11 +155,11 @@ class Analysis(Strict):
                 keys = ("results", str(name), "dimensions", str(dimension), "codelist")
                 yield from unknown(keys, named, parameters, "a parameter of this analysis")
         for name, shown in mapping(content, "indices").items():
-            table = str(_key(shown, "table") or "")
+            table = str(key_of(shown, "table") or "")
             named = [table] if table else []
             yield from unknown(("indices", str(name), "table"), named, results, "a results table of this analysis")
             for key in ("item", "place"):
-                dimension = str(_key(shown, key) or "")
+                dimension = str(key_of(shown, key) or "")
                 if table in results:
                     known = mapping(results, table, "dimensions")
                     yield from unknown(("indices", str(name), key), [dimension], known, f"a dimension of {table}")
@@ -175,10 +175,6 @@ class Analysis(Strict):
         if not dimension.codelist:
             return dimension.levels()
         return dimension.levels(codelists.load(self.parameters[dimension.codelist]).titles)
-
-
-def _key(content: Any, key: str) -> Any:
-    return content.get(key) if isinstance(content, dict) else getattr(content, key, None)
 
 
 class Study(Strict):

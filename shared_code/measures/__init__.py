@@ -44,7 +44,7 @@ from shared_code.measures.monthly_use import (
     span,
     yearly,
 )
-from shared_code.measures.mortality import as_events, deaths_and_person_years, require_located_deaths, years_in
+from shared_code.measures.mortality import as_events, deaths_and_person_years, require_located_deaths
 from shared_code.measures.prepared import Prepared, open_prepared
 from shared_code.measures.residents import residents_in_need
 from shared_code.measures.risk import admission_risk, emergency_stays, frailty, known_before, risk_sums
@@ -65,5 +65,5 @@ __all__ = [
     "open_prepared", "outcomes_of", "registered", "repeated_events", "require_located_deaths",
     "residents_in_need", "risk_sets", "risk_sums", "save_frozen", "save_results", "seen_after_discharge",
     "span", "together", "treated_to_target", "ward_edition", "ward_names", "with_and_without", "with_code",
-    "with_core20", "yearly", "years_in",
+    "with_core20", "yearly",
 ]  # fmt: skip

@@ -100,15 +100,6 @@ def mid_years(period: Period) -> list[int]:
     return [y for y in range(period.start.year, period.end.year + 1) if period.start <= dt.date(y, *MID_YEAR) < period.end]
 
 
-def years_in(period: Period) -> int:
-    """Count the mid-years in a period.
-
-    >>> years_in(Period(start="2021-04-01", end="2026-04-01"))
-    5
-    """
-    return len(mid_years(period))
-
-
 def as_events(table: pd.DataFrame) -> pd.DataFrame:
     """Turn deaths and person-years into the `events` layout: a person dies once, so people, events and squares agree."""
     deaths = table["deaths"]

@@ -15,7 +15,6 @@ from shared_code.methods.before_after import (
     common_difference,
     difference_in_differences,
     difference_in_differences_of_sets,
-    e_value,
     holm,
     set_sums,
 )
@@ -47,7 +46,6 @@ from shared_code.methods.event_study import EventStudy, Power, after_only, clust
 from shared_code.methods.funding import (
     Paced,
     allocate,
-    blend_of_weight,
     distance_from_target,
     implied_blend,
     pace_of_change,
@@ -60,7 +58,7 @@ from shared_code.methods.funnels import funnel_limits, funnel_position
 from shared_code.methods.hazards import cumulative_incidence, onset_quantile, years_free
 from shared_code.methods.imputation import combined, imputed_counts, imputed_proportion, imputed_rate
 from shared_code.methods.inequality import slope_index
-from shared_code.methods.interrupted import Interrupted, RatioOfRates, interrupted_series, ratio_of_rates
+from shared_code.methods.interrupted import Interrupted, interrupted_series, ratio_of_rates
 from shared_code.methods.intervals import (
     difference,
     newcombe_difference,
@@ -172,7 +170,6 @@ __all__ = [
     "Profile",
     "Ranks",
     "Ratio",
-    "RatioOfRates",
     "RatioReadings",
     "Shrunk",
     "SlopeIndex",
@@ -194,7 +191,6 @@ __all__ = [
     "beta_binomial_ratio",
     "binomial_normal",
     "binomial_normal_ratio",
-    "blend_of_weight",
     "bounds",
     "calibration",
     "caliper_width",
@@ -218,7 +214,6 @@ __all__ = [
     "difference_in_differences_of_sets",
     "distance_from_target",
     "dobson_rate",
-    "e_value",
     "egger_p",
     "egger_test",
     "empirical_bayes",

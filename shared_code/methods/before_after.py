@@ -163,19 +163,6 @@ def common_difference(totals: ArrayLike, products: ArrayLike, clusters: ArrayLik
     return _ratio(float(beta[-1]), variance, _quantile(g[:, 0].sum(), g.sum(), confidence, small_sample), "")
 
 
-def e_value(ratio: ArrayLike) -> Floats:
-    """Say how strongly something unmeasured would have to go with both treatment and outcome to explain a ratio away.
-
-    ratio: rate ratio (or the limit nearer to 1). Method: VanderWeele & Ding 2017.
-
-    >>> e_value([0.5, 2.0, 1.0]).round(3).tolist()
-    [3.414, 3.414, 1.0]
-    """
-    r = np.asarray(ratio, dtype=float)
-    above = np.where(r < 1, 1 / r, r)
-    return np.asarray(above + np.sqrt(above * (above - 1)))
-
-
 def holm(p_values: ArrayLike) -> Floats:
     """Adjust p values for how many outcomes are looked at, the smallest most (Holm 1979).
 

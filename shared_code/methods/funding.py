@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from shared_code.methods.checks import Floats, plain, require, require_not_negative
 
+MOST_YEARS = 50  # that are looked ahead for a place to reach its target
 NEAR = 0.05  # distance from target within which a place counts as having reached it
 
 
@@ -39,23 +40,10 @@ def allocate(total: float, people: ArrayLike, in_need: ArrayLike, blend: ArrayLi
     return total * ((1 - w) * n / n.sum() + w * c / c.sum())
 
 
-def blend_of_weight(weight: ArrayLike, people: ArrayLike, in_need: ArrayLike) -> Any:
-    """Turn the weight of a person in need (1: as everybody) into the blend that shares out in the same way.
-
-    w = (L - 1) C / ((L - 1) C + N), shape as `weight`: weighted capitation and the blend are one family (METHODS 9).
-    Raises ValueError as `allocate`, and for a weight below 1.
-
-    >>> blend_of_weight([1, 3], [600, 400], [30, 70]).round(4)
-    array([0.    , 0.1667])
-    """
-    n, c = _places("blend_of_weight", people, in_need)
-    extra = np.asarray(weight, dtype=float) - 1
-    require(extra >= 0, "blend_of_weight", "a weight is below 1", "1: a person in need counts as anybody", "Correct it")
-    return plain(extra * c.sum() / (extra * c.sum() + n.sum()))
-
-
 def weight_of_blend(blend: ArrayLike, people: ArrayLike, in_need: ArrayLike) -> Any:
     """Turn a blend into the weight of a person in need: L = 1 + w N / ((1 - w) C), infinite at w = 1.
+
+    Weighted capitation and the blend are one family: w = (L - 1) C / ((L - 1) C + N) (METHODS 9).
 
     >>> weight_of_blend([0, 1 / 6, 1], [600, 400], [30, 70]).round(6)
     array([ 1.,  3., inf])
@@ -153,7 +141,7 @@ def distance_from_target(amounts: ArrayLike, target: ArrayLike) -> Any:
     return plain(np.divide(a, t, out=np.full(np.broadcast(a, t).shape, np.nan), where=t > 0) - 1)
 
 
-def years_to_target(target: ArrayLike, base: ArrayLike, lowest: float, highest: float, growth: float = 0.0, most: int = 50
+def years_to_target(target: ArrayLike, base: ArrayLike, lowest: float, highest: float, growth: float = 0.0, most: int = MOST_YEARS
                     ) -> Floats:  # fmt: skip
     """Count the years until every place stays within 5 % of its target, if the sum grows steadily and the bounds stay.
 

@@ -15,6 +15,7 @@ from shared_code.methods.checks import (
     require_not_negative,
     student_quantile,
 )
+from shared_code.methods.results import Ratio
 
 LAGS = 2  # months over which errors of one month may still be felt
 
@@ -98,16 +99,7 @@ def interrupted_series(events: ArrayLike, exposure: ArrayLike, steps: ArrayLike,
                        dispersion, df)  # fmt: skip
 
 
-class RatioOfRates(NamedTuple):
-    """Hold a ratio with limits and the standard error of its logarithm."""
-
-    estimate: float
-    lower: float
-    upper: float
-    se: float
-
-
-def ratio_of_rates(events: ArrayLike, exposure: ArrayLike, squares: Any = None, confidence: float = 0.95) -> RatioOfRates:
+def ratio_of_rates(events: ArrayLike, exposure: ArrayLike, squares: Any = None, confidence: float = 0.95) -> Ratio:
     """Divide rates: the first by the second, and where there are four, that ratio by the one of the last two.
 
     events, exposure: shape (2,) for a rate ratio (now, before), or (4,) for a ratio of ratios (now and before of a group,
@@ -116,8 +108,8 @@ def ratio_of_rates(events: ArrayLike, exposure: ArrayLike, squares: Any = None, 
     two numbers make it larger than it is. Method: METHODS 0.1 and 8 (ratio of ratios, difference in differences).
     Raises ValueError for other shapes or no events.
 
-    >>> ratio_of_rates([50, 100, 90, 100], [1, 1, 1, 1]).estimate.round(4)
-    np.float64(0.5556)
+    >>> ratio_of_rates([50, 100, 90, 100], [1, 1, 1, 1]).estimate  # doctest: +ELLIPSIS
+    0.5555...
     """
     where = "ratio_of_rates"
     y, t = np.asarray(events, dtype=float), np.asarray(exposure, dtype=float)
@@ -129,4 +121,4 @@ def ratio_of_rates(events: ArrayLike, exposure: ArrayLike, squares: Any = None, 
     log = float((sign * np.log(y / t)).sum())
     se = float(np.sqrt((np.maximum(q, y) / y**2).sum()))
     half = normal_quantile(confidence) * se
-    return RatioOfRates(np.exp(log), np.exp(log - half), np.exp(log + half), se)
+    return Ratio(float(np.exp(log)), float(np.exp(log - half)), float(np.exp(log + half)), se, "")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from shared_code import methods
-from shared_code.config.study import ResultsTable, months_between
+from shared_code.config.results import ResultsTable, months_between, year_before
 from shared_code.methods.checks import normal_quantile
 from shared_code.model import ALL
 from shared_code.pooling.cubes import cube
@@ -32,12 +32,12 @@ def against_trend(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
     others = [name for name in declared.dimensions if name not in (item, along, *totals)]
     past = [month for month in declared.dimensions[along].levels() or {} if month <= settings["until"]]
     ahead = months_between(settings["until"], at)[1:]
-    year_before = f"{int(at[:4]) - 1}{at[4:]}"
+    earlier = year_before(at)
     for key, rows in chosen.groupby([item, *others], sort=True):
         named = dict(zip([item, *others], key if isinstance(key, tuple) else (key,)))
         events, days = (cube(rows, declared, name) for name in ("events", "person_days"))
         place = dict(zip(events.index[along], events.index.index))
-        if any(month not in place for month in (*past, at, year_before)):
+        if any(month not in place for month in (*past, at, earlier)):
             continue
         order = [place[month] for month in (*past, at)]
         for scope, members in scopes.items():
@@ -50,11 +50,11 @@ def against_trend(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
             base = {"item": named[item], "group": along, "level": at, "sex": "both", "scope": scope, "events": y[-1],
                     "stratum": "; ".join(f"{name}={named[name]}" for name in others), "method": METHOD,
                     "sites": [events.sites[row] for row in full]}  # fmt: skip
-            yield from _compared(base, past, ahead, y, t, y[past.index(year_before)], t[past.index(year_before)], year_before)
+            yield from _compared(base, past, ahead, y, t, y[past.index(earlier)], t[past.index(earlier)], earlier)
 
 
 def _compared(base: dict[str, Any], past: list[str], ahead: list[str], y: np.ndarray, t: np.ndarray, before: float,
-              before_time: float, year_before: str) -> Iterator[dict[str, Any]]:  # fmt: skip
+              before_time: float, earlier: str) -> Iterator[dict[str, Any]]:  # fmt: skip
     observed, z = y[-1], normal_quantile(0.95)
     try:
         # the months in between are not there to be fitted: only their number counts
@@ -73,5 +73,5 @@ def _compared(base: dict[str, Any], past: list[str], ahead: list[str], y: np.nda
                   "lower": 100 * (ratio * np.exp(-z * spread) - 1), "upper": 100 * (ratio * np.exp(z * spread) - 1)}  # fmt: skip
     if before:
         naive = (observed / t[-1]) / (before / before_time)
-        yield base | {"measure": "change from a year before", "scale": "% change", "comparator": year_before,
+        yield base | {"measure": "change from a year before", "scale": "% change", "comparator": earlier,
                       "estimate": 100 * (naive - 1), "method": NAIVE}  # fmt: skip

@@ -11,6 +11,7 @@ import pandas as pd
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
+from shared_code.methods.funding import MOST_YEARS
 from shared_code.model import ALL
 from shared_code.pooling.groups import parts_of, unknown_places
 
@@ -109,7 +110,7 @@ def _by_place(base: dict[str, Any], main: Lived, known: dict[str, Lived], settin
                                        ("distance from target, this year", 100 * after, "%"),
                                        ("years to target", years, "years")):  # fmt: skip
             for at, row in enumerate(_rows(base, main)):
-                why = {} if np.isfinite(values[at]) else {"reason": "not within 50 years"}
+                why = {} if np.isfinite(values[at]) else {"reason": f"not within {MOST_YEARS} years"}
                 yield row | {"measure": measure, "scale": scale, "estimate": float(values[at]),
                              "method": _how("allocation, at a pace", settings)} | why  # fmt: skip
 

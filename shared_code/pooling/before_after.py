@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
+from scipy.special import chdtrc, ndtr
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
@@ -27,12 +27,23 @@ def difference_in_differences(cells: pd.DataFrame, declared: ResultsTable, setti
     """Fit one difference-in-differences ratio to the sums of all sites, as if their people lay in one table.
 
     settings  item (dimension of outcomes), arm (dimension), treated and control (its levels), quantity and beside (dimensions
-              of the four sums and of their products)
+              of the four sums and of their products), primary (the outcome that the study is about, where there is one: the p
+              values of the others are adjusted for how many they are)
     The layout is `moments`: sum of a quantity, sum_products of two. Where sums are rounded, bounds hold the ratio at their
     least and most favourable ends. A site with a withheld or empty sum is left out and named.
     """
-    item = settings["item"]
-    for name, part in cells.groupby(item, sort=True):
+    rows = list(_differences(cells, settings, scopes))
+    primary, others = settings.get("primary"), []
+    if primary is not None:
+        others = [row for row in rows if row["item"] != primary and row["scope"] == POOLED and row.get("se", np.nan) > 0]
+    p = 2 * ndtr([-abs(np.log(row["estimate"])) / row["se"] for row in others])
+    for row, adjusted in zip(others, methods.holm(p)):
+        row["caution"] = f"one of {len(others)} further outcomes: p = {adjusted:.2g} after Holm's adjustment"
+    yield from rows
+
+
+def _differences(cells: pd.DataFrame, settings: dict[str, Any], scopes: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
+    for name, part in cells.groupby(settings["item"], sort=True):
         found = {str(site): _sums(own, settings) for site, own in part.groupby("site", sort=True)}
         good = {site: s for site, s in found.items() if s is not None}
         for scope, members in scopes.items():

@@ -16,6 +16,7 @@ from shared_code.methods import common_effect
 from shared_code.methods.checks import normal_quantile
 
 AVERAGE, COMMON, ELSEWHERE = "average", "common effect", "prediction"  # what an interval is about
+HELD = (44, 65)  # per cent of studies in which these held it, 2 to 40 different sites (benchmarks/coverage.json; tested)
 FEW_SITES = 10  # below it a prediction interval can hold too few or too many of other sites
 WIDE_SITES = 5  # up to it limits by Hartung and Knapp with the floor hold the truth more often than they need
 LEVEL = 0.05  # of the test whether sites differ
@@ -38,7 +39,7 @@ def caution(kind: str, sites: int, q: float = float("nan"), few: int = 0, fewest
         said.append(f"{few} of {sites} sites have fewer than {fewest} events, so that estimates are not normal: use profiles")
     if kind == COMMON and sites >= 2 and p_of_q(q, sites) < LEVEL:
         said.append("sites differ by more than chance, and then limits that suppose one effect hold the truth far too seldom "
-                    "(in 44 to 65 % of studies)")  # fmt: skip
+                    f"(in {HELD[0]} to {HELD[1]} % of studies)")  # fmt: skip
     if kind == AVERAGE and 3 <= sites <= WIDE_SITES:
         said.append(f"with {sites} sites the limits are wider than 95 % asks for, and how much sites differ is hardly known")
     if kind == AVERAGE and sites == 2:

@@ -92,26 +92,16 @@ def average_of_sites(base: dict[str, Any], part: pd.DataFrame, excluded: dict[st
     k, few = len(names), int(sum(people < FEW_EVENTS))
     agree = cautions.agreement(names, y, se**2)
 
-    def careful(kind: str) -> str:
-        return cautions.caution(kind, k, agree.q, few, FEW_EVENTS)
-
     together = {"scope": POOLED, "sites": names, "events": float(np.nansum(people)), "agreement": agree.words,
                 "sites_excluded": "; ".join(f"{site} ({why})" for site, why in excluded.items())}  # fmt: skip
-    single = careful(cautions.COMMON if k == 2 else cautions.AVERAGE)
-    elsewhere = cautions.caution(cautions.ELSEWHERE, k)
-    yield base | together | {
-        "measure": RANDOM, "estimate": shown(found.estimate), "lower": shown(found.lower), "upper": shown(found.upper),
-        "se": found.se, "df": found.df, "tau2": found.tau2, "tau2_lo": found.tau2_lower, "tau2_hi": found.tau2_upper,
-        "pi_lo": shown(found.prediction_lower), "pi_hi": shown(found.prediction_upper), "q": agree.q, "i2": found.i2_percent,
-        "h2": found.h2, "method": METHOD[str(found.method)],
-        "caution": "; ".join(dict.fromkeys(c for c in (single, careful(cautions.AVERAGE), elsewhere) if c)),
-    }  # fmt: skip
+    yield base | together | {"measure": RANDOM} | as_random_effects(found, shown, k, agree.q, few)
     if k < 2:
         return
     common = methods.common_effect(y, se**2)
     yield base | together | {
         "measure": COMMON, "estimate": shown(common.estimate), "lower": shown(common.lower), "upper": shown(common.upper),
-        "se": common.se, "q": agree.q, "method": "common effect, inverse variance", "caution": careful(cautions.COMMON),
+        "se": common.se, "q": agree.q, "method": "common effect, inverse variance",
+        "caution": cautions.caution(cautions.COMMON, k, agree.q, few, FEW_EVENTS),
     }  # fmt: skip
     if prior and k < FEW_TO_TELL:
         bayes = methods.bayesian_random_effects(y, se**2, *prior)
@@ -141,6 +131,23 @@ def average_of_sites(base: dict[str, Any], part: pd.DataFrame, excluded: dict[st
             "method": "as the pooled estimate" + (f"; hangs on this site: {changes} changes without it" if changes else ""),
             "sites": [name for name in names if name != site],
         }  # fmt: skip
+
+
+def as_random_effects(found: Any, shown: Any, sites: int, q: float, few: int = 0) -> dict[str, Any]:
+    """Write a random-effects average down: estimate and limits, how much sites differ, the method, and what to beware of.
+
+    found  of methods.random_effects     shown  turns the scale of the analysis into the number shown
+    few    sites that rest on fewer than FEW_EVENTS people with the event
+    """
+    kinds = [cautions.COMMON] if sites == 2 else []
+    said = [cautions.caution(kind, sites, q, few, FEW_EVENTS) for kind in (*kinds, cautions.AVERAGE)]
+    said.append(cautions.caution(cautions.ELSEWHERE, sites))
+    return {
+        "estimate": shown(found.estimate), "lower": shown(found.lower), "upper": shown(found.upper),
+        "se": found.se, "df": found.df, "tau2": found.tau2, "tau2_lo": found.tau2_lower, "tau2_hi": found.tau2_upper,
+        "pi_lo": shown(found.prediction_lower), "pi_hi": shown(found.prediction_upper), "q": q, "i2": found.i2_percent,
+        "h2": found.h2, "method": METHOD[str(found.method)], "caution": "; ".join(dict.fromkeys(c for c in said if c)),
+    }  # fmt: skip
 
 
 def profile(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
@@ -197,7 +204,7 @@ def _profiles(base: dict[str, Any], points: Any, curves: dict[str, Any], exclude
                                           "pi_hi": np.exp(found.prediction_upper)}  # fmt: skip
     bayes = methods.bayesian_profiles(points, y, g)
     yield together | _ratio(bayes) | {
-        "measure": BAYES, "method": "likelihood profiles, half-normal(0.5) prior on tau",
+        "measure": BAYES, "method": f"likelihood profiles, prior half-normal({PRIOR_TAU:g}) on tau, normal({PRIOR_SD:g}) on mean",
         "tau2": bayes.tau**2, "tau2_lo": bayes.tau_lower**2, "tau2_hi": bayes.tau_upper**2,
         "pi_lo": np.exp(bayes.prediction_lower), "pi_hi": np.exp(bayes.prediction_upper),
     }  # fmt: skip

@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 
 from shared_code import methods
-from shared_code.config.study import ResultsTable, months_between
+from shared_code.config.results import ResultsTable, months_between, year_before
 from shared_code.methods.checks import normal_quantile
 from shared_code.model.units import DAYS_A_YEAR
+from shared_code.pooling import cautions
 from shared_code.pooling.cubes import cube
+from shared_code.pooling.decision import in_words
+from shared_code.pooling.meta import FEW_EVENTS, as_random_effects
 
 NAIVE, TREND, ROLLING, AGAINST = ("change, naive", "change against trend", "change, rolling cohorts", "ratio of ratios")
 HOW = {
@@ -34,7 +37,7 @@ def policy_change(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
     item, along, group = settings["item"], settings["along"], settings["group"]
     months = list(declared.dimensions[along].levels() or {})
     wave = months_between(*settings["months"])
-    before = [f"{int(m[:4]) - 1}{m[4:]}" for m in wave]
+    before = [year_before(month) for month in wave]
     for name, rows in cells.groupby(item, sort=True):
         series = {level: _Series(part, declared, along, months) for level, part in rows.groupby(group, sort=False)}
         for scope, members in scopes.items():
@@ -67,8 +70,9 @@ class _Series:
         for name, one in cubes.items():
             middle = (one.lower + one.upper) / 2
             self.values[name] = np.where(one.withheld, np.nan, middle)
-        known = ~np.isnan(self.values["events_squared"])
-        self.values["events_squared"] = np.where(known, self.values["events_squared"], self.values["events"])
+        squares = cubes["events_squared"]
+        most = np.where(np.isfinite(squares.upper), squares.upper, np.nan)  # a range: limits are as wide as it allows
+        self.values["events_squared"] = np.where(squares.withheld, most, self.values["events_squared"])
 
     def complete(self, members: list[str], months: list[str]) -> list[str]:
         """List the sites that have every one of some months."""
@@ -93,11 +97,12 @@ def _monthly(base: dict[str, Any], one: _Series, members: list[str], months: lis
             continue
         events, days, squares = one.sums(sites, [month])[:, 0]
         years = days / DAYS_A_YEAR
-        half = normal_quantile(0.95) * np.sqrt(max(squares, events)) / events if events else np.nan
+        half = normal_quantile(0.95) * np.sqrt(np.maximum(squares, events)) / events if events else np.nan
         rate = 1000 * events / (12 * years)
         yield base | {"measure": "monthly rate", "group": "month", "level": month, "stratum": stratum, "estimate": rate,
                       "lower": rate * np.exp(-half), "upper": rate * np.exp(half), "events": events, "person_years": years,
-                      "scale": "per 1,000 people a month", "sites": sites, "method": "sum of sites"}  # fmt: skip
+                      "scale": "per 1,000 people a month", "sites": sites, "method": "sum of sites",
+                      "caution": _no_limits(squares)}  # fmt: skip
 
 
 def _ratio(base: dict[str, Any], measure: str, groups: list[_Series], members: list[str], wave: list[str], before: list[str]
@@ -116,7 +121,13 @@ def _ratio(base: dict[str, Any], measure: str, groups: list[_Series], members: l
     values = {"estimate": found.estimate, "lower": found.lower, "upper": found.upper}
     if measure != AGAINST:
         values = {name: 100 * (value - 1) for name, value in values.items()}
-    return row | values | {"se": found.se, "events": events[0], "person_years": days[0] / DAYS_A_YEAR}
+    return row | values | {"se": found.se_log, "events": events[0], "person_years": days[0] / DAYS_A_YEAR,
+                           "caution": _no_limits(squares.sum())}  # fmt: skip
+
+
+def _no_limits(squares: float) -> str:
+    """Say why there are no limits, where what events repeat in people is withheld; without it they would be too narrow."""
+    return "no limits: how events repeat in people is withheld at a site" if np.isnan(squares) else ""
 
 
 def _trend(base: dict[str, Any], one: _Series, members: list[str], months: list[str], wave: list[str]) -> dict[str, Any]:
@@ -139,14 +150,16 @@ def _trend(base: dict[str, Any], one: _Series, members: list[str], months: list[
 
 def _over_sites(base: dict[str, Any], rolling: _Series, other: _Series, members: list[str], wave: list[str], before: list[str]
                 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """Average the ratio of ratios over sites, which may differ."""
+    """Average the ratio of ratios over sites, which may differ, and say whether they do."""
     each = {site: _ratio(base, AGAINST, [rolling, other], [site], wave, before) for site in members}
-    good = {site: row for site, row in each.items() if "estimate" in row}
+    good = {site: row for site, row in each.items() if np.isfinite(row.get("se", np.nan))}
     if len(good) < 2:
         return
-    found = methods.random_effects(np.log([r["estimate"] for r in good.values()]), [r["se"] ** 2 for r in good.values()])
-    yield base | {
-        "measure": "ratio of ratios, average over sites", "scale": "ratio", "method": "random effects (REML, Hartung-Knapp)",
-        "estimate": np.exp(found.estimate), "lower": np.exp(found.lower), "upper": np.exp(found.upper), "se": found.se,
-        "tau2": found.tau2, "pi_lo": np.exp(found.prediction_lower), "pi_hi": np.exp(found.prediction_upper), "sites": [*good],
+    without = {site: row.get("reason") or row["caution"] for site, row in each.items() if site not in good}
+    y, se = (np.array(values, dtype=float) for values in zip(*((np.log(r["estimate"]), r["se"]) for r in good.values())))
+    agree = cautions.agreement([*good], y, se**2)
+    few = sum(row["events"] < FEW_EVENTS for row in good.values())
+    yield base | as_random_effects(methods.random_effects(y, se**2), np.exp, len(good), agree.q, few) | {
+        "measure": "ratio of ratios, average over sites", "scale": "ratio", "sites": [*good], "agreement": agree.words,
+        "events": sum(row["events"] for row in good.values()), "sites_excluded": in_words(without),
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,12 @@ class _Sums:
         self.totals = [name for name, d in declared.dimensions.items() if d.total]
         self.wide = wide
 
+    def only(self, site: str) -> _Sums:
+        """Give the sums of one site."""
+        one = copy(self)
+        one.wide = self.wide[self.wide["site"] == site]
+        return one
+
     def of(self, broken_out: tuple[str, ...]) -> pd.DataFrame:
         rows = self.wide
         for name in self.totals:
@@ -122,15 +129,9 @@ def _ranking(base: dict[str, Any], sums: _Sums, n: np.ndarray, y: np.ndarray, ow
         area = float(found.estimate)
         own["auc"].append((base["sites"][0], float(logit(area)), float(found.se) / (area * (1 - area)), base["events"]))
         return
-    single = [(b[2], b[0] - b[2]) for site in base["sites"] if (b := _one_site(sums, site).bands())]
+    single = [(b[2], b[0] - b[2]) for site in base["sites"] if (b := sums.only(site).bands())]
     areas = methods.auc_from_bins([a for a, _ in single], [b for _, b in single])
     yield base | {"measure": "area under the curve within sites", "scale": "%", "estimate": 100 * methods.within_sites(areas)}
-
-
-def _one_site(sums: _Sums, site: str) -> _Sums:
-    one = object.__new__(_Sums)
-    one.__dict__ = sums.__dict__ | {"wide": sums.wide[sums.wide["site"] == site]}
-    return one
 
 
 def _recalibration(base: dict[str, Any], n: np.ndarray, p: np.ndarray, y: np.ndarray, own: dict[str, list] | None

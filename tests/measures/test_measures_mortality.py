@@ -7,7 +7,8 @@ import datetime as dt
 import pytest
 
 from shared_code.config.study import Period
-from shared_code.measures import as_events, deaths_and_person_years, require_located_deaths, years_in
+from shared_code.measures import as_events, deaths_and_person_years, require_located_deaths
+from shared_code.measures.mortality import mid_years
 
 PERIOD = Period(start="2021-04-01", end="2023-04-01")  # holds the mid-years 2021 and 2022
 AREAS = """
@@ -113,7 +114,7 @@ def test_a_mid_year_without_population_is_refused(prepared, message_of):
     ],
 )  # fmt: skip
 def test_how_many_middles_of_a_year_lie_in_a_period(start, end, years):
-    assert years_in(Period(start=start, end=end)) == years
+    assert len(mid_years(Period(start=start, end=end))) == years
 
 
 def test_a_person_dies_once(prepared, expect):

@@ -67,9 +67,9 @@ def test_a_step_that_the_season_explains_is_refused():
 def test_a_ratio_of_ratios_and_events_that_repeat():
     once = m.ratio_of_rates([50, 100, 90, 100], [10, 10, 10, 10])
     assert once.estimate == pytest.approx(0.5 / 0.9)
-    assert once.se == pytest.approx(np.sqrt(1 / 50 + 1 / 100 + 1 / 90 + 1 / 100))
+    assert once.se_log == pytest.approx(np.sqrt(1 / 50 + 1 / 100 + 1 / 90 + 1 / 100))
     repeated = m.ratio_of_rates([50, 100, 90, 100], [10] * 4, [150, 300, 270, 300])
-    assert repeated.se == pytest.approx(np.sqrt(3) * once.se), "three events a person each: three times the variance"
+    assert repeated.se_log == pytest.approx(np.sqrt(3) * once.se_log), "three events a person each: three times the variance"
     assert m.ratio_of_rates([30, 60], [10, 10]).estimate == pytest.approx(0.5)
     with pytest.raises(ValueError, match="no events"):
         m.ratio_of_rates([0, 60], [10, 10])

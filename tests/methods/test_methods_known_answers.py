@@ -15,6 +15,8 @@ from shared_code import methods as m
 HOSPITAL_USE = Path(__file__).resolve().parents[3] / "shared" / "data" / "ndl" / "ndl3_hospital_care_use.csv"
 
 LE20 = [0, 1, *range(5, 91, 5)]
+# Person-years of everybody (18-24, 25-34 ... 65-74) behind T7.1: not given there, found from its results (decision 0016).
+EVERYBODY = np.array([60_000, 85_000, 82_000, 88_000, 83_000, 70_000])
 
 
 def test_t1_1_wilson(known):
@@ -311,6 +313,36 @@ def test_t7_1_mortality_ratio(known):
         computed = {"O": deaths.sum(), "E": expected, "SMR": ratio.estimate, "lo": ratio.lower, "hi": ratio.upper}
         for name, value in computed.items():
             answer.agrees(value, site, name)
+
+
+def mortality_against_everybody(answer, years):
+    """Compare the ill with everybody, and with everybody else, when these are the years of everybody."""
+    ill, time = (np.array(answer.inputs[f"{what}_A"]) + np.array(answer.inputs[f"{what}_B"]) for what in ("d", "py"))
+    deaths = m.round_half_up(years * np.array(answer.inputs["ref_rate"]), 1)
+    others, theirs = deaths - ill, years - time
+    weights = m.standard_weights([18, 25, 35, 45, 55, 65], upper=75)
+    ratio = m.standardised_ratio(m.dobson_rate(ill, time, weights), m.dobson_rate(others, theirs, weights))
+    return {
+        ("internal_ref", "excluding_SMI"): m.indirect_ratio(ill.sum(), m.expected_events(time, others / theirs)).estimate,
+        ("internal_ref", "including_SMI_wrong"): m.indirect_ratio(ill.sum(), m.expected_events(time, deaths / years)).estimate,
+        ("dsr_ratio_18_74", "ratio"): ratio.estimate, ("dsr_ratio_18_74", "lo"): ratio.lower,
+        ("dsr_ratio_18_74", "hi"): ratio.upper,
+    }  # fmt: skip
+
+
+def test_t7_1_those_without_the_illness_are_the_reference(known):
+    answer = known("T7.1")
+    for path, value in mortality_against_everybody(answer, EVERYBODY).items():
+        answer.agrees(value, *path)
+        np.testing.assert_allclose(value, answer.expected[path[0]][path[1]], rtol=1e-12)  # to the last digit
+
+
+@pytest.mark.parametrize("band", range(6))
+def test_t7_1_no_other_thousands_give_its_results(known, band):
+    """The years that were found are no lucky match: one thousand more in any band, and the results are others."""
+    answer = known("T7.1")
+    wrong = mortality_against_everybody(answer, EVERYBODY + 1000 * (np.arange(6) == band))
+    assert not np.isclose(wrong["internal_ref", "excluding_SMI"], answer.expected["internal_ref"]["excluding_SMI"], rtol=1e-7)
 
 
 def test_t7_2_difference_of_proportions(known):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from shared_code import disclosure, methods
 from shared_code.config import Study
@@ -68,6 +69,17 @@ def central(people):
               for arm in ("treated", "control")] for _, own in people.groupby("site")]  # fmt: skip
     return methods.common_difference([[s.total for s in p] for p in parts], [[s.products for s in p] for p in parts],
                                      [[s.clusters for s in p] for p in parts])  # fmt: skip
+
+
+def test_p_values_of_further_outcomes_are_adjusted_and_that_of_the_primary_one_is_not(study, people):
+    cells, declared = released(study, people, 1)
+    further = [cells.assign(outcome=name) for name in ("admission", "gp_contact")]
+    both = pd.concat([cells, *further], ignore_index=True)
+    rows = list(pooling.difference_in_differences(both, declared, settings(study, "effect"), {"pooled": ["a", "b", "c"]}))
+    p = 2 * norm.sf(abs(np.log(rows[0]["estimate"])) / rows[0]["se"])
+    said = {row["item"]: row.get("caution", "") for row in rows}
+    assert said.pop("ed_attendance") == ""
+    assert set(said.values()) == {f"one of 2 further outcomes: p = {2 * p:.2g} after Holm's adjustment"}
 
 
 def test_exact_sums_give_what_all_people_in_one_table_give(study, people):
