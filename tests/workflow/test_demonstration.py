@@ -300,3 +300,15 @@ def test_the_readme_shows_what_the_demonstration_makes(demonstration):
 
     report = open_report(demonstration.folder / "private" / "coordination" / "demonstration" / "report")
     assert part_of((ROOT / "README.md").read_text("utf-8")) == demonstration_part(report)
+
+
+def test_regressions_are_fitted_over_the_sites_and_stand_in_the_report(demonstration, results):
+    """Every round went through every door; a model whose groups are too small at every site says so, and gives nothing."""
+    fitted = results[results.target == "coefficients"]
+    assert dict(fitted.groupby("item").n_sites.max()) == {"multimorbidity": 5, "coarse": 4}
+    assert set(fitted.measure) == {"odds ratio"} and fitted[["estimate", "lower", "upper"]].notna().all(axis=None)
+    emergency = fitted[(fitted.item == "coarse") & (fitted.group == "emergency")].iloc[0]
+    assert 2 < emergency.estimate < 3.5, "the planted odds ratio of a stay in the year before is exp(0.92) = 2.5"
+    page = demonstration.folder / "public" / "demonstration" / "report"
+    said = "".join(path.read_text("utf-8") for path in page.glob("emergency_admission_risk.html"))
+    assert "odds ratio" in said.lower() and "it has not been fitted" not in said
