@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 import yaml
 
 from shared_code.config import Policy, Site, codelist_tools, codelists, rooms
+from shared_code.config.private import kept_private
 from shared_code.model import Problem, Refused, did_you_mean, few
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -109,7 +109,8 @@ def use(
     typer.echo("\n".join(found.told(policy)))
     if not found.warned:
         typer.echo("No sign of a list that misses most.")
-    record = _kept_private(site, f"{codelist.name}-{codelist.version}.csv", found.codes.to_csv(index=False, lineterminator="\n"))
+    name, exact = f"codelists/{codelist.name}-{codelist.version}.csv", found.codes.to_csv(index=False, lineterminator="\n")
+    record = kept_private(rooms.PRIVATE / site, name, exact)
     typer.echo(f"Every code with its exact number is in {record}, which stays at the site.")
 
 
@@ -144,15 +145,3 @@ def _summary(codelist: codelists.Codelist) -> str:
     numbers = [f"{systems.count(system):,} {word}" for system, word in words.items() if system in systems]
     ends = f", {len(codelist.resolving):,} that end a condition" if codelist.resolving else ""
     return f"edition {codelist.version}, {len(codelist.titles)} conditions, codes: {', '.join(numbers) or 'none'}{ends}."
-
-
-def _kept_private(site: str, name: str, text: str) -> Path:
-    """Write exact counts into the site's private room, for its owner only."""
-    record = rooms.PRIVATE / site / "codelists" / name
-    record.parent.mkdir(parents=True, exist_ok=True)
-    if os.name == "posix":
-        (rooms.PRIVATE / site).chmod(0o700)
-    record.unlink(missing_ok=True)
-    record.touch(mode=0o600)
-    record.write_text(text, "utf-8", newline="\n")
-    return record

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-from shared_code.cli import models
+from shared_code.cli import model_steps
 from shared_code.cli.sending import PLAYED
 from shared_code.cli.stages import expected_sites
 from shared_code.config import Site, Study, rooms
@@ -31,7 +31,7 @@ def play(study: Study, stem: str, name: str) -> Iterator[str]:
         raise Refused(study.title, [Problem(study.study, "it has no demonstration sites", "sites named demo_…")])
     for folder in (rooms.requests(study.study, f"{stem}.{name}"), rooms.steps_received(study.study, f"{stem}.{name}")):
         shutil.rmtree(folder, ignore_errors=True)
-    rounds = models.rounds_of(study, stem, name, everyone)
+    rounds = model_steps.rounds_of(study, stem, name, everyone)
     rounds.start(list(sites))
     tables: dict[str, Any] = {}
     while requests := rounds.ask(state := rounds.state()):
@@ -45,13 +45,13 @@ def play(study: Study, stem: str, name: str) -> Iterator[str]:
                 rounds.go_on_without(rounds.state(), site, why)
                 yield f"Round {state.round + 1}: {sites[site].title} does not answer: {refused.problems[0]}"
         yield f"Round {state.round + 1} is complete."
-    yield models.where_it_stands(rounds, everyone)
+    yield model_steps.where_it_stands(rounds, everyone)
 
 
 def _answer(site: Site, study: Study, request: Request, table: Any, rounds: Any) -> None:
     """Play one site in one round: compute, two approvals, sign, remember, carry, receive."""
-    draft = models.draft_step(site, study, request, table)
+    draft = model_steps.draft_step(site, study, request, table)
     for role, reason in PLAYED.items():
         approve.approve(site, study, draft, role, role, reason, keys.demonstration(site.site, role), dt.date.today())
-    sent = models.send_step(site, study, request, keys.demonstration(site.site, "site"))
+    sent = model_steps.send_step(site, study, request, keys.demonstration(site.site, "site"))
     take_in_step(sent, rounds, rooms.quarantine())

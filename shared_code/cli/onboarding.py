@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from shared_code.config import Site, Study, rooms
+from shared_code.config.private import for_owner_only, kept_private
 from shared_code.config.site import SITES
 from shared_code.config.strict import STEM
 from shared_code.model import Problem, Refused
@@ -47,26 +47,11 @@ def check(
 
     site = Site.read(name)
     studies = [Study.read(path) for path in study or sorted(STUDIES.glob("study*.yaml"))]
-    room = rooms.PRIVATE / name
-    room.mkdir(parents=True, exist_ok=True)
-    if os.name == "posix":
-        room.chmod(0o700)
-    findings = check_site(site, studies, Path(site.folder) if site.folder else rooms.extract(name), room)
+    room = for_owner_only(rooms.PRIVATE / name)
+    findings = check_site(site, studies, site.extract_folder, room)
     typer.echo("\n".join(findings.lines()).rstrip())
     if any(problem.told for problem in findings.wrong):
-        record = _kept_private(name, "\n".join(findings.lines(private=True)))
+        record = kept_private(room, "logs/check.txt", "\n".join(findings.lines(private=True)) + "\n")
         typer.echo(f"\nRare values are named in {record}, which stays at the site.")
     if not findings.good:
         raise typer.Exit(1)
-
-
-def _kept_private(name: str, text: str) -> Path:
-    """Write what may name values of few people into the site's private room, for its owner only."""
-    record = rooms.PRIVATE / name / "logs" / "check.txt"
-    record.parent.mkdir(parents=True, exist_ok=True)
-    if os.name == "posix":
-        (rooms.PRIVATE / name).chmod(0o700)
-    record.unlink(missing_ok=True)
-    record.touch(mode=0o600)
-    record.write_text(text + "\n", "utf-8")
-    return record

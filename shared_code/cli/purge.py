@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 from shared_code.config import Site, rooms
 from shared_code.model import Problem, Refused
@@ -36,7 +35,7 @@ def purge(name: str) -> str:
     if kept:
         left.append(f"The ledger remains: {ledger} ({kept} files: what was released, and the counts behind it, no person). "
                     "The next release is compared with it; without it nothing can be released again.")  # fmt: skip
-    extract = Path(site.folder) if site.folder else rooms.extract(name)
+    extract = site.extract_folder
     files = sum(1 for path in extract.rglob("*") if path.is_file()) if extract.is_dir() else 0
     left.append(f"The extract remains: {files} files in {extract}. It is yours; Cohortium does not remove it." if files else
                 f"There is no extract in {extract}.")  # fmt: skip

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from shared_code.config import Site, Study, rooms, sites_of
+from shared_code.config.private import POSIX, for_owner_only, kept_private
 from shared_code.config.site import SITES
 from shared_code.model import Problem, Refused
 
 ROOT = Path(".")
+PROBLEMS = "logs/problems.txt"  # in a site's private room
 
 
 def extract_demo(name: str, people: int, study: Study) -> str:
@@ -31,38 +33,50 @@ def extract_demo(name: str, people: int, study: Study) -> str:
 
 def prepare(name: str, say: Any) -> str:
     """Turn a site's extract into prepared tables; link its records first, where the site asks for it."""
-    from shared_code.cli.linking import link_if_needed
+    from shared_code.linkage.keep import up_to_date
     from shared_code.sources.prepare import prepare as prepare_site
 
     site = Site.read(name)
     site.in_force(dt.date.today())
-    _owner_only(name)
-    folder = Path(site.folder) if site.folder else rooms.extract(name)
-    link_if_needed(site, say)
+    close_room(name)
+    folder = site.extract_folder
+    if site.linkage is not None and not up_to_date(site, folder, rooms.linkage(name)):
+        say(link(name, say))
     try:
         rows = prepare_site(site, folder, rooms.prepared(name), say)
     except Refused as refused:
-        raise refused.without_values(_kept_private(name, "problems.txt", str(refused))) from None
+        raise refused.without_values(kept_private(rooms.PRIVATE / name, PROBLEMS, f"{refused}\n").as_posix()) from None
     return f"Prepared {len(rows)} tables of {site.title} in {rooms.prepared(name)}: {rows.get('person', 0):,} people."
 
 
-def _owner_only(name: str) -> None:
+def link(name: str, say: Any) -> str:
+    """Link the records of a site to its people, and say how it went: counts only."""
+    import pandas as pd
+
+    from shared_code.linkage.site import link_site
+    from shared_code.reporting.linkage import linkage_page, told
+
+    site = Site.read(name)
+    site.in_force(dt.date.today())
+    room = close_room(name)
+    try:
+        report = link_site(site, site.extract_folder, room, say)
+    except Refused as refused:
+        raise refused.without_values(kept_private(room, PROBLEMS, f"{refused}\n").as_posix()) from None
+    page = rooms.linkage(name) / "linkage.html"
+    counts = pd.read_parquet(rooms.linkage(name) / "linkage.parquet")
+    page.write_text(linkage_page(site.title, report, counts, site.made_up), "utf-8")
+    register = f"{report['index']['people']:,} people in the index (version {report['version']})"
+    return "\n".join([f"Linked the records of {site.title}: {register}.",
+                      *(told(source, found) for source, found in report["sources"].items()),
+                      f"How it went, and who is missed: {page}. It stays here."])  # fmt: skip
+
+
+def close_room(name: str) -> Path:
     """Close a site's private room to everyone but its owner, and create what follows for the owner only."""
-    room = rooms.PRIVATE / name
-    room.mkdir(parents=True, exist_ok=True)
-    if os.name == "posix":
-        room.chmod(0o700)
+    if POSIX:
         os.umask(0o077)
-
-
-def _kept_private(name: str, file: str, text: str) -> str:
-    """Write something that may hold values of people into the site's private room, readable by its owner only."""
-    path = rooms.PRIVATE / name / "logs" / file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text + "\n", "utf-8")
-    if os.name == "posix":
-        path.chmod(0o600)
-    return path.as_posix()
+    return for_owner_only(rooms.PRIVATE / name)
 
 
 def analyse(name: str, stem: str, study_file: Path, study: Study, run: Any = None) -> str:
@@ -76,7 +90,7 @@ def analyse(name: str, stem: str, study_file: Path, study: Study, run: Any = Non
     site = Site.read(name)
     site.in_force(dt.date.today())
     site.takes_part(study)
-    _owner_only(name)
+    close_room(name)
     results = rooms.results(name, study.study) / stem
     shutil.rmtree(results, ignore_errors=True)
     reasons = record.missed(study, results.parent, stem)
@@ -101,7 +115,7 @@ def release(name: str, study: Study) -> str:
     site = Site.read(name)
     site.in_force(dt.date.today())
     site.takes_part(study)
-    _owner_only(name)
+    close_room(name)
     earlier = ledger.read(rooms.ledger(name), study.study, sent_of(name))
     manifest = release_site(site, study, rooms.results(name, study.study), target, rooms.prepared(name), earlier)
     tables = manifest["disclosure"]["tables"].values()

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from shared_code.config import rooms
 from shared_code.config.columns import ColumnMap, FixedColumn, Join, RowMap, TableMap, table_faults
 from shared_code.config.linkage import Linkage, linkage_faults
 from shared_code.config.people import Person, borrowed_keys, key_bytes, shared_keys
@@ -163,6 +164,11 @@ class Site(Strict):
             wrong = f"the agreement ended on {self.governance.agreement_expires}"
             raise Refused(f"A run of {self.title} ({self.site})",
                           [Problem(where, wrong, "a day that has not passed", "Renew the agreement, then change the date")])
+
+    @property
+    def extract_folder(self) -> Path:
+        """Where the extract lies: where `folder` says, else in its room."""
+        return Path(self.folder) if self.folder else rooms.extract(self.site)
 
     @property
     def made_up(self) -> bool:

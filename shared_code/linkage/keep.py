@@ -16,15 +16,15 @@ linkage.parquet, linkage.json   counts for data quality (see `counters`)
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from shared_code.config.digests import of_json
+from shared_code.config.private import for_owner_only
 from shared_code.config.site import Site
 from shared_code.linkage import counters
 from shared_code.linkage.counters import STRATA, counted
@@ -33,10 +33,8 @@ from shared_code.linkage.people import People
 from shared_code.linkage.plausible import implausible
 from shared_code.linkage.quality import Quality, checked_precision, to_check
 from shared_code.linkage.settings import EXACT_BAND, LINKER_VERSION, METHODS, REVIEW
+from shared_code.linkage.source import Source
 from shared_code.sources.pseudonyms import pseudonym, record_pseudonym
-
-if TYPE_CHECKING:
-    from shared_code.linkage.site import Source
 
 CHECKED = "checked.csv"
 LOOSE, STRICT, STRICT_BAND = 0.95, 0.999, "0.999+"  # accepting thresholds of the sensitivity analysis
@@ -69,8 +67,7 @@ def write(connection: Any, site: Site, key: bytes, sources: list[Source], people
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "links").mkdir(parents=True)
-    if os.name == "posix":
-        partial.chmod(0o700)
+    for_owner_only(partial)
     try:
         for source in sources:
             _links(source, site.site, key).to_parquet(partial / "links" / f"{source.name}.parquet", index=False)

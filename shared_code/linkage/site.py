@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from shared_code.linkage.counters import STRATA
 from shared_code.linkage.people import People, people_of, tally
 from shared_code.linkage.quality import gold_standard
 from shared_code.linkage.records import strata_of, tidy
-from shared_code.linkage.run import Linked, link
+from shared_code.linkage.run import link
 from shared_code.linkage.settings import EXACT_BAND, Settings
+from shared_code.linkage.source import Source
 from shared_code.model import Problem, Refused
 from shared_code.sources.identified import deciles, read_identified, read_superseded
 from shared_code.sources.landing import quoted
@@ -35,27 +36,6 @@ Say = Callable[[str], None]
 RANDOM_PAIRS_A_PERSON, MOST_RANDOM_PAIRS = 20, 2_000_000
 FEWEST_FOR_GOLD = 20  # records linked by number; fewer say nothing about the others
 FACTS = ("row", "record", "identity", "number IS NOT NULL AS valid_number", "with_identifier")
-
-
-@dataclass
-class Source:
-    """Hold what the linkage of one source gave.
-
-    facts    one row a record: row, record, identity, valid_number, with_identifier, person_id, link_method, weight_band and
-             the strata; those in `of_index` are not known by the source and are those of the person it was linked to
-    numbers  its NHS numbers by reason and issue range
-    linked   what `run.link` gave; None for the index itself
-    hidden   the gold standard: one row a record (one a person's identity, where a source has many records of a person):
-             right, wrong, missed, and the strata
-    """
-
-    name: str
-    settings: Identified
-    facts: pd.DataFrame
-    numbers: list[dict[str, Any]]
-    linked: Linked | None = None
-    hidden: pd.DataFrame | None = None
-    of_index: tuple[str, ...] = ()
 
 
 def link_site(site: Site, folder: Path, room: Path, say: Say = lambda text: None) -> dict[str, Any]:

@@ -174,3 +174,14 @@ def _triple(value: Any, lower: Any, upper: Any, digits: int = 1) -> str:
     if value is None or math.isnan(value):
         return "not known"
     return f"{100 * value:.{digits}f} % ({100 * lower:.{digits}f} to {100 * upper:.{digits}f})"
+
+
+def told(name: str, found: dict[str, Any]) -> str:
+    """Say in one line how the linkage of one source went; `found` is its part of linkage.json."""
+    steps = ", ".join(f"{method} {number:,}" for method, number in found["methods"].items() if method != "U")
+    quality = found["quality"]
+    measured = "" if quality is None or quality["recall"] is None else (
+        f"; without a number {100 * quality['recall']:.1f} % are found ({100 * quality['recall_lower']:.1f} to "
+        f"{100 * quality['recall_upper']:.1f}, of {quality['hidden']:,}), and "
+        f"{100 * quality['precision']:.2f} % of those found are right")  # fmt: skip
+    return f"  {name}: {found['linked']:,} of {found['records']:,} records linked ({steps}){measured}."

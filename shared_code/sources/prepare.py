@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import ibis.expr.types as ir
 
 from shared_code.config.columns import ColumnMap, TableMap
 from shared_code.config.digests import of_json
+from shared_code.config.private import for_owner_only
 from shared_code.config.site import Site
 from shared_code.model import TABLES, Problem, Refused, Table
 from shared_code.model.validation import check_table
@@ -33,7 +33,7 @@ def prepare(site: Site, folder: Path, target: Path, say: Any = lambda text: None
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "landed").mkdir(parents=True)
-    _owner_only(partial)
+    for_owner_only(partial)
     identifiers = Identifiers(site, target.parent)
     try:
         rows = _all_tables(site, folder, partial, say, identifiers)
@@ -67,11 +67,6 @@ def _all_tables(site: Site, folder: Path, partial: Path, say: Any, identifiers: 
         return {name: int(connection.read_parquet(partial / f"{name}.parquet").count().execute()) for name in site.tables}
     finally:
         connection.disconnect()
-
-
-def _owner_only(folder: Path) -> None:
-    if os.name == "posix":
-        folder.chmod(0o700)
 
 
 def _one_table(connection: Any, table: Table, settings: TableMap, site: Site, folder: Path, partial: Path,

@@ -11,7 +11,7 @@ import pytest
 import statsmodels.api as sm
 from typer.testing import CliRunner
 
-from shared_code.cli import app, models
+from shared_code.cli import app, model_steps
 from shared_code.cli.models_demo import play
 from shared_code.config import Site, Study, rooms
 from shared_code.config.plan import Plan
@@ -44,7 +44,7 @@ def made_up(tmp_path, monkeypatch) -> tuple[Study, dict[str, pd.DataFrame]]:
     monkeypatch.chdir(tmp_path)
     study = Study.read("config/study.yaml")
     tables = {}
-    for seed, site in enumerate([s for s in models.expected_sites(study) if s.startswith("demo_")][:3]):
+    for seed, site in enumerate([s for s in model_steps.expected_sites(study) if s.startswith("demo_")][:3]):
         tables[site] = people(seed)
         save_model(Plan(study, STEM), rooms.results(site, study.study) / STEM, NAME, tables[site])
     return study, tables
@@ -97,13 +97,13 @@ def test_every_step_goes_through_every_door(made_up):
 def test_without_approval_nothing_leaves_and_without_signature_nothing_is_taken_in(made_up, message_of):
     study, tables = made_up
     site = next(iter(tables))
-    rounds = models.rounds_of(study, STEM, NAME)
+    rounds = model_steps.rounds_of(study, STEM, NAME)
     rounds.start(list(tables))
     request = rounds.ask(rounds.state())[site]
     done = CliRunner().invoke(app, ["model", "step", site, str(request)])
     assert done.exit_code == 0, done.output
     with pytest.raises(Refused, match="it lacks the approval of an analyst and of a reviewer"):
-        models.send_step(Site.read(site), study, Request.read(request), keys.demonstration(site, "site"))
+        model_steps.send_step(Site.read(site), study, Request.read(request), keys.demonstration(site, "site"))
     assert not rooms.step_outgoing(site, study.study, MODEL, 1).exists() and not rooms.ledger(site).exists()
     draft = rooms.step_draft(site, study.study, MODEL, 1)
     with pytest.raises(Refused, match="nobody has signed it"):
