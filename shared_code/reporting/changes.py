@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
+from shared_code.reporting.staged import Staged
 from shared_code.reporting.words import estimate, interval, pipe_table
 
-if TYPE_CHECKING:
-    from shared_code.reporting.page import Report
 
-
-def over_sites(report: Report, stem: str) -> str:
+def over_sites(report: Staged, stem: str) -> str:
     """Tabulate the change between two months: sum of sites, average over sites, and another site's expected range."""
     table = []
     titles = dict(zip(report.sites["site"], report.sites["title"]))
@@ -32,7 +28,7 @@ def over_sites(report: Report, stem: str) -> str:
     return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:-1])
 
 
-def at_sites(report: Report, stem: str) -> str:
+def at_sites(report: Staged, stem: str) -> str:
     """Tabulate the change of every site, item by item."""
     chosen = report.results[(report.results["analysis"] == stem) & (report.results["measure"] == "change")
                           & (report.results["scope"] != "pooled") & (report.results["stratum"] == "")]  # fmt: skip
@@ -45,7 +41,7 @@ def at_sites(report: Report, stem: str) -> str:
     return pipe_table(frame, right=tuple(frame.columns)[1:])
 
 
-def in_strata(report: Report, stem: str) -> str:
+def in_strata(report: Staged, stem: str) -> str:
     """Tabulate the change in each group of people, all sites together, a column per item."""
     chosen = report.results[(report.results["analysis"] == stem) & (report.results["measure"] == "change")
                           & (report.results["scope"] == "pooled") & (report.results["stratum"] != "")]  # fmt: skip

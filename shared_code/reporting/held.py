@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from shared_code.reporting.staged import DATA, Staged
 from shared_code.reporting.words import number, pipe_table
 
-if TYPE_CHECKING:
-    from shared_code.reporting.page import Report
 
-DATA = "data"  # the folder of numbers beside a page
-
-
-def holdings(report: Report) -> str:
+def holdings(report: Staged) -> str:
     """Tabulate what each site holds, table by table."""
     held = json.loads((report.folder / DATA / "catalogue.jsonld").read_text("utf-8"))
     table = [{
@@ -30,7 +25,7 @@ def holdings(report: Report) -> str:
     return pipe_table(pd.DataFrame(table), right=("Rows",))
 
 
-def governance(report: Report) -> str:
+def governance(report: Staged) -> str:
     """Tabulate under which authority each site takes part, how its data were judged, and the limits it names itself."""
     held = json.loads((report.folder / DATA / "catalogue.jsonld").read_text("utf-8"))
     table = [{

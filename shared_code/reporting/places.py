@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from shared_code.reporting.staged import Staged
 from shared_code.reporting.words import estimate, interval, number, pipe_table, share
 
 RULES = {"by heads": "allocation, weight of need 0.0", "by need": "allocation, weight of need 1.0",
@@ -17,12 +18,8 @@ RULES = {"by heads": "allocation, weight of need 0.0", "by need": "allocation, w
 DEVIATIONS = Path("data") / "deviations.csv"
 
 
-class PlaceTables:
+class PlaceTables(Staged):
     """Give a page tables of groups, places and money; `Report` takes these in."""
-
-    results: pd.DataFrame
-    sites: pd.DataFrame
-    folder: Path
 
     def deviations(self, stem: str = "") -> str:
         """Tabulate every recorded deviation from a plan, of one analysis or of all."""
@@ -200,9 +197,3 @@ class PlaceTables:
         titles = dict(zip(self.sites["site"], self.sites["title"]))
         name = scope.removeprefix("site:")
         return titles.get(name, name)
-
-    def entry(self, stem: str) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def rows(self, stem: str, **where: str) -> pd.DataFrame:
-        raise NotImplementedError
