@@ -45,7 +45,7 @@ def case_list(
         raise Refused(site, [Problem("list_flag", wrong, f"rows with list: {OBJECTION}", "Map the objections first")])
     if not tables.has("admission"):
         raise Refused(site, [Problem("admission", "the site has no hospital spells", "", "The risk cannot be predicted here")])
-    people = measures.admission_risk(tables, plan.codelist(), today, palliative=plan.parameter("palliative"), outcome=False)
+    people = measures.admission_risk(tables, plan.codelist(), today, palliative=plan.codelist("palliative"), outcome=False)
     known = regression.model_frame(plan.entry.models[model], people)
     if known is None:
         lacking = Problem("person_address", "the site has no areas of residence", "", "The risk cannot be predicted here")

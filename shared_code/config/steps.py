@@ -18,7 +18,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "profile": (("point",), ("item",)),
     "against_trend": (("item", "along", "at", "until"), ()),
     "policy_change": (("item", "along", "group", "fixed", "rolling", "comparator", "months"), ()),
-    "gaps": (("item", "group", "compare", "against"), ()),
+    "gaps": (("item", "group", "compare", "against"), ("slope",)),
     "place_shares": (("item", "place"), ()),
     "allocation": (("item", "place", "need", "total", "weights", "weight", "announced"),
                    ("floor", "last_year", "growth", "published")),
@@ -26,7 +26,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "months": (("item", "along"), ()),
     "list_ratio": (("place", "by"), ()),
     "quantiles": (("item", "along", "at"), ()),
-    "means": (("item", "unit"), ()),
+    "means": (("item", "unit"), ("group",)),
     "difference_in_differences": (("item", "arm", "treated", "control", "quantity", "beside"), ("primary",)),
     "regression_to_mean": (("along", "least"), ()),
     "balance": (("item", "group"), ()),
@@ -34,7 +34,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "benefit_cost": (("item", "arm", "treated", "quantity", "beside", "effects", "unit_costs", "service", "scenarios"), ()),
     "attained_age": (("item", "event", "competing", "age", "until", "quantiles", "groups"), ()),
     "event_rates": (("item", "group", "compare", "against"), ()),
-    "mortality_ratio": (("group", "of", "others", "by", "age", "until", "rates"), ()),
+    "mortality_ratio": (("group", "of", "others", "by", "age", "until", "rates"), ("lived", "others_in")),
     "risk_performance": (("item", "band", "groups", "act_at", "reduction"), ()),
     "equivalent_age": (("item", "age", "until", "at", "groups"), ()),
 }
@@ -64,7 +64,8 @@ def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[s
         return
     for name in DIMENSIONS:
         named = step.get(name)
-        if named is not None:
+        if named is not None and not (step["method"] == "mortality_ratio" and name in ("by", "age")) \
+                and not (step["method"] == "gaps" and name == "slope"):
             listed = [named] if isinstance(named, str) else list(named) if isinstance(named, dict) else sequence(named)
             yield from unknown((*where, name), listed, dimensions, "a dimension of this table")
     for group, level in mapping(step, "groups").items():
@@ -73,7 +74,9 @@ def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[s
     if step["method"] == "gaps":
         levels = mapping(dimensions, str(step.get("group")), "values")
         for name in ("compare", "against"):
-            yield from unknown((*where, name), [step[name]] if levels and name in step else [], levels, "a level of the group")
+            named = step.get(name)
+            yield from unknown((*where, name), sequence(named) or [named] if levels and named is not None else [], levels,
+                               "a level of the group")  # fmt: skip
     if step["method"] == "difference_in_differences" and "primary" in step:
         levels = mapping(dimensions, str(step.get("item")), "values")
         yield from unknown((*where, "primary"), [step["primary"]] if levels else [], levels, "an outcome")

@@ -76,7 +76,7 @@ class Figure(BaseModel):
 class Finding(Strict):
     """One sentence of the leaders' summary, and the one result it speaks of.
 
-    text   words with {estimate}, {interval}, {sites} where the numbers go
+    text   words with {estimate}, {interval}, {sites} where the numbers go; {more_or_fewer} writes a difference without its sign
     where  column of the results table -> value; exactly one pooled result must fit
     """
 

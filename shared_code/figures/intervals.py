@@ -37,6 +37,7 @@ def draw(request: Request) -> Drawn:
     if rows.empty:
         raise request.why_empty("The results hold none of these estimates.")
     series = [*dict.fromkeys(rows["level"])] if group and by == "item" else [""]
+    series = series if len(series) > 1 else [""]
     labels = [_label(request, row, by, named) for row in rows.to_dict("records")]
     rows = rows.assign(label=labels, series=rows["level"] if len(series) > 1 else "")
     names = [*dict.fromkeys(labels)]

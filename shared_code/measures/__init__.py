@@ -10,7 +10,7 @@ from shared_code.measures.cohort import (
     registered,
     ward_edition,
     ward_names,
-)  # fmt: skip
+)
 from shared_code.measures.follow_up import deaths_by_attained_age, events_by_attained_age, follow_up, nth_condition
 from shared_code.measures.groups import (
     checked,
@@ -18,12 +18,26 @@ from shared_code.measures.groups import (
     count_shares,
     count_table,
     first_soon_enough,
+    in_thirds_of_need,
+    number_of_checks,
+    read_again,
     together,
     treated_to_target,
     with_code,
     with_core20,
 )
-from shared_code.measures.illness import crises, repeated_events, seen_after_discharge, with_and_without
+from shared_code.measures.illness import (
+    check_days,
+    crises,
+    days_lived,
+    deaths_in_all,
+    first_events_by_check,
+    in_the_last,
+    repeated_events,
+    seen_after_discharge,
+    with_and_without,
+    years_lost,
+)
 from shared_code.measures.matched_controls import Frozen, balance_table, match_controls, save_frozen
 from shared_code.measures.matched_follow_up import (
     FollowUp,
@@ -34,17 +48,9 @@ from shared_code.measures.matched_follow_up import (
     months,
     outcomes_of,
 )
-from shared_code.measures.monthly_use import (
-    appointments,
-    contacts,
-    members,
-    monthly_use,
-    often,
-    on_list,
-    span,
-    yearly,
-)
+from shared_code.measures.monthly_use import appointments, contacts, members, monthly_use, often, on_list, span, yearly
 from shared_code.measures.mortality import as_events, deaths_and_person_years, require_located_deaths
+from shared_code.measures.palliative import in_palliative_care, palliative_records
 from shared_code.measures.prepared import Prepared, open_prepared
 from shared_code.measures.residents import residents_in_need
 from shared_code.measures.risk import admission_risk, emergency_stays, frailty, known_before, risk_sums
@@ -55,15 +61,15 @@ from shared_code.measures.saving import check_results, save_results
 from shared_code.measures.tally import count_cases
 
 __all__ = [
-    "Cohort", "FollowUp", "Frozen", "Prepared", "RiskSets", "Rule", "activity_sums", "admission_risk",
-    "alive_and_registered", "appointments", "area_of_residence", "as_events", "balance_table", "band",
-    "by_rule", "changes", "check_results", "checked", "codes_recorded", "completed_years",
-    "conditions_present", "contacts", "count_cases", "count_shares", "count_table", "crises", "deaths",
-    "deaths_and_person_years", "deaths_by_attained_age", "emergency_stays", "estimates", "ethnicity5",
-    "events_by_attained_age", "first_soon_enough", "follow_up", "frailty", "frequencies", "known_before",
-    "match_controls", "members", "monthly_use", "months", "nth_condition", "often", "on_list", "open_cohort",
-    "open_prepared", "outcomes_of", "registered", "repeated_events", "require_located_deaths",
-    "residents_in_need", "risk_sets", "risk_sums", "save_frozen", "save_results", "seen_after_discharge",
-    "span", "together", "treated_to_target", "ward_edition", "ward_names", "with_and_without", "with_code",
-    "with_core20", "yearly",
+    "Cohort", "FollowUp", "Frozen", "Prepared", "RiskSets", "Rule", "activity_sums", "admission_risk", "alive_and_registered",
+    "appointments", "area_of_residence", "as_events", "balance_table", "band", "by_rule", "changes", "check_days",
+    "check_results", "checked", "codes_recorded", "completed_years", "conditions_present", "contacts", "count_cases",
+    "count_shares", "count_table", "crises", "days_lived", "deaths", "deaths_and_person_years", "deaths_by_attained_age",
+    "deaths_in_all", "emergency_stays", "estimates", "ethnicity5", "events_by_attained_age", "first_events_by_check",
+    "first_soon_enough", "follow_up", "frailty", "frequencies", "in_palliative_care", "in_the_last", "in_thirds_of_need",
+    "known_before", "match_controls", "members", "monthly_use", "months", "nth_condition", "number_of_checks", "often",
+    "on_list", "open_cohort", "open_prepared", "outcomes_of", "palliative_records", "read_again", "registered",
+    "repeated_events", "require_located_deaths", "residents_in_need", "risk_sets", "risk_sums", "save_frozen", "save_results",
+    "seen_after_discharge", "span", "together", "treated_to_target", "ward_edition", "ward_names", "with_and_without",
+    "with_code", "with_core20", "yearly", "years_lost",
 ]  # fmt: skip

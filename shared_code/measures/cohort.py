@@ -120,11 +120,8 @@ def conditions_present(prepared: Prepared, codelist: Codelist, on: dt.date) -> i
     day = ibis.literal(on.isoformat()).cast("date")
     events = prepared.condition_event
     events = events.filter(events.event_date <= day, events.status.isnull() | (events.status != "family"))
-    recorded = events.select("code_system", "code").distinct().execute()
-    codes = sorted(recorded.itertuples(index=False, name=None))
+    codes = recorded_codes(events)
     matches, ends = codelist.matches(codes), codelist.resolutions(codes)
-    if not matches:
-        return _no_conditions(events)
     found = _latest(events, matches)
     if ends:
         ended = _latest(events, ends).rename(ended="latest")
@@ -141,11 +138,20 @@ def conditions_present(prepared: Prepared, codelist: Codelist, on: dt.date) -> i
 
 def _latest(events: ir.Table, meanings: list[tuple[str, str, str]]) -> ir.Table:
     """Give the latest date on which a code with a meaning was recorded, per person and condition."""
-    schema = {"code_system": "string", "code": "string", "condition": "string"}
-    meaning = ibis.memtable([dict(zip(schema, m)) for m in meanings], schema=ibis.schema(schema))
-    matched = events.inner_join(meaning, ["code_system", "code"])
+    matched = with_meaning(events, meanings)
     return matched.group_by("person_id", "condition").agg(latest=matched.event_date.max())
 
 
-def _no_conditions(events: ir.Table) -> ir.Table:
-    return events.filter(ibis.literal(False)).select("person_id", condition=ibis.literal(""))
+def recorded_codes(events: ir.Table) -> list[tuple[str, str]]:
+    """List the different codes that are recorded: (code_system, code), sorted."""
+    found = events.select("code_system", "code").distinct().execute()
+    return sorted(found.itertuples(index=False, name=None))
+
+
+def with_meaning(events: ir.Table, meanings: list[tuple[str, str, str]]) -> ir.Table:
+    """Keep the diagnoses whose code has a meaning, once for each: adds `condition`. meanings: (code_system, code, condition)."""
+    schema = {"code_system": "string", "code": "string", "condition": "string"}
+    if not meanings:
+        return events.filter(ibis.literal(False)).mutate(condition=ibis.literal(""))
+    meaning = ibis.memtable([dict(zip(schema, m)) for m in meanings], schema=ibis.schema(schema))
+    return events.inner_join(meaning, ["code_system", "code"])

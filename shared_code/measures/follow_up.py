@@ -11,9 +11,9 @@ import pandas as pd
 
 from shared_code.config.codelists import Codelist
 from shared_code.config.study import Period
-from shared_code.measures.cohort import DAY_OF_BIRTH, areas, ethnicity5
+from shared_code.measures.cohort import DAY_OF_BIRTH, areas, ethnicity5, recorded_codes, with_meaning
 from shared_code.measures.prepared import Prepared
-from shared_code.measures.spells import NEVER, day_number, days_since_1970, registration_spells
+from shared_code.measures.spells import NEVER, day_number, days_since_1970, death_days, registration_spells
 from shared_code.methods.piecewise import split_time
 from shared_code.model import ALL, UNKNOWN, band_labels
 from shared_code.model.units import DAYS_A_YEAR
@@ -35,10 +35,7 @@ def follow_up(prepared: Prepared, period: Period, ages: tuple[int, int], wash_in
     person = prepared.person.filter(prepared.person.sex.isin(["F", "M"]))
     people = person.select("person_id", "sex", "birth_month", ethnicity=ethnicity5(person.ethnicity16)).execute()
     people["birth"] = days_since_1970(people.pop("birth_month")) + DAY_OF_BIRTH - 1
-    people["death"] = NEVER
-    if prepared.has("death"):
-        died = prepared.death.select("person_id", "death_date").execute().drop_duplicates("person_id")
-        people["death"] = people["person_id"].map(pd.Series(days_since_1970(died["death_date"]), died["person_id"])).fillna(NEVER)
+    people["death"] = people["person_id"].map(death_days(prepared)).fillna(NEVER).astype("int64")
     spells = registration_spells(prepared).merge(people, on="person_id")
     oldest = np.floor(spells["birth"] + ages[1] * DAYS_A_YEAR)
     youngest = np.ceil(spells["birth"] + ages[0] * DAYS_A_YEAR)
@@ -50,11 +47,11 @@ def follow_up(prepared: Prepared, period: Period, ages: tuple[int, int], wash_in
     found = spells[["person_id", "sex", "ethnicity", "birth", "entry", "leave", "died"]]
     found = found.astype({"birth": "int64", "entry": "int64", "leave": "int64"})
     if prepared.has("person_address") and prepared.has("area_lookup"):
-        found["deprivation"] = _fifth_at(prepared, found, end)
+        found["deprivation"] = fifth_at_entry(prepared, found)
     return found
 
 
-def _fifth_at(prepared: Prepared, people: pd.DataFrame, end: int) -> pd.Series:
+def fifth_at_entry(prepared: Prepared, people: pd.DataFrame) -> pd.Series:
     """Give the national fifth of deprivation of the area each person lived in at entry."""
     known = areas(prepared).select("lsoa21", "imd10").execute().set_index("lsoa21")["imd10"]
     address = prepared.person_address.select("person_id", "start", "lsoa21").execute()
@@ -76,14 +73,8 @@ def nth_condition(prepared: Prepared, codelist: Codelist, before: dt.date, numbe
     day = ibis.literal(before.isoformat()).cast("date")
     events = prepared.condition_event
     events = events.filter(events.event_date < day, events.status.isnull() | (events.status != "family"))
-    recorded = events.select("code_system", "code").distinct().execute()
-    matches = codelist.matches(sorted(recorded.itertuples(index=False, name=None)))
-    matches = [match for match in matches if not only or match[2] == only]
-    if not matches:
-        return pd.DataFrame({"person_id": pd.Series(dtype=object), "day": pd.Series(dtype="int64")})
-    schema = {"code_system": "string", "code": "string", "condition": "string"}
-    meaning = ibis.memtable([dict(zip(schema, m)) for m in matches], schema=ibis.schema(schema))
-    first = events.inner_join(meaning, ["code_system", "code"])
+    matches = [match for match in codelist.matches(recorded_codes(events)) if not only or match[2] == only]
+    first = with_meaning(events, matches)
     first = first.group_by("person_id", "condition").agg(begins=first.event_date.min())
     order = ibis.window(group_by="person_id", order_by=["begins", "condition"])
     nth = first.mutate(_place=ibis.row_number().over(order)).filter(lambda t: t._place == number - 1)
@@ -139,7 +130,7 @@ def deaths_by_attained_age(people: pd.DataFrame, levels: dict[str, dict[str, str
     """
     nobody = pd.DataFrame({"person_id": pd.Series(dtype=object), "day": pd.Series(dtype="int64")})
     by = [name for name in levels if name not in ("outcome", "age")]
-    finest = {"outcome": {}, **{name: levels[name] for name in by}, "age": dict.fromkeys(band_labels(edges), "")}
+    finest: dict[str, Any] = {"outcome": {}, **{name: levels[name] for name in by}, "age": dict.fromkeys(band_labels(edges), "")}
     counted = events_by_attained_age(people, nobody, finest, [by], edges)
     counted = counted[counted["outcome"] == "death"]
     parts = []

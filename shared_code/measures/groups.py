@@ -9,20 +9,23 @@ from itertools import product
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 from shared_code.config.codelists import Codelist
 from shared_code.config.plan import Plan
+from shared_code.measures.cohort import recorded_codes, with_meaning
 from shared_code.measures.prepared import Prepared
+from shared_code.measures.spells import day_number, days_since_1970
 from shared_code.model import ALL, UNKNOWN
+from shared_code.model.care import CORE20_DECILES
 
 INSIDE, REST = "core20", "rest"
-CORE20 = 2  # highest national decile of the most deprived fifth
 PRESSURE = "^[0-9]{2,3}/[0-9]{2,3}$"
 HIGHEST_PRESSURE = {0: (140, 90), 80: (150, 90)}  # mm Hg below which treatment is to target, from this age on (NICE NG136)
 
 
-def with_core20(people: ir.Table, deciles: int = CORE20) -> ir.Table:
+def with_core20(people: ir.Table, deciles: int = CORE20_DECILES) -> ir.Table:
     """Say of registered people whether they live in the most deprived fifth of small areas of the country (Core20).
 
     people  as `registered` gives them     deciles  how many of the ten count as most deprived (2)
@@ -35,6 +38,15 @@ def with_core20(people: ir.Table, deciles: int = CORE20) -> ir.Table:
     return people.mutate(core20=ibis.cases((people.decile == UNKNOWN, UNKNOWN), (inside, INSIDE), else_=REST))
 
 
+def core20_of_fifths(fifths: pd.Series) -> pd.Series:
+    """Turn national fifths of deprivation ("1" = most deprived) into core20, rest or Unknown.
+
+    >>> core20_of_fifths(pd.Series(["1", "4", "Unknown"])).tolist()
+    ['core20', 'rest', 'Unknown']
+    """
+    return fifths.map({"1": INSIDE, UNKNOWN: UNKNOWN}).fillna(REST)
+
+
 def codes_recorded(prepared: Prepared, codelist: Codelist, since: dt.date | None, until: dt.date) -> ir.Table:
     """List who has a code of each item of a list dated in [since, until): person_id, condition, first, latest.
 
@@ -44,14 +56,7 @@ def codes_recorded(prepared: Prepared, codelist: Codelist, since: dt.date | None
     events = events.filter(events.event_date < _day(until), events.status.isnull() | (events.status != "family"))
     if since is not None:
         events = events.filter(events.event_date >= _day(since))
-    recorded = events.select("code_system", "code").distinct().execute()
-    matches = codelist.matches(sorted(recorded.itertuples(index=False, name=None)))
-    if not matches:
-        empty = events.filter(ibis.literal(False))
-        return empty.select("person_id", condition=ibis.literal(""), first=empty.event_date, latest=empty.event_date)
-    schema = {"code_system": "string", "code": "string", "condition": "string"}
-    meaning = ibis.memtable([dict(zip(schema, m)) for m in matches], schema=ibis.schema(schema))
-    matched = events.inner_join(meaning, ["code_system", "code"])
+    matched = with_meaning(events, codelist.matches(recorded_codes(events)))
     return matched.group_by("person_id", "condition").agg(first=matched.event_date.min(), latest=matched.event_date.max())
 
 
@@ -89,6 +94,59 @@ def treated_to_target(prepared: Prepared, people: ir.Table, since: dt.date, unti
     limits = sorted(HIGHEST_PRESSURE.items(), reverse=True)
     below = [(latest.age >= age, (latest.upper < high) & (latest.lower < low)) for age, (high, low) in limits]
     return latest.filter(ibis.cases(*below, else_=False)).select("person_id")
+
+
+def read_again(prepared: Prepared, since: dt.date, until: dt.date, within: int = 91) -> tuple[ir.Table, ir.Table]:
+    """List who had a high blood pressure in [since, until - within), and who of these was measured again soon: two person_id.
+
+    High: 140/90 mm Hg or above in either number. Soon: another reading 1 to `within` days after the first high one; whether it
+    is lower does not matter. The last `within` days start nobody, for their time to be measured again is not over.
+    """
+    read = prepared.measurement
+    read = read.filter(read.concept == "bp", read.date >= _day(since), read.date < _day(until), ~read.declined,
+                       read.value.re_search(PRESSURE)).select("person_id", "date", "value").execute()  # fmt: skip
+    numbers = read["value"].str.split("/", expand=True).reindex(columns=[0, 1]).astype(float)
+    read["day"] = days_since_1970(read["date"])
+    upper, lower = HIGHEST_PRESSURE[0]
+    high = read[(numbers[0] >= upper) | (numbers[1] >= lower)]
+    first = high[high["day"] < day_number(until) - within].groupby("person_id")["day"].min()
+    after = read["day"] - read["person_id"].map(first)
+    again = read.loc[(after > 0) & (after <= within), "person_id"].unique()
+    schema = ibis.schema({"person_id": "string"})
+    return tuple(ibis.memtable(pd.DataFrame({"person_id": pd.Series(list(ids), dtype=object)}), schema=schema)
+                 for ids in (first.index, again))  # type: ignore[return-value]  # fmt: skip
+
+
+def number_of_checks(prepared: Prepared, people: ir.Table, concepts: Collection[str], since: dt.date, until: dt.date, group: str,
+                     levels: Mapping[str, str]) -> pd.DataFrame:  # fmt: skip
+    """Add up how many of some checks each person had in [since, until), in all and by one group (layout `moments`).
+
+    people  person_id and the group, a column     levels  of the group     Dimension quantity: checks. Declined is not done.
+    """
+    done = prepared.measurement
+    done = done.filter(done.concept.isin(list(concepts)), done.date >= _day(since), done.date < _day(until), ~done.declined)
+    number = done.select("person_id", "concept").distinct().group_by("person_id").agg(checks=ibis._.count())
+    counted = people.select("person_id", group).left_join(number, "person_id").select(group, "checks").execute()
+    counted["checks"] = counted["checks"].fillna(0)
+    parts = []
+    for level in [ALL, *levels]:
+        values = np.sort(counted.loc[(counted[group] == level) | (level == ALL), "checks"].to_numpy(float))[::-1]
+        parts.append({"quantity": "checks", group: level, "people": len(values), "sum": values.sum(),
+                      "sum_squares": np.square(values).sum(), "sum_products": np.nan, "largest": values[:1].sum(),
+                      "second_largest": values[1:2].sum()})  # fmt: skip
+    return pd.DataFrame(parts)
+
+
+def in_thirds_of_need(people: ir.Table) -> ir.Table:
+    """Say where registered people live, in three groups: `place` is core20, middle (fifths 2, 3), least (4, 5) or Unknown.
+
+    people  with `deprivation`, the national fifth; where the site knows no areas, the column is absent, as `deprivation` is
+    """
+    if "deprivation" not in people.columns:
+        return people
+    fifth = people.deprivation
+    place = ibis.cases((fifth == UNKNOWN, UNKNOWN), (fifth == "1", INSIDE), (fifth.isin(["2", "3"]), "middle"), else_="least")
+    return people.mutate(place=place)
 
 
 def first_soon_enough(recorded: ir.Table, item: str, before: ir.Table, days: int, at_most: int) -> ir.Table:

@@ -22,6 +22,7 @@ from shared_code.config.rooms import from_root
 from shared_code.measures.event_days import Events, Ints
 from shared_code.measures.risk_sets import RiskSets
 from shared_code.model import Problem, Refused
+from shared_code.model.care import CORE20_DECILES
 
 ILLNESS = "severe_mental_illness"
 EVER = 200 * 365  # days
@@ -102,7 +103,7 @@ def covariates(sets: RiskSets) -> pd.DataFrame:
     if ILLNESS in cohort.conditions:
         found[ILLNESS] = count(cohort.conditions[ILLNESS], EVER) > 0
     if decile is not None:
-        found["most_deprived_fifth"] = decile <= 2
+        found["most_deprived_fifth"] = decile <= CORE20_DECILES
     return pd.DataFrame({name: np.asarray(values, dtype=float) for name, values in found.items()})
 
 

@@ -7,7 +7,6 @@ later, though dated earlier, would tell the outcome.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
 from typing import Any
 
 import ibis
@@ -17,10 +16,12 @@ import pandas as pd
 
 from shared_code.config.codelists import Codelist
 from shared_code.measures.cohort import registered
+from shared_code.measures.groups import with_core20
+from shared_code.measures.palliative import in_palliative_care
 from shared_code.measures.prepared import Prepared
-from shared_code.measures.spells import day_number, days_since_1970, registration_spells
+from shared_code.measures.spells import NEVER, day_number, days_since_1970, death_days, registration_spells
 from shared_code.methods.frailty import frailty_band, frailty_index, hospital_frailty, hospital_frailty_band
-from shared_code.model import ALL, UNKNOWN, Problem, Refused, band_labels
+from shared_code.model import ALL, Problem, Refused, band_labels
 from shared_code.model.care import EMERGENCY_METHODS, TO_HOSPITAL
 
 YEAR = 365
@@ -80,10 +81,11 @@ def frailty(prepared: Prepared, deficits: Codelist, on: dt.date, months: int = 2
 
 
 def admission_risk(prepared: Prepared, deficits: Codelist, on: dt.date, *, youngest: int = 65, horizon: int = YEAR,
-                   palliative: Collection[str] = (), outcome: bool = True) -> pd.DataFrame:  # fmt: skip
+                   palliative: Codelist | None = None, outcome: bool = True) -> pd.DataFrame:  # fmt: skip
     """Put together what is known on a day of everybody of an age and over, and who is then admitted as an emergency.
 
-    palliative  codes (SNOMED CT) of people who are left out     outcome  False: only what is known, for a list of today
+    palliative  codelist of palliative care: people in it are left out (None: nobody is)     outcome  False: only what is known,
+    for a list of today
     One row a person registered for 365 days: person_id, practice, age, sex, core20, deprivation, ethnicity, care_home,
     emergency (stays in the 365 days before), frailty and the scores of `frailty`, and outcome (1: a stay in [on, on +
     horizon); dying before one is none). Who leaves the area within the horizon is left out; raises model.Refused when
@@ -108,28 +110,22 @@ def admission_risk(prepared: Prepared, deficits: Codelist, on: dt.date, *, young
     return people.assign(outcome=admitted.astype(int))[~gone].drop(columns="leave").reset_index(drop=True)
 
 
-def _cohort(prepared: Prepared, on: dt.date, youngest: int, palliative: Collection[str]) -> pd.DataFrame:
+def _cohort(prepared: Prepared, on: dt.date, youngest: int, palliative: Codelist | None) -> pd.DataFrame:
     """List who is in, with the day on which their registration ends for another reason than death."""
-    people = registered(prepared, on)
+    people = with_core20(registered(prepared, on))
     care_home = prepared.person.select("person_id", care_home=prepared.person.carehome_flag)
     people = people.filter(people.age >= youngest).inner_join(care_home, "person_id").execute()
     spells = registration_spells(prepared)
     spells = spells[(spells["begin"] <= day_number(on) - YEAR) & (spells["finish"] > day_number(on))]
     people = people[people["person_id"].isin(spells["person_id"])].reset_index(drop=True)
-    if palliative:
-        told = known_before(prepared, on)
-        told = told.filter(told.code.isin(sorted(palliative))).select("person_id").distinct().execute()
-        people = people[~people["person_id"].isin(told["person_id"])].reset_index(drop=True)
+    if palliative is not None:
+        dying = in_palliative_care(known_before(prepared, on), palliative, on)
+        people = people[~people["person_id"].isin(dying)].reset_index(drop=True)
     people["leave"] = people["person_id"].map(spells.set_index("person_id")["finish"])
-    if prepared.has("death"):
-        died = prepared.death.select("person_id", "death_date").execute()
-        day = people["person_id"].map(pd.Series(days_since_1970(died["death_date"]), died["person_id"]))
-        people.loc[day <= people["leave"], "leave"] = np.iinfo(np.int32).max  # a death is an end of the risk, not a move
+    died = people["person_id"].map(death_days(prepared))
+    people.loc[died <= people["leave"], "leave"] = NEVER  # a death is an end of the risk, not a move
     people["practice"] = people["person_id"].map(_practice(prepared, on))
     people["care_home"] = np.where(people["care_home"].eq(True), "yes", "no")
-    if "decile" in people:
-        people["core20"] = np.where(people["decile"].isin(["1", "2"]), "core20", "rest")
-        people.loc[people["decile"] == UNKNOWN, "core20"] = UNKNOWN
     return people.drop(columns=["decile", "locality", "ward"], errors="ignore")
 
 

@@ -11,7 +11,18 @@ import pandas as pd
 
 from shared_code.config.codelists import Codelist
 from shared_code.measures.cohort import areas
-from shared_code.measures.event_days import FAR, Events, Index, Ints, attendances, day_number, day_numbers, events_of
+from shared_code.measures.event_days import (
+    FAR,
+    WIDE,
+    Events,
+    Index,
+    Ints,
+    attendances,
+    day_number,
+    day_numbers,
+    events_of,
+)
+from shared_code.measures.palliative import HOLDS, REGISTER, palliative_records
 from shared_code.measures.prepared import Prepared
 from shared_code.measures.rolling_rule import Intervals, Rule, Spans, latest_before, spans
 from shared_code.model import ETHNICITY5, Problem, Refused
@@ -53,8 +64,8 @@ class Cohort:
         begin, end = self.registered.holding(person, day)
         on_list = (begin <= day - rule.registered) & (end > day) & (self.died[person] > day)
         latest = latest_before(person, day, *self.palliative)
-        dying = np.array([status is not None and status != "resolved" for status in latest], dtype=bool)
-        dying |= self.palliative_within.between(person, day - rule.window, day) > 0
+        dying = np.array([ended is not None and not ended for ended in latest], dtype=bool)
+        dying |= self.palliative_within.between(person, day - HOLDS, day) > 0
         decile = self.decile(person, day)
         away = np.isnan(decile) if decile is not None else np.zeros(len(person), dtype=bool)
         met = self._met(person, day)
@@ -80,16 +91,18 @@ class Cohort:
         low = np.asarray(day) - self.rule.recent
         last = Intervals(self.spans.person, self.spans.first, self.spans.last + 1)
         now = last.holding(person, np.asarray(day))[1] > 0
-        keys = np.sort(self.spans.person * np.int64(10**7) + self.spans.last)
-        base = np.asarray(person, dtype=np.int64) * 10**7
+        keys = np.sort(self.spans.person * WIDE + self.spans.last)
+        base = np.asarray(person, dtype=np.int64) * WIDE
         ended = np.searchsorted(keys, base + day + 1) - np.searchsorted(keys, base + np.maximum(low, 0))
         return np.asarray(now | (ended > 0))
 
 
-def open_cohort(prepared: Prepared, rule: Rule | dict[str, Any], codelist: Codelist, first_day: dt.date | None = None) -> Cohort:
+def open_cohort(prepared: Prepared, rule: Rule | dict[str, Any], codelist: Codelist, first_day: dt.date | None = None, *,
+                palliative: Codelist) -> Cohort:  # fmt: skip
     """Read what matching needs of everybody who ever met the rule or was offered the service, and of nobody else.
 
-    rule: as declared in the study; codelist: conditions that are counted; first_day: first day of the data.
+    rule: as declared in the study; codelist: conditions that are counted; first_day: first day of the data; palliative: codelist
+    of palliative care, in which nobody is compared.
     Raises model.Refused where nobody was offered the service.
     """
     rule = rule if isinstance(rule, Rule) else Rule.model_validate(rule)
@@ -114,7 +127,7 @@ def open_cohort(prepared: Prepared, rule: Rule | dict[str, Any], codelist: Codel
         day_numbers(person["birth_month"], missing=0), person["sex"].fillna("U").to_numpy(str),
         person["ethnicity16"].map(letter).fillna("Unknown").to_numpy(str),
         person["carehome_flag"].eq(True).to_numpy(bool),
-        *_palliative(prepared, index, rule), _homes(prepared, index), _conditions(prepared, index, codelist),
+        *_palliative(prepared, index, palliative), _homes(prepared, index), _conditions(prepared, index, codelist),
         day_number(first_day) if first_day else 0, prepared,
     )  # fmt: skip
 
@@ -141,18 +154,14 @@ def _registrations(prepared: Prepared, index: Index) -> Intervals:
     return Intervals.of(index.numbers(rows["person_id"]), day_numbers(rows["reg_start"]), day_numbers(rows["reg_end"]), GAP)
 
 
-def _palliative(prepared: Prepared, index: Index, rule: Rule) -> tuple[tuple[Ints, Ints, np.ndarray], Events]:
-    """Find records of palliative care: those that hold until they are ended, and those that hold for a year."""
+def _palliative(prepared: Prepared, index: Index, listed: Codelist) -> tuple[tuple[Ints, Ints, np.ndarray], Events]:
+    """Find records of palliative care: those that hold until they are ended (with whether they end it), and those for a year."""
     events = prepared.condition_event
-    codes = {c for listed in (*rule.end_of_life.values(), *rule.end_of_life_within.values()) for c in listed}
-    events = events.filter(events.code.isin(sorted(codes)), events.status.isnull() | (events.status != "family"))
-    rows = index.rows(events.select("person_id", "code_system", "code", "event_date", "status")).execute().pipe(_known, index)
-    day, person = day_numbers(rows["event_date"]), index.numbers(rows["person_id"])
-    pairs = list(zip(rows["code_system"], rows["code"], strict=True))
-    ever, within = (np.array([code in listed.get(system, ()) for system, code in pairs], dtype=bool)
-                    for listed in (rule.end_of_life, rule.end_of_life_within))  # fmt: skip
-    status = np.array([s if isinstance(s, str) else "active" for s in rows["status"]], dtype=object)
-    return (person[ever], day[ever], status[ever]), Events.of(person[within], day[within])
+    rows = palliative_records(events.filter(events.status.isnull() | (events.status != "family")), listed).pipe(_known, index)
+    rows = rows.sort_values("ended", kind="stable")  # of two records of one day the end counts
+    day, person = rows["day"].to_numpy(), index.numbers(rows["person_id"])
+    ever = (rows["item"] == REGISTER).to_numpy()
+    return (person[ever], day[ever], rows["ended"].to_numpy(object)[ever]), Events.of(person[~ever], day[~ever])
 
 
 def _homes(prepared: Prepared, index: Index) -> tuple[Ints, Ints, np.ndarray] | None:

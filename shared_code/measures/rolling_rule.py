@@ -32,8 +32,6 @@ class Rule(BaseModel):
     departments: list[str] = ["01"]
     programme: str
     recruitment: tuple[str, str]
-    end_of_life: dict[str, list[str]] = {}
-    end_of_life_within: dict[str, list[str]] = {}
 
 
 @dataclass(frozen=True)

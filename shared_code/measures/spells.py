@@ -16,6 +16,14 @@ def days_since_1970(dates: pd.Series) -> np.ndarray:
     return day_numbers(dates, NEVER)
 
 
+def death_days(prepared: Prepared) -> pd.Series:
+    """Give the day on which each person who has died did so, by person_id; empty where the site has no table of deaths."""
+    if not prepared.has("death"):
+        return pd.Series(dtype="int64", index=pd.Index([], dtype=object))
+    died = prepared.death.select("person_id", "death_date").execute().drop_duplicates("person_id")
+    return pd.Series(days_since_1970(died["death_date"]), died["person_id"])
+
+
 def registration_spells(prepared: Prepared) -> pd.DataFrame:
     """Join permanent registrations that follow each other without a gap: person_id, begin, finish."""
     table = prepared.gp_registration.filter(prepared.gp_registration.reg_type == "GMS")
@@ -29,4 +37,4 @@ def registration_spells(prepared: Prepared) -> pd.DataFrame:
     return spells.groupby(run, sort=False).agg(kept).reset_index(drop=True)
 
 
-__all__ = ["NEVER", "day_number", "days_since_1970", "registration_spells"]
+__all__ = ["NEVER", "day_number", "days_since_1970", "death_days", "registration_spells"]

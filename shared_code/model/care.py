@@ -16,6 +16,7 @@ ADMISSION_METHOD = {
 EMERGENCY_METHODS = ("21", "22", "23", "24", "25", "2A", "2B", "2D", "28")
 TO_HOSPITAL = ("49", "50", "51", "52", "53", "87")  # destinations of a discharge: another hospital, NHS or not
 ELECTIVE_METHODS = ("11", "12", "13")
+CORE20_DECILES = 2  # highest national decile of deprivation of the most deprived fifth of areas (Core20)
 
 ADMISSION = Table("admission", "one hospital spell (not an episode)", (
     record_id("spell_id", "spell"),

@@ -23,6 +23,7 @@ from shared_code.pooling.meta import FEW_EVENTS
 
 NO_RELEASE = "no release has arrived"
 NO_ANALYSIS = "released before this analysis was part of the study"
+OTHER_TABLES = ("effects", "lived", "others_in")  # settings that name a further table
 RARE = f"at some site the effect rests on fewer than {FEW_EVENTS} people with the event, so that its standard error misleads"
 
 
@@ -64,9 +65,9 @@ def choices(step: Step, stem: str, entry: Analysis, inbox: Inbox) -> Iterator[Ch
 
 
 def _with_effects(settings: dict[str, Any], stem: str, inbox: Inbox) -> dict[str, Any]:
-    """Add the cells of a second table to the settings of a method that reads the estimates of one beside the sums of another."""
-    effects = settings.get("effects")
-    return {**settings, "effects": {**effects, "cells": inbox.stacked(stem, effects["table"])}} if effects else settings
+    """Add the cells of further tables to the settings of a method that reads them beside the table of its step."""
+    named = {name: settings[name] for name in OTHER_TABLES if isinstance(settings.get(name), dict)}
+    return {**settings, **{name: {**value, "cells": inbox.stacked(stem, value["table"])} for name, value in named.items()}}
 
 
 def rare_items(cells: pd.DataFrame, item: str) -> set[str]:

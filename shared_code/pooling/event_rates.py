@@ -15,6 +15,7 @@ from shared_code.model import ALL
 from shared_code.model.units import DAYS_A_YEAR
 from shared_code.pooling.band_rates import band_rates, share
 from shared_code.pooling.cubes import cube, set_of
+from shared_code.pooling.expected_deaths import against_expected
 
 ROBUST = "sum of sites; limits allow for events that come in clusters (sum of squares)"
 
@@ -68,10 +69,15 @@ def mortality_ratio(cells: pd.DataFrame, declared: ResultsTable, settings: dict[
 
     settings  group (dimension), of and others (two of its levels), by (sex), age (bands), until (age at which the last band
               ends), rates (sex -> deaths per person-year by age band, the same at every site)
+              lived and others_in (optional, both): further tables with the days of the group by sex and age, and the deaths
+              and days of everybody else, where deaths of the group by band are too few to leave: only their total is used
     Gives the standardised mortality ratio (all observed over all expected deaths; never an average of sites' ratios) and the
     ratio of directly standardised rates, of the group over the others, who do not have the illness. The others are not the
     general population: the two numbers are of different kinds.
     """
+    if "lived" in settings:
+        yield from against_expected(cells, settings, scopes)
+        return
     events = cube(cells, declared, "events")
     days = cube(cells, declared, "person_days", events.index)
     group, sex, age = settings["group"], settings["by"], settings["age"]

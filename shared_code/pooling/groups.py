@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,12 @@ class Part:
         """Take some of the sites."""
         keep = [self.sites.index(site) for site in sites if site in self.sites]
         return Part([self.sites[i] for i in keep], self.people[keep], self.cases[keep], self.low[keep], self.high[keep])
+
+    def __add__(self, other: Part) -> Part:
+        """Add two parts over the sites that are in both; a number that is withheld in one is withheld in the sum."""
+        both = [site for site in self.sites if site in other.sites]
+        a, b = self.of(both), other.of(both)
+        return Part(both, a.people + b.people, a.cases + b.cases, a.low + b.low, a.high + b.high)
 
     def share(self) -> methods.Interval | None:
         """Give the share with its limits (Wilson); ranges are fitted beside known numbers, and alone they say nothing.
@@ -89,7 +96,8 @@ def gaps(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], 
          ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Give every share in each level of a group, and compare one level with another: difference, ratio, people to close it.
 
-    settings  item, group (dimension with a total), compare and against (two of its levels)
+    settings  item, group (dimension with a total), compare and against (two of its levels; against may be several, summed), and
+              optionally slope (all levels but unknown, from the most deprived): slope index, and people to level with the best
     The difference is that of the sums over sites (Newcombe); the ratio compares within sites (Mantel-Haenszel), so that
     sites that differ in both people and share do not make a gap. Bounds put every withheld number at its ends.
     """
@@ -107,12 +115,17 @@ def gaps(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], 
                 if part.sites:
                     where = {"group": EVERYONE, "level": ALL} if level == ALL else {"group": group, "level": level}
                     yield base | where | {"measure": "share", "scale": "%"} | _share(part)
-            pair = [parts[name, level].of(members) for level in (settings["compare"], settings["against"])
-                    if (name, level) in parts]  # fmt: skip
-            both = [s for s in pair[0].sites if s in pair[1].sites] if len(pair) == 2 else []
-            if both:
-                named = {"group": group, "level": settings["compare"], "comparator": settings["against"]}
-                yield from _compared(base | named, pair[0].of(both), pair[1].of(both))
+            against = settings["against"] if isinstance(settings["against"], list) else [settings["against"]]
+            if all((name, level) in parts for level in (settings["compare"], *against)):
+                mine, *others = (parts[name, level].of(members) for level in (settings["compare"], *against))
+                other = reduce(lambda a, b: a + b, others)
+                both = [s for s in mine.sites if s in other.sites]
+                named = {"group": group, "level": settings["compare"], "comparator": " and ".join(against)}
+                if both:
+                    yield from _compared(base | named, mine.of(both), other.of(both))
+            if settings.get("slope") and all((name, level) in parts for level in settings["slope"]):
+                ordered = [parts[name, level].of(members) for level in settings["slope"]]
+                yield from _slope(base | {"group": group, "level": "slope"}, ordered)
 
 
 def _share(part: Part) -> dict[str, Any]:
@@ -163,6 +176,28 @@ def _compared(base: dict[str, Any], mine: Part, other: Part) -> Iterator[dict[st
         found = methods.mantel_haenszel_ratio(mine.cases, mine.people, other.cases, other.people)
         yield ratio | {"estimate": found.estimate, "lower": found.lower, "upper": found.upper, "se": found.se_log,
                        "method": WITHIN}  # fmt: skip
+
+
+def _slope(base: dict[str, Any], ordered: list[Part]) -> Iterator[dict[str, Any]]:
+    """Give the slope index over levels from the most deprived on, and how many people would bring all level with the best."""
+    both = [site for site in ordered[0].sites if all(site in part.sites for part in ordered)]
+    if not both:
+        return
+    parts = [part.of(both) for part in ordered]
+    shares, n = [part.share() for part in parts], np.array([part.people.sum() for part in parts])
+    base |= {"people": float(n.sum()), "sites": both, "withheld_share": _withheld(*parts)}
+    slope = base | {"measure": "slope index", "scale": "percentage points", "comparator": "most to least deprived"}
+    level = base | {"measure": "people to level with the best", "scale": "people",
+                    "method": "people of each level times how far it is behind the best"}  # fmt: skip
+    if any(found is None for found in shares):
+        yield from ({**row, "reason": TOO_MUCH} for row in (slope, level))
+        return
+    p, low, high = (np.array([getattr(found, name) for found in shares]) for name in ("estimate", "lower", "upper"))
+    found = methods.slope_index(n, 100 * p, limits=(100 * low, 100 * high))
+    yield slope | {"estimate": float(found.estimate), "lower": float(found.lower), "upper": float(found.upper),
+                   "se": float(found.se), "method": "line through the shares by rank of deprivation, all sites summed",
+                   "reason": str(found.reason)}  # fmt: skip
+    yield level | {"estimate": float(n @ (p.max() - p))}
 
 
 def place_shares(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]

@@ -142,25 +142,37 @@ def means(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any],
           ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Give mean and standard deviation over sites from sums: sum / n, and (squares - sum^2 / n) / (n - 1).
 
-    settings  item (dimension), unit. Sites whose sums are withheld are left out and named.
+    Limits allow for rounding too: the true sum, and number of people, of a site are anywhere in their ranges.
+    settings  item (dimension), unit, and optionally group (dimension that is broken out). Sites whose sums are withheld are
+              left out and named.
     """
-    item = settings["item"]
-    wide = cells.pivot(index=["site", item], columns="statistic", values="value").reset_index()
-    for name, rows in wide.groupby(item, sort=True):
+    item, group = settings["item"], settings.get("group")
+    by = [item, *([group] if group else [])]
+    cells = cells.assign(width=(cells["upper"].astype(float) - cells["lower"].astype(float)).where(cells["value"].notna()))
+    widths = cells.pivot(index=["site", *by], columns="statistic", values="width").add_prefix("width of ")
+    wide = cells.pivot(index=["site", *by], columns="statistic", values="value").join(widths).reset_index()
+    for (name, *levels), rows in wide.groupby(by, sort=True):
+        level = str(levels[0]) if levels and levels[0] != ALL else "all"
         for scope, members in scopes.items():
             mine = rows[rows["site"].isin(members)].dropna(subset=["people", "sum", "sum_squares"])
             mine = mine[mine["people"] > 0]
             n, total, squares = (float(mine[c].sum()) for c in ("people", "sum", "sum_squares"))
-            base = {"item": str(name), "group": "everyone", "level": "all", "sex": "both", "scope": scope,
+            base = {"item": str(name), "group": "everyone" if level == "all" else group, "level": level, "sex": "both",
+                    "scope": scope,
                     "scale": settings["unit"], "people": n, "sites": list(mine["site"]), "method": "sums of sites"}  # fmt: skip
             if n < 2:
                 yield base | {"measure": "mean", "reason": "no site has released it"}
                 continue
-            sd = float(np.sqrt(max(0.0, (squares - total**2 / n) / (n - 1))))
-            half = Z * sd / np.sqrt(n)
-            yield base | {"measure": "mean", "estimate": total / n, "lower": total / n - half, "upper": total / n + half,
-                          "se": sd / np.sqrt(n)}  # fmt: skip
-            yield base | {"measure": "standard deviation", "estimate": sd}
+            variance = (squares - total**2 / n) / (n - 1)
+            of_sum, of_people = (float((mine[f"width of {c}"] ** 2).sum()) / 12 for c in ("sum", "people"))
+            rounded = of_sum + of_people * (total / n) ** 2
+            se = float(np.sqrt(max(variance, 0.0) / n + rounded / n**2))
+            yield base | {"measure": "mean", "estimate": total / n, "lower": total / n - Z * se, "upper": total / n + Z * se,
+                          "se": se}  # fmt: skip
+            spread: dict[str, Any] = {"estimate": float(np.sqrt(max(variance, 0.0)))}
+            if variance <= 0 < rounded:
+                spread = {"reason": "sums are rounded too coarsely to say how people differ"}
+            yield base | {"measure": "standard deviation"} | spread
 
 
 def lights(stem: str, results: pd.DataFrame, manifests: Mapping[str, Mapping[str, Any]], expected: Mapping[str, str]

@@ -12,6 +12,7 @@ from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.model import ALL
 from shared_code.model.checks import CHECKS, NOT_ASSESSED, Check, verdict
+from shared_code.pooling.groups import FITTED, NARROW, TOO_MUCH, Part
 
 EVERYONE = "everyone"
 PARTS = {"counts": ("people", "cases"), "records": ("rows", "rows_failing")}  # layout -> denominator, numerator
@@ -73,6 +74,11 @@ def _of_scope(rows: pd.DataFrame, base: dict[str, Any], declared: ResultsTable, 
         n, low = n.where(~few, people), low.where(~few, used["lower people_failing"].astype(float))
         high = high.where(~few, used["upper people_failing"].astype(float))
         x = x.where(~few, (low + high) / 2)
+    fitted = None
+    if declared.layout == "counts" and used[f"value {part}"].isna().any():
+        unknown = used[f"value {part}"].isna() & (high - low > NARROW * high)
+        fitted = Part(list(used["site"]), n.to_numpy(float), x.where(~unknown).to_numpy(float), low.to_numpy(float),
+                      high.to_numpy(float))  # fmt: skip
     total, faulty = n.sum(), x.sum()
     count = total - faulty if sound else faulty
     wilson = methods.wilson(min(max(count, 0.0), total), total)
@@ -84,6 +90,12 @@ def _of_scope(rows: pd.DataFrame, base: dict[str, Any], declared: ResultsTable, 
         "bound_lower": 100 * bounds[0], "bound_upper": 100 * bounds[1],
         "withheld_share": float((high.sum() - low.sum()) / high.sum()) if high.sum() else 0.0,
     }  # fmt: skip
+    if fitted is not None and fitted.withheld:
+        found = fitted.share()
+        ends = ("estimate", "lower", "upper", "events")
+        row |= dict.fromkeys(ends) | {"reason": TOO_MUCH} if found is None else {
+            "estimate": 100 * found.estimate, "lower": 100 * found.lower, "upper": 100 * found.upper,
+            "events": float(np.round(found.estimate * total)), "method": METHOD + FITTED}  # fmt: skip
     if check and row["scope"] != "pooled":
         row |= judged(check, used.iloc[0])
     yield row

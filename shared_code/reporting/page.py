@@ -12,7 +12,16 @@ from shared_code.reporting import changes, evidence, held, quality_words
 from shared_code.reporting.index_words import IndexWords
 from shared_code.reporting.places import PlaceTables
 from shared_code.reporting.staged import DATA, STUDY
-from shared_code.reporting.words import estimate, interval, number, pipe_table, share
+from shared_code.reporting.words import (
+    estimate,
+    interval,
+    more_or_fewer,
+    more_or_fewer_limits,
+    number,
+    pipe_table,
+    share,
+    without_empty,
+)
 
 FIGURES = "figures"
 MUCH_WITHHELD = 0.1  # share of the numerator in withheld or rounded numbers from which a sentence says so
@@ -41,10 +50,12 @@ class Report(PlaceTables):
                 what = self.title_of(stem, row["item"])
                 lines.append(f"- {what}, {finding['where']['measure']}: not given ({row['reason']}).")
                 continue
-            shown = abs(row["estimate"]) if "{fall}" in finding["text"] else row["estimate"]
+            told = "more_or_fewer" in finding["text"]
+            limits = more_or_fewer_limits if told else interval
             words = finding["text"].format(
-                estimate=f"**{number(shown, decimals)}**",
-                interval="95 % interval " + interval(row["lower"], row["upper"], decimals), sites=int(row["n_sites"]),
+                estimate=f"**{number(row['estimate'], decimals)}**",
+                more_or_fewer=f"**{more_or_fewer(row['estimate'], decimals)}**",
+                interval="95 % interval " + limits(row["lower"], row["upper"], decimals), sites=int(row["n_sites"]),
                 agreement=row["agreement"], each=evidence.each(self._own(stem, row), self._titles, decimals),
             )  # fmt: skip
             if row["withheld_share"] > MUCH_WITHHELD:
@@ -71,7 +82,7 @@ class Report(PlaceTables):
         table = [{"": name, "Estimate": estimate(r, decimals),
                   "Bounds": interval(r["bound_lower"], r["bound_upper"], decimals), "Sites": int(r["n_sites"])}
                  for name, (_, r) in zip(named, rows.iterrows(), strict=True)]  # fmt: skip
-        return pipe_table(pd.DataFrame(table), right=("Estimate", "Bounds", "Sites"))
+        return pipe_table(without_empty(pd.DataFrame(table)), right=("Estimate", "Bounds", "Sites"))
 
     def ratios(self, stem: str, group: str, level: str) -> str:
         """Tabulate crude and standardised values and ratios of one level against its comparator, item by item."""
@@ -113,8 +124,22 @@ class Report(PlaceTables):
             size: number(row["people"] if size == "People" else row["person_years"], 0),
             "Sites": int(row["n_sites"]),
         } for _, row in chosen.loc[order].iterrows()]  # fmt: skip
-        return pipe_table(pd.DataFrame(table), right=("Estimate", "Bounds",
-                                                      what, size, "Sites"))  # fmt: skip
+        return pipe_table(without_empty(pd.DataFrame(table)), right=("Estimate", "Bounds", what, size, "Sites"))
+
+    def measures(self, stem: str, measures: list[str], item: str | list[str], decimals: int = 1, **where: str) -> str:
+        """Tabulate several pooled measures of one item or several below each other, with their scale; totals first."""
+        labels, items, table = self.entry(stem)["labels"], [item] if isinstance(item, str) else item, []
+        for name in measures:
+            chosen = self.rows(stem, measure=name, **where)
+            chosen = chosen[chosen["item"].isin(items)]
+            for _, row in chosen.assign(total=chosen["group"] != "everyone").sort_values("total", kind="stable").iterrows():
+                title = self.title_of(stem, row["item"]) if len(items) > 1 else ""
+                level = "all" if row["group"] == "everyone" else labels.get(f"{row['group']}:{row['level']}", row["level"])
+                told = name if len(measures) > 1 else title or level
+                table.append({"": told[:1].upper() + told[1:], "Estimate": estimate(row, decimals),
+                              "Bounds": interval(row["bound_lower"], row["bound_upper"], decimals), "In": row["scale"],
+                              "Sites": int(row["n_sites"])})  # fmt: skip
+        return pipe_table(without_empty(pd.DataFrame(table)), right=("Estimate", "Bounds", "Sites"))
 
     def changes(self, stem: str) -> str:
         """Tabulate the change between two months: sum of sites, average over sites, and another site's expected range."""

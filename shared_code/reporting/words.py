@@ -35,6 +35,29 @@ def interval(lower: float, upper: float, decimals: int = 1) -> str:
     return f"{number(lower, decimals)} to {number(upper, decimals)}"
 
 
+def more_or_fewer(value: float, decimals: int = 1) -> str:
+    """Write a difference without a sign.
+
+    >>> more_or_fewer(-8.45), more_or_fewer(3)
+    ('8.5 fewer', '3.0 more')
+    """
+    return f"{number(abs(value), decimals)} {'fewer' if value < 0 else 'more'}"
+
+
+def more_or_fewer_limits(lower: float, upper: float, decimals: int = 1) -> str:
+    """Write the interval of a difference without signs, the end nearer to the words first.
+
+    >>> more_or_fewer_limits(-16.7, -0.1), more_or_fewer_limits(-2, 4), more_or_fewer_limits(1, 4)
+    ('0.1 to 16.7 fewer', '2.0 fewer to 4.0 more', '1.0 to 4.0 more')
+    """
+    if math.isnan(lower) or math.isnan(upper):
+        return ""
+    if lower < 0 < upper:
+        return f"{more_or_fewer(lower, decimals)} to {more_or_fewer(upper, decimals)}"
+    near, far = sorted((abs(lower), abs(upper)))
+    return f"{number(near, decimals)} to {more_or_fewer(far if upper > 0 else -far, decimals)}"
+
+
 def estimate(row: pd.Series, decimals: int = 1) -> str:
     """Write an estimate with its interval, or why there is none."""
     if math.isnan(row["estimate"]):
@@ -50,6 +73,12 @@ def share(value: float) -> str:
     '21 %'
     """
     return "" if math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def without_empty(table: pd.DataFrame) -> pd.DataFrame:
+    """Drop the columns in which no row says anything: a table should fit a narrow screen."""
+    said = [name for name in table.columns if not name or (~table[name].isin(["", "not given"])).any()]
+    return table[said]
 
 
 def pipe_table(frame: pd.DataFrame, right: tuple[str, ...] = ()) -> str:

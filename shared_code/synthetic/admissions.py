@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from shared_code.config import codelists
+from shared_code.model.care import CORE20_DECILES
 from shared_code.synthetic.chance import pick, stream
 from shared_code.synthetic.days import NEVER, completed_years
 from shared_code.synthetic.people import People
@@ -120,7 +121,7 @@ def _linear_predictor(people: People, places: Places, deficits: tuple[np.ndarray
     count = len(people)
     age = completed_years(people.birth, begin)
     area = people.area_on(begin)
-    core20 = (area >= 0) & (places.imd10[np.maximum(area, 0)] <= 2)
+    core20 = (area >= 0) & (places.imd10[np.maximum(area, 0)] <= CORE20_DECILES)
     number = np.bincount(deficits[0][deficits[1] < begin], minlength=count)
     mild, moderate = number / DEFICITS > MILD, number / DEFICITS > MODERATE
     before = np.bincount(rows[(days >= begin - YEAR) & (days < begin)], minlength=count) > 0

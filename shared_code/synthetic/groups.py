@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from shared_code.model.care import CORE20_DECILES
 from shared_code.synthetic import planted
 from shared_code.synthetic.chance import stream
 from shared_code.synthetic.days import NEVER, completed_years
@@ -21,7 +22,6 @@ from shared_code.synthetic.people import People
 from shared_code.synthetic.places import Places
 
 YEAR = 365  # days of a look-back of twelve months
-CORE20 = 2  # highest national decile that belongs to the most deprived fifth
 EARLY_BOOKING = 210  # days between booking by 10 weeks and birth at term
 DECOY = 0.5  # of those without the care: a record that must not count
 OLD_READING = 0.25  # of people with hypertension who are not treated to target: no reading within the year
@@ -104,7 +104,7 @@ def make_care(people: People, places: Places, has: tuple[np.ndarray, np.ndarray]
     rng = stream(seed, "groups")
     age = completed_years(people.birth, end)
     alive = (people.death == NEVER) & (people.birth < end)
-    core20 = places.imd10[people.area] <= CORE20
+    core20 = places.imd10[people.area] <= CORE20_DECILES
     out = _Writer(end, people.birth)
     members: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     chance = rng.random((len(GROUPS), len(people)))
@@ -210,7 +210,7 @@ def _checks(rng: np.random.Generator, out: _Writer, ill: np.ndarray, met: np.nda
 
 def group_truth(care: Care, registered: np.ndarray, places: Places, people: People) -> dict[str, Any]:
     """Write down, over registered people of known sex, who belongs and who had the care, by Core20 and locality."""
-    core20 = np.where(places.imd10[people.area] <= CORE20, "core20", "rest")
+    core20 = np.where(places.imd10[people.area] <= CORE20_DECILES, "core20", "rest")
     locality = places.ward_locality[places.ward[people.area]].astype(str)
     rows = []
     for item, (eligible, case) in care.members.items():

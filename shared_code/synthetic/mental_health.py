@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from shared_code.model.care import CORE20_DECILES
 from shared_code.synthetic import planted
 from shared_code.synthetic.chance import stream
 from shared_code.synthetic.days import NEVER, completed_years
@@ -34,7 +35,7 @@ def make_mental_health(
     rng = stream(seed, "severe mental illness")
     since = np.maximum.reduce([began, people.entry[rows], np.full(len(rows), start)])
     until = np.minimum(people.death[rows], end)
-    core20 = places.imd10[people.area[rows]] <= 2
+    core20 = places.imd10[people.area[rows]] <= CORE20_DECILES
     rate = CRISES * np.where(core20, CORE20_RATIO, 1.0) * rng.gamma(CLUSTERED, 1 / CLUSTERED, len(rows))
     who, day = _events(rng, rate, since, until)
     young = completed_years(people.birth[rows], end) < OLDEST

@@ -17,6 +17,7 @@ from shared_code.config import Site, Study
 from shared_code.config.plan import Plan
 from shared_code.linkage.site import link_site
 from shared_code.measures import Prepared
+from shared_code.pooling.decision import OTHER_TABLES
 from shared_code.pooling.pool import METHODS, POOLED
 from shared_code.pooling.results import results_table
 from shared_code.sources.prepare import prepare
@@ -86,6 +87,9 @@ class Demonstration:
             names = sorted(cells[step.table]["site"].unique())
             scopes = {POOLED: names, **{f"site:{name}": [name] for name in names}}
             settings = step.settings | {name: value for name, value in changes.items() if name in step.settings}
+            for other in OTHER_TABLES:
+                if isinstance(settings.get(other), dict):
+                    settings[other] = {**settings[other], "cells": cells[settings[other]["table"]]}
             for row in METHODS[step.method](cells[step.table], Plan(self.study, stem).results(step.table), settings, scopes):
                 rows.append(row | {"analysis": stem, "sites": "; ".join(row["sites"]), "n_sites": len(row["sites"])})
         return results_table(rows)

@@ -34,7 +34,7 @@ def scored(shown) -> dict[str, pd.DataFrame]:
     plan = Plan(shown.study, STEM)
     for made in shown.sites:
         people = measures.admission_risk(made.prepared, plan.codelist(), plan.day("tested_on"),
-                                         palliative=plan.parameter("palliative"))  # fmt: skip
+                                         palliative=plan.codelist("palliative"))  # fmt: skip
         known = regression.model_frame(entry.models["admission"], people)
         risk = regression.predicted(entry.models["admission"], plan.parameter("coefficients"), known)
         found[made.site.site] = people.loc[known.index].assign(risk=risk)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from shared_code import measures
+from shared_code import measures, methods
 from shared_code.config import Site, codelists
 from shared_code.config.study import Period
 
@@ -38,11 +39,11 @@ def one(results: pd.DataFrame, **where: str) -> pd.Series:
 
 def test_all_six_are_counted_person_by_person(two):
     """Pitfall: the product of the single shares is not the share who had all six."""
-    tables = [t["checks"] for t in two.tables(STEM).values()]
-    counted = pd.concat(tables)
-    counted = counted[counted["core20"] == "all"].groupby("check")[["people", "cases"]].sum()
+    counted = pd.concat([t["checks"] for t in two.tables(STEM).values()])
+    whole = pd.concat([t["all_six"] for t in two.tables(STEM).values()])
+    counted = pd.concat([counted, whole[whole["place"] == "all"]]).groupby("check")[["people", "cases"]].sum()
     shares = counted["cases"] / counted["people"]
-    single = shares.drop(["all_six", "seen"])
+    single = shares.drop(["all_six", "high_pressure"])
     planted = sum(sum(row[-1] for row in made.truth["groups"]["rows"] if row[0] == "smi_checks") for made in two.sites)
     assert counted.loc["all_six", "cases"] == planted > 0
     assert shares["all_six"] < single.min() and abs(np.prod(single) - shares["all_six"]) > 0.05
@@ -54,9 +55,9 @@ def test_planted_shares_and_rates_are_recovered(two, pooled):
         row = one(pooled, measure="share", item="seen", level=level)
         half = 3 * np.sqrt(share * (1 - share) / row["people"])
         assert abs(row["estimate"] / 100 - share) < half
-    row = one(pooled, measure="rate ratio")
+    row = one(pooled, measure="rate ratio", item="crisis")
     assert abs(np.log(row["estimate"] / truth["crisis_ratio"])) < 3 * row["se"]
-    row = one(pooled, measure="ratio of standardised death rates")
+    row = one(pooled, measure="mortality ratio to people without")
     assert abs(np.log(row["estimate"] / truth["mortality_ratio"])) < 3 * row["se"]
 
 
@@ -72,20 +73,132 @@ def test_crises_by_hand(two):
 
 def test_poisson_limits_of_crises_would_be_too_narrow(pooled):
     """Pitfall: contacts of the same person are not independent."""
-    row = one(pooled, measure="rate", group="everyone")
+    row = one(pooled, measure="rate", group="everyone", item="crisis")
     assert np.log(row["upper"] / row["lower"]) > 1.15 * 2 * 1.96 / np.sqrt(row["events"])
 
 
 def test_the_ratio_is_of_sums_not_of_sites(two, pooled):
     """The pooled mortality ratio is all observed over all expected deaths, and the reference is the same everywhere."""
     step = next(s for s in two.study.analyses[STEM].pooled if s.table == "deaths")
-    cells = pd.concat([t["deaths"] for t in two.tables(STEM).values()])
-    cells = cells[(cells["group"] == "with") & (cells["age"] != "all")]
-    bands = list(two.study.analyses[STEM].results["deaths"].dimensions["age"].levels())
-    rates = [step.settings["rates"][sex][bands.index(age)] for sex, age in zip(cells["sex"], cells["age"])]
-    expected = (cells["person_days"] / 365.25 * rates).sum()
+    observed = sum(t["deaths"]["events"].sum() for t in two.tables(STEM).values())
+    lived = pd.concat([t["lived"] for t in two.tables(STEM).values()])
+    bands = list(two.study.analyses[STEM].results["lived"].dimensions["age"].levels())
+    rates = [step.settings["rates"][sex][bands.index(age)] for sex, age in zip(lived["sex"], lived["age"])]
+    expected = (lived["sum"] / 365.25 * rates).sum()
     row = one(pooled, measure="standardised mortality ratio")
-    assert row["estimate"] == pytest.approx(cells["events"].sum() / expected)
+    assert row["estimate"] == pytest.approx(observed / expected)
+    limits = methods.poisson_interval(float(observed))
+    assert (row["lower"], row["upper"]) == pytest.approx((limits.lower / expected, limits.upper / expected))
+    others = pd.concat([t["others"] for t in two.tables(STEM).values()]).groupby(["sex", "age"])[["events", "person_days"]].sum()
+    at_theirs = (lived.set_index(["sex", "age"])["sum"] * (others["events"] / others["person_days"])).sum()
+    against = one(pooled, measure="mortality ratio to people without")
+    assert against["estimate"] == pytest.approx(observed / at_theirs)
+    assert one(pooled, measure="excess deaths")["estimate"] == pytest.approx(100 * (against["estimate"] - 1))
+    assert against["upper"] / against["lower"] > limits.upper / limits.lower  # the rates of the others are estimated too
+
+
+def test_days_deaths_and_years_lost_agree_with_the_follow_up(two):
+    """Days by sex and age add up to all days; years lost are those between each death and the 75th birthday."""
+    for made in two.sites:
+        tables = two.tables(STEM)[made.site.site]
+        assert tables["lived"]["sum"].sum() == pytest.approx(tables["deaths"]["person_days"].sum())
+        people = measures.follow_up(made.prepared, PERIOD, (18, 75), wash_in=0)
+        dead = people[people["died"]]
+        lost = (75 - (dead["leave"] - dead["birth"]) / 365.25).sum()
+        counted = tables["years_lost"]
+        assert counted["sum"].sum() == pytest.approx(lost) and counted["people"].sum() == len(dead)
+        assert counted.set_index("group").loc["with", "people"] == tables["deaths"]["events"].sum()
+
+
+def test_an_internal_reference_excludes_the_ill(two, pooled):
+    """Pitfall: deaths of the ill among the reference hide part of their excess."""
+    lived = pd.concat([t["lived"] for t in two.tables(STEM).values()]).groupby(["sex", "age"])["sum"].sum()
+    others = pd.concat([t["others"] for t in two.tables(STEM).values()]).groupby(["sex", "age"])[["events", "person_days"]].sum()
+    deaths = sum(t["deaths"]["events"].sum() for t in two.tables(STEM).values())
+    apart = lived / lived.sum() * deaths  # the deaths of the ill spread over the bands
+    contaminated = (lived * (others["events"] + apart) / (others["person_days"] + lived)).sum()
+    assert one(pooled, measure="mortality ratio to people without")["estimate"] > deaths / contaminated
+
+
+def test_the_number_of_checks_is_their_sum(two, pooled):
+    """The mean number is the sum of the shares of the single checks; the standard deviation is that of people."""
+    tables = list(two.tables(STEM).values())
+    counted = pd.concat([t["checks"] for t in tables]).groupby("check")[["people", "cases"]].sum().drop("high_pressure")
+    row = one(pooled, measure="mean", item="checks", group="everyone")
+    assert row["estimate"] == pytest.approx((counted["cases"] / counted["people"]).sum())
+    number = pd.concat([t["number"] for t in tables])
+    parts = number[number["place"] != "all"][["people", "sum", "sum_squares"]].sum()
+    assert parts.tolist() == pytest.approx(number[number["place"] == "all"][["people", "sum", "sum_squares"]].sum().tolist())
+
+
+def test_the_slope_goes_through_all_groups(pooled):
+    shares = [one(pooled, measure="share", item="all_six", level=level) for level in ("core20", "middle", "least")]
+    n, p = (np.array([row[name] for row in shares]) for name in ("people", "estimate"))
+    slope = one(pooled, measure="slope index", item="all_six")
+    rank = (np.cumsum(n) - n / 2) / n.sum()
+    middle = (n * rank).sum() / n.sum()
+    by_hand = (n * (rank - middle) * p).sum() / (n * (rank - middle) ** 2).sum()
+    assert slope["estimate"] == pytest.approx(by_hand, abs=3) and slope["lower"] < slope["estimate"] < slope["upper"]
+    level = one(pooled, measure="people to level with the best", item="all_six")
+    assert level["estimate"] == pytest.approx((n * (p.max() - p)).sum() / 100)
+    gap = one(pooled, measure="difference", item="all_six")
+    rest = shares[1]["events"] + shares[2]["events"]
+    assert gap["estimate"] == pytest.approx(p[0] - 100 * rest / (n[1] + n[2])) and gap["comparator"] == "middle and least"
+
+
+def drawn(crises: dict[str, int], checks: dict[str, int]) -> pd.DataFrame:
+    """Count first crises of three people followed for days 0 to 365, with a crisis or a check on some day."""
+    people = pd.DataFrame({"person_id": ["a", "b", "c"], "entry": 0, "leave": 365})
+    table = measures.first_events_by_check(people, *(pd.DataFrame({"person_id": list(d), "day": list(d.values())})
+                                                     for d in (crises, checks)), "first_crisis")  # fmt: skip
+    return table.set_index("since_check")[["events", "person_days"]]
+
+
+def test_who_is_checked_counts_so_from_the_day_after():
+    """a is checked on day 100 and has a crisis on day 200; b has a crisis on day 50, and a check on that day."""
+    found = drawn({"a": 200, "b": 50}, {"a": 100, "b": 50})
+    assert found.loc["within"].tolist() == [1, 99] and found.loc["longer"].tolist() == [1, 101 + 50 + 365]
+    assert found.loc["all"].tolist() == [2, 200 + 50 + 365]
+    old = drawn({"c": 300}, {"c": -100})  # the check of the year before holds up to day 265, the 365th after it
+    assert old.loc["within"].tolist() == [0, 266] and old.loc["longer", "events"] == 1
+
+
+def test_counting_as_checked_from_the_start_would_invent_protection():
+    """Pitfall (immortal time): crises have nothing to do with checks here, and the naive comparison says they do."""
+    rng = np.random.default_rng(5)
+    n = 4000
+    people = pd.DataFrame({"person_id": [f"{i:05d}" for i in range(n)], "entry": 0, "leave": 365})
+    crisis, check = rng.exponential(365, n).astype(int), rng.integers(0, 365, n)
+    came = check < crisis  # who has a crisis first is not checked any more
+    days = pd.DataFrame({"person_id": people["person_id"], "day": crisis})
+    checks = pd.DataFrame({"person_id": people["person_id"][came], "day": check[came]})
+    timed = measures.first_events_by_check(people, days, checks, "first_crisis").set_index("since_check")
+    rate = timed["events"] / timed["person_days"]
+    assert abs(np.log(rate["within"] / rate["longer"])) < 0.12
+    had, until = crisis < 365, np.minimum(crisis, 365)
+    naive = (had[came].sum() / until[came].sum()) / (had[~came].sum() / until[~came].sum())
+    assert naive < 0.6
+
+
+def test_a_high_pressure_is_read_again_by_another_reading(tmp_path):
+    """Only a later reading within 91 days counts, whatever it says; a reading too near the end starts nobody."""
+    readings = [("a", "2025-06-01", "150/80", False), ("a", "2025-08-31", "120/70", False), ("b", "2025-06-01", "130/95", False),
+                ("b", "2025-09-01", "130/80", False), ("c", "2025-06-01", "139/89", False), ("d", "2026-02-01", "180/99", False),
+                ("e", "2025-06-01", "150/80", False), ("e", "2025-06-20", None, True)]  # fmt: skip
+    table = pd.DataFrame(readings, columns=["person_id", "date", "value", "declined"])
+    table = table.assign(date=pd.to_datetime(table["date"]).dt.date, concept="bp", meas_id=table.index.astype(str), unit="mm[Hg]")
+    table.to_parquet(tmp_path / "measurement.parquet", index=False)
+    high, again = measures.read_again(measures.open_prepared(tmp_path), dt.date(2025, 1, 1), dt.date(2026, 4, 1))
+    assert set(high.execute()["person_id"]) == {"a", "b", "e"} and set(again.execute()["person_id"]) == {"a"}
+
+
+def test_at_sites_of_this_size_the_main_answers_are_given(demonstration):
+    """What may leave is enough: all six checks with the gap, crises with their ratio, deaths against those expected."""
+    small = demonstration(PEOPLE, *SITES)
+    small._run = demonstration(PEOPLE, *SITES, protected=False)._run
+    released = small.pool(STEM)
+    for measure, item in (("share", "all_six"), ("rate", "crisis"), ("rate", "first_crisis"), ("mean", "checks")):
+        assert np.isfinite(one(released, measure=measure, item=item, group="everyone")["estimate"]), (measure, item)
 
 
 def test_time_before_the_diagnosis_is_not_time_with_it(two):

@@ -20,8 +20,7 @@ from shared_code.measures.rolling_rule import Intervals, spans
 from shared_code.model import Refused
 
 END = dt.date(2022, 1, 1)
-RULE = {"programme": "hiu", "recruitment": ("2020-06-01", "2021-06-30"), "least": 3,
-        "end_of_life": {"SCT": ["103735009"]}, "end_of_life_within": {"ICD10": ["Z515"]}}  # fmt: skip
+RULE = {"programme": "hiu", "recruitment": ("2020-06-01", "2021-06-30"), "least": 3}
 
 
 def day(text):
@@ -77,7 +76,8 @@ class Site:
         return measures.open_prepared(self.folder)
 
     def cohort(self, **more):
-        return measures.open_cohort(self.prepared(), RULE | more, codelists.load("long_term_conditions/2026-11"))
+        return measures.open_cohort(self.prepared(), RULE | more, codelists.load("long_term_conditions/2026-11"),
+                                    palliative=codelists.load("palliative_care/2026-11"))  # fmt: skip
 
     def candidates(self, who="t", **more):
         """Give those who might be compared with somebody, on the day of the start."""

@@ -89,7 +89,7 @@ def test_what_was_recorded_later_was_not_known(prepared, expect):
 def test_people_in_palliative_care_are_left_out(tables):
     codes = CODES + "8        eve 103735009 SCT 2024-01-01 . GP active\n"
     prepared = tables(person=PEOPLE, gp_registration=REGISTERED, admission=SPELLS, condition_event=codes)
-    found = measures.admission_risk(prepared, DEFICITS, ON, palliative=["103735009"])
+    found = measures.admission_risk(prepared, DEFICITS, ON, palliative=codelists.load("palliative_care/2026-11"))
     assert set(found["person_id"]) == {"ann", "bob"}
 
 

@@ -53,7 +53,9 @@ def test_what_a_plan_states_in_numbers_is_what_is_computed():
     risk = entries["emergency_admission_risk"]
     assert set(risk.plan.covariates) == set(risk.models["admission"].terms)
     ill = entries["severe_mental_illness_care"]
-    assert ill.plan.look_backs == {"checks": 365} and len(ill.parameters["checks"]) == 6 and ill.parameters["ages"] == [18, 75]
+    lasts = ill.parameters["lasts"]
+    assert ill.plan.look_backs == {"checks": 365, "high blood pressure": 365 + 91, "last check": lasts}
+    assert len(ill.parameters["checks"]) == 6 and ill.parameters["ages"] == [18, 75]
 
 
 def test_settings_are_written_as_words_and_not_as_a_programming_language():
