@@ -1,6 +1,7 @@
 """Checking: what a site file and its extract allow, in plain sentences, without writing any prepared table.
 
-The same expressions as in `prepare` are only counted, a table in one pass, so that a million people take seconds.
+The same expressions as in `prepare` are only counted. Of a large table but that of people about half a million rows are looked
+at, so that a million people take less than a minute; this is said, and `prepare` checks every row.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from shared_code.sources.opening import engine, kinds_of_rows, opened, unexplain
 from shared_code.sources.pseudonyms import read_key
 
 OFTEN_EMPTY = 0.2  # share of empty rows from which a column is mentioned
+MOST_ROWS = 500_000  # of a table that are looked at
 
 
 @dataclass
@@ -58,6 +60,7 @@ class _Seen:
     count: int
     plain: bool  # identifiers are taken as they are
     linked: frozenset[str] = frozenset()  # sources whose links give the person
+    of: int | None = None  # rows of the source, where only a part was looked at
 
 
 def check_site(site: Site, studies: Iterable[Study], folder: Path | None = None, room: Path | None = None) -> Findings:
@@ -144,7 +147,8 @@ def _check_table(connection: Any, table: Table, written: TableMap, site: Site, f
     columns = [*written.columns.items(), *(pair for row in written.rows for pair in row.columns.items())]
     blank = {name for name, mapped in columns if mapped.from_ == BLANK}
     try:
-        source, problems = opened(connection, table, settings, folder, place, where)
+        most = MOST_ROWS if table.refers_to else None  # everybody else's identifiers are compared with those of all people
+        source, problems = opened(connection, table, settings, folder, place, where, most)
         problems = [p for p in problems if not any(p.wrong.startswith(f"{name} is missing (") for name in blank)]
         if problems:
             findings.wrong += problems
@@ -153,7 +157,7 @@ def _check_table(connection: Any, table: Table, written: TableMap, site: Site, f
                  for maps, chosen, built in kinds_of_rows(connection, table, settings, source)]  # fmt: skip
         rows = ibis.union(*parts) if len(parts) > 1 else parts[0]
         rows = table_steps.on_prepared(rows, settings, table) if not blank & set(table.key) else rows
-        return _tallied(rows, table, settings, where, blank, findings)
+        return _tallied(rows, table, settings, where, blank, findings, source.of)
     except Refused as refused:
         findings.wrong += refused.problems
     except duckdb.Error as error:
@@ -174,7 +178,8 @@ def _counted(chosen: ir.Table, built: dict, maps: dict, table: Table, where: str
     return chosen.select(**{n: value for n, (value, _) in built.items()}).mutate(**empty).select(*table.column_names)
 
 
-def _tallied(rows: ir.Table, table: Table, settings: TableMap, where: str, blank: set[str], findings: Findings) -> _Seen:
+def _tallied(rows: ir.Table, table: Table, settings: TableMap, where: str, blank: set[str], findings: Findings,
+             of: int | None) -> _Seen:  # fmt: skip
     """Count rows, empty values, values against the rules, and repeated keys."""
     maps = {**settings.columns, **{n: m for row in settings.rows for n, m in row.columns.items()}}
     hidden = {n for n, m in maps.items() if m.hides} | {settings.number} | blank
@@ -192,7 +197,8 @@ def _tallied(rows: ir.Table, table: Table, settings: TableMap, where: str, blank
     shares = {name: int(counts[f"f{i}"]) / number for i, name in enumerate(filled)}
     seldom = [f"{name} ({_percent(1 - share)} empty)" for name, share in shares.items() if share < 1 - OFTEN_EMPTY]
     told = f"{table.name}: {_rounded(number)} rows from {settings.source}, {len(filled)} of {len(table.columns)} columns mapped"
-    findings.fits.append(told + (f"; often empty: {', '.join(seldom)}." if seldom else "."))
+    told += f"; often empty: {', '.join(seldom)}" if seldom else ""
+    findings.fits.append(told + (_part(of) if of else "."))
     lacking = [c.name for c in table.columns if c.name not in maps and c.name != settings.number and c.name not in blank]
     if lacking:
         findings.missing.append(f"{where}: no column for {few(lacking, 20)}; add them if you have them.")
@@ -209,7 +215,12 @@ def _tallied(rows: ir.Table, table: Table, settings: TableMap, where: str, blank
             findings.wrong.append(Problem(where, wrong, "", mend))
     columns = [settings.columns, *(row.columns for row in settings.rows)]
     linked = frozenset(c["person_id"].linked for c in columns if "person_id" in c and c["person_id"].linked)
-    return _Seen(rows, number, "person_id" in maps and not maps["person_id"].hides, linked)
+    return _Seen(rows, number, "person_id" in maps and not maps["person_id"].hides, linked, of)
+
+
+def _part(of: int) -> str:
+    """Say that only a part of a source was looked at."""
+    return f" (so many of {_rounded(of)} were looked at, to answer soon; prepare checks every row)."
 
 
 def _short(value: ir.Column) -> ir.Column:
@@ -238,7 +249,7 @@ def _against_rule(rows: ir.Table, column: Column, rule: str, number: int, where:
 def _references(connection: Any, seen: dict[str, _Seen], where: str) -> list[Problem]:
     """Find rows about people who are not in the table person."""
     problems: list[Problem] = []
-    if "person" not in seen or not seen["person"].count:
+    if "person" not in seen or not seen["person"].count or seen["person"].of:  # a person not looked at is no fault
         return problems
     people = seen["person"].rows
     known = connection.create_table("known_people", people.select(person=people.person_id.hash()), temp=True)
@@ -254,7 +265,8 @@ def _references(connection: Any, seen: dict[str, _Seen], where: str) -> list[Pro
             asked = table.rows.filter(table.rows.person_id.notnull()).select(person=table.rows.person_id.hash())
             lost = int(asked.anti_join(known, "person").count().execute())
             if lost:
-                wrong = f"{lost:,} of {table.count:,} rows name a person who is not in person"
+                looked_at = " that were looked at" if table.of else ""
+                wrong = f"{lost:,} of {table.count:,} rows{looked_at} name a person who is not in person"
                 mend = f"Extract person and {name} on the same day, and check that both use the same identifier"
                 problems.append(Problem(place, wrong, "", mend))
     return problems
@@ -303,7 +315,10 @@ def _registered_on(study: Study, registrations: _Seen) -> list[str]:
     day, rows = ibis.literal(study.index_date.isoformat()).cast("date"), registrations.rows
     current = rows.filter(rows.reg_type == "GMS", rows.reg_start <= day, rows.reg_end.isnull() | (rows.reg_end > day))
     number = int(current.count().execute())
+    if registrations.of:
+        number = number * registrations.of // max(registrations.count, 1)
     told = f"{_rounded(number)} permanent registrations are open" if number else "no permanent registration is open"
+    told += ", judged by the rows looked at" if registrations.of else ""
     return [f"{study.study}: on its index date {study.index_date} {told}."]
 
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from shared_code.model import Problem, Refused, did_you_mean, few
 from shared_code.sources.landing import Landed, chunks_of, clear, land_chunks, named, quoted
+from shared_code.sources.postgresql import copied_chunks
 
 # What a kind of server needs beyond SQLAlchemy: the driver this project uses, and how it is installed.
 DRIVERS = {"postgresql": ("psycopg", "pip install 'psycopg[binary]>=3.2'"),
@@ -70,15 +71,17 @@ def known_table(where: str, table: str, present: list[str]) -> None:
         raise Refused(where, [Problem(where, wrong, few(present), "Correct table: in the site's settings")])
 
 
-def land_server_table(url_env: str, table: str, target: Path, size: int, memory: int) -> Landed:
+def land_server_table(url_env: str, table: str, target: Path, size: int, memory: int, most: int | None = None) -> Landed:
     """Copy one table or view of a server into Parquet (raises model.Refused in one line).
 
     url_env  name of the environment variable that holds the address      table  table, or schema.table
+    most     rows that are copied, if not all (a look at a table: see landing.Landed.of)
     """
     where = f"database {url_env}"
     engine = _engine(url_env, where)
     try:
-        return land_chunks(_server_chunks(engine, table, size, memory, where), target)
+        facts: dict[str, Any] = {}
+        return land_chunks(_server_chunks(engine, table, size, memory, where, most, facts), target, facts)
     except Refused:
         raise
     except Exception as error:  # every driver has errors of its own
@@ -115,7 +118,8 @@ def _engine(url_env: str, where: str) -> Any:
         raise Refused(where, [Problem(where, f"{kind} is no kind of database known here", kinds)]) from None
 
 
-def _server_chunks(engine: Any, table: str, size: int, memory: int, where: str) -> Iterator[pa.Table]:
+def _server_chunks(engine: Any, table: str, size: int, memory: int, where: str, most: int | None, facts: dict[str, Any]
+                   ) -> Iterator[pa.Table]:  # fmt: skip
     import sqlalchemy
 
     schema, _, name = table.rpartition(".")
@@ -128,8 +132,19 @@ def _server_chunks(engine: Any, table: str, size: int, memory: int, where: str) 
         if engine.dialect.name == "postgresql":
             known |= set(inspector.get_materialized_view_names(schema or None))
         known_table(where, table, sorted(f"{schema}.{found}" if schema else found for found in known))
-        rows = sqlalchemy.select(sqlalchemy.text("*")).select_from(sqlalchemy.table(name, schema=schema or None))
-        result = connection.execute(rows)
+        source = sqlalchemy.table(name, schema=schema or None)
+        number = sqlalchemy.select(sqlalchemy.func.count()).select_from(source)
+        there = int(connection.execute(number).scalar_one()) if most else 0
+        most, facts["of"] = (most, there) if most and there > most else (None, None)
+        if engine.driver == "psycopg":
+            quote = engine.dialect.identifier_preparer.quote_identifier
+            asked = ".".join(quote(part) for part in (schema, name) if part)
+            copied = copied_chunks(connection.connection.driver_connection, asked, most / there if most else None, memory)
+            if copied is not None:
+                yield from copied
+                return
+        rows = sqlalchemy.select(sqlalchemy.text("*")).select_from(source)
+        result = connection.execute(rows.limit(most) if most else rows)
         yield from chunks_of(iter(result), list(result.keys()), size, memory)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from shared_code.model import Problem, Refused, few
-from shared_code.sources.landing import Landed, chunks_of, land_chunks, quoted, scan
+from shared_code.sources.landing import FACTS, Landed, chunks_of, land_chunks, quoted, scan, share_of
 
 BYTES_A_CELL = 64  # of a text in memory, roughly
 WIDE = 100  # columns
@@ -24,34 +25,38 @@ def is_gzip(path: Path) -> bool:
     return path.suffix.lower() == ".gz"
 
 
-def land_delimited(path: Path, target: Path, delimiter: str, encoding: str, memory: int) -> Landed:
-    """Copy a delimited file into Parquet, using at most so many bytes of memory."""
+def land_delimited(path: Path, target: Path, delimiter: str, encoding: str, memory: int, most: int | None = None) -> Landed:
+    """Copy a delimited file into Parquet, using at most so many bytes of memory.
+
+    most  rows to keep, roughly, if not all: the whole file is read, and chance by content decides (see landing.share_of)
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     if encoding.lower() in UTF8:
-        return _csv(path, path, target, delimiter, memory)
+        return _csv(path, path, target, delimiter, memory, most)
     copy = target.with_name(f"{target.name}.partial.utf8")
     try:
         _copy_as_utf8(path, copy, encoding)
-        return _csv(path, copy, target, delimiter, memory)
+        return _csv(path, copy, target, delimiter, memory, most)
     finally:
         copy.unlink(missing_ok=True)
 
 
-def _csv(path: Path, source: Path, target: Path, delimiter: str, memory: int) -> Landed:
+def _csv(path: Path, source: Path, target: Path, delimiter: str, memory: int, most: int | None) -> Landed:
     """Read a delimited file; `source` is the file itself or its copy in UTF-8."""
     header = _header(source, delimiter)
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         wrong = f"the first line names a column twice: {few(twice)}"
         raise Refused(str(path), [Problem(str(path), wrong, "one name per column", "Rename one of them")])
+    lines = _lines_of(source) - 1 if most else 0
     try:
-        _copied(source, target, header, delimiter, memory)
+        _copied(source, target, header, delimiter, memory, lines if most and lines > most else None, most or 1)
     except duckdb.OutOfMemoryException:  # hundreds of columns, little memory: slower, and with a few rows at a time
         land_chunks(chunks_of(_lines(source, delimiter, len(header)), header, MOST_ROWS, memory), target)
     return scan(target)
 
 
-def _copied(source: Path, target: Path, header: list[str], delimiter: str, memory: int) -> None:
+def _copied(source: Path, target: Path, header: list[str], delimiter: str, memory: int, of: int | None, most: int) -> None:
     columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in header)
     partial, spill = target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.partial.spill")
     read = (
@@ -65,11 +70,20 @@ def _copied(source: Path, target: Path, header: list[str], delimiter: str, memor
             connection.execute("SET enable_progress_bar = false")
             if len(header) > WIDE:  # every thread holds a buffer for every column
                 connection.execute("SET threads = 1")
-            connection.execute(f"COPY (SELECT * FROM {read}) TO {quoted(partial)} (FORMAT parquet, ROW_GROUP_SIZE {group})")
+            part = share_of(header, most, of) if of else ""
+            connection.execute(f"COPY (SELECT * FROM {read}{part}) TO {quoted(partial)} (FORMAT parquet, ROW_GROUP_SIZE {group}, "
+                               f"KV_METADATA {{{FACTS.decode()}: {quoted(json.dumps({'of': of}))}}})")  # fmt: skip
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
         shutil.rmtree(spill, ignore_errors=True)
+
+
+def _lines_of(source: Path) -> int:
+    """Count the lines, as a quick measure of the rows."""
+    opener = gzip.open if is_gzip(source) else open
+    with opener(source, "rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 22), b""))
 
 
 def _lines(source: Path, delimiter: str, width: int) -> Iterator[list[str | None]]:

@@ -18,9 +18,12 @@ NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "U
            "DOUBLE", "DECIMAL")  # fmt: skip
 
 
-def land_table(connection: Any, settings: TableMap, folder: Path, place: Path) -> Landed:
-    """Land the sources of a table, and join the further ones it names (raises model.Refused)."""
-    main = _landed(connection, settings, folder, place, settings.delimiter, settings.encoding)
+def land_table(connection: Any, settings: TableMap, folder: Path, place: Path, most: int | None = None) -> Landed:
+    """Land the sources of a table, and join the further ones it names (raises model.Refused).
+
+    most  rows to read of a statistical file or a table of a server, if not all: for a look, never for prepared tables
+    """
+    main = _landed(connection, settings, folder, place, settings.delimiter, settings.encoding, most)
     for extra in settings.join:
         other = _landed(connection, extra, folder, place, extra.delimiter or settings.delimiter,
                         extra.encoding or settings.encoding)  # fmt: skip
@@ -28,16 +31,18 @@ def land_table(connection: Any, settings: TableMap, folder: Path, place: Path) -
     return main
 
 
-def _landed(connection: Any, source: Extract, folder: Path, place: Path, delimiter: str, encoding: str) -> Landed:
+def _landed(connection: Any, source: Extract, folder: Path, place: Path, delimiter: str, encoding: str,
+            most: int | None = None) -> Landed:  # fmt: skip
     if source.database:
-        name = hashlib.sha256(repr((source.database.url_env, source.table)).encode()).hexdigest()[:12]
+        name = hashlib.sha256(repr((source.database.url_env, source.table, most)).encode()).hexdigest()[:12]
         target = place / f"{source.table}.{name}.parquet"
         if target.is_file():
             return scan(target)
-        return land_server_table(source.database.url_env, source.table, target, readers.CHUNK, memory_allowed())
+        return land_server_table(source.database.url_env, source.table, target, readers.CHUNK, memory_allowed(), most)
     options: dict[str, Any] = {
         "table": source.table, "sheet": source.sheet, "delimiter": delimiter, "encoding": encoding,
         "fixed_width": source.fixed_width, "catalogue": folder / source.catalogue if source.catalogue else None,
+        "most": most,
     }  # fmt: skip
     found, problems = [], []
     for path in _paths(source, folder):
@@ -97,7 +102,15 @@ def stacked(connection: Any, source: str, found: list[tuple[str, Landed]]) -> La
     for column in mixed & set(missing):  # they are compared as codes now
         missing[column] = [(as_text(low), as_text(high)) for low, high in missing[column] if low == high]
     described = {name: said for _, landed in reversed(found) for name, said in landed.described.items()}
-    return Landed(" UNION ALL ".join(selects), first.columns, missing, described)
+    of = _of(connection, [landed for _, landed in found])
+    return Landed(" UNION ALL ".join(selects), first.columns, missing, described, of)
+
+
+def _of(connection: Any, landed: list[Landed]) -> int | None:
+    """Say how many rows there are in all, where some file was read in part only."""
+    if all(one.of is None for one in landed):
+        return None
+    return sum(one.of or int(connection.execute(f"SELECT count(*) FROM ({one.sql})").fetchone()[0]) for one in landed)
 
 
 def _kinds(connection: Any, landed: Landed) -> dict[str, str]:
@@ -133,7 +146,7 @@ def _joined(connection: Any, file: str, main: Landed, extra: Join, other: Landed
     added = [c for c in other.columns if c not in main.columns]
     listed = "".join(f", o.{named(c)}" for c in added)
     return Landed(f"SELECT m.*{listed} FROM ({main.sql}) m LEFT JOIN ({other.sql}) o ON {left} = {right}",
-                  main.columns + added, {**other.user_missing, **main.user_missing})  # fmt: skip
+                  main.columns + added, {**other.user_missing, **main.user_missing}, of=main.of)  # fmt: skip
 
 
 def _is_number(connection: Any, landed: Landed, column: str) -> bool:

@@ -11,7 +11,7 @@ import decimal
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,14 @@ class Landed:
 
     user_missing  column -> ranges (lowest, highest code) that the file declares to mean "no value"
     described     column -> label, format and labels (code -> label), where the file has them
+    of            rows that the source has, where only a part of them was read on purpose
     """
 
     sql: str
     columns: list[str]
     user_missing: dict[str, list[tuple[float | str, float | str]]] = field(default_factory=dict)
     described: dict[str, dict[str, Any]] = field(default_factory=dict)
+    of: int | None = None
 
 
 def quoted(text: object) -> str:
@@ -57,7 +59,27 @@ def scan(target: Path) -> Landed:
     facts = json.loads((head.metadata or {}).get(FACTS, b"{}"))
     missing = {name: [(low, high) for low, high in ranges] for name, ranges in facts.get("missing", {}).items()}
     columns = head.schema.to_arrow_schema().names
-    return Landed(f"SELECT * FROM read_parquet({quoted(target)})", columns, missing, facts.get("columns", {}))
+    return Landed(f"SELECT * FROM read_parquet({quoted(target)})", columns, missing, facts.get("columns", {}),
+                  facts.get("of"))  # fmt: skip
+
+
+def share_of(columns: list[str], most: int, of: int) -> str:
+    """Write the SQL condition that keeps about `most` of `of` rows: chance by the content of a row, the same every time."""
+    return f" WHERE hash({', '.join(map(named, columns))}) % 1000000 < {max(1, 1_000_000 * most // max(of, 1))}"
+
+
+def shortened(landed: Landed, target: Path, connection: Any, most: int) -> Landed:
+    """Copy about so many rows of what can be scanned into a Parquet file of its own; everything, where there are no more."""
+    of = int(connection.execute(f"SELECT count(*) FROM ({landed.sql})").fetchone()[0])
+    if of <= most:
+        return landed
+    if not target.is_file():
+        partial = target.with_name(f"{target.name}.partial")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        read = f"SELECT * FROM ({landed.sql}){share_of(landed.columns, most, of)}"
+        connection.execute(f"COPY ({read}) TO {quoted(partial)} (FORMAT parquet)")
+        partial.replace(target)
+    return replace(landed, sql=scan(target).sql, of=of)
 
 
 def land_chunks(chunks: Iterable[pa.Table], target: Path, facts: dict[str, Any] | None = None) -> Landed:

@@ -42,7 +42,7 @@ def _with_codes(connection: Any, asked: LookUp, main: Landed, codes: Landed, whe
     taken = ", ".join(f"o.{named(name)}" for name in asked.take)
     sql = (f"SELECT m.*, {taken} FROM ({main.sql}) m LEFT JOIN ({codes.sql}) o "
            f"ON {_text('m.' + named(asked.from_))} = {_text('o.' + named(asked.to))}")  # fmt: skip
-    return Landed(sql, main.columns + asked.take, {**codes.user_missing, **main.user_missing})
+    return Landed(sql, main.columns + asked.take, {**codes.user_missing, **main.user_missing}, of=main.of)
 
 
 def _text(column: str) -> str:

@@ -28,10 +28,13 @@ def engine(spill: Path) -> Any:
     return connection
 
 
-def opened(connection: Any, table: Table, settings: TableMap, folder: Path, place: Path, where: str
-           ) -> tuple[Landed, list[Problem]]:  # fmt: skip
-    """Read the files of one table; also give what is wrong with the columns that its mapping names (raises model.Refused)."""
-    source = land_table(connection.con, settings, folder, place)
+def opened(connection: Any, table: Table, settings: TableMap, folder: Path, place: Path, where: str,
+           most: int | None = None) -> tuple[Landed, list[Problem]]:  # fmt: skip
+    """Read the files of one table; also give what is wrong with the columns that its mapping names (raises model.Refused).
+
+    most  rows to look at where a source must be read row by row (see joining.land_table)
+    """
+    source = land_table(connection.con, settings, folder, place, most)
     source = looked_up(connection.con, settings, source, folder, place, where)
     return source, mapping.check_columns(table, settings, source, where)
 

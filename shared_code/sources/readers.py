@@ -17,7 +17,7 @@ from shared_code.model import Problem, Refused, did_you_mean, few
 from shared_code.sources import guarded
 from shared_code.sources.databases import copy_duckdb, scan_duckdb
 from shared_code.sources.delimited import UTF8, is_gzip, land_delimited
-from shared_code.sources.landing import Landed, scan
+from shared_code.sources.landing import Landed, scan, shortened
 from shared_code.sources.reasons import reason
 
 CHUNK = 200_000  # most rows held in memory at once
@@ -28,12 +28,14 @@ SUFFIXES = [*STATISTICAL, *DELIMITED, *WORKBOOKS, ".parquet", ".sqlite", ".db", 
 
 
 def land(path: Path, place: Path, connection: Any, *, table: str = "", sheet: str = "", delimiter: str = ",",
-         encoding: str = "utf-8", fixed_width: dict[str, FixedColumn] | None = None, catalogue: Path | None = None
-         ) -> Landed:  # fmt: skip
+         encoding: str = "utf-8", fixed_width: dict[str, FixedColumn] | None = None, catalogue: Path | None = None,
+         most: int | None = None) -> Landed:  # fmt: skip
     """Make one file of the extract readable by DuckDB.
 
     path   the file; its ending says what it is, .gz after it that it is compressed
     place  private folder for the Parquet copy, where one is needed; a copy that lies there already is used again
+    most   rows to keep of a large file, roughly, if not all; Landed.of then says how many there are (not for workbooks,
+           SQLite and fixed width)
     Raises model.Refused in one line when the file is missing, damaged or of a kind that cannot be read.
     """
     if not path.is_file():
@@ -41,7 +43,7 @@ def land(path: Path, place: Path, connection: Any, *, table: str = "", sheet: st
         mend = f"Put it there, or correct file: in the site's settings{did_you_mean(path.name, present)}"
         raise Refused(str(path), [Problem(str(path), "the file is not there", few(present), mend)])
     suffix = path.with_suffix("").suffix.lower() if is_gzip(path) else path.suffix.lower()
-    settings = (table, sheet, delimiter, encoding, sorted((fixed_width or {}).items()), catalogue, path.stat().st_mtime_ns)
+    settings = (table, sheet, delimiter, encoding, sorted((fixed_width or {}).items()), catalogue, path.stat().st_mtime_ns, most)
     digest = hashlib.sha256(repr((str(path.absolute()), path.stat().st_size, *settings)).encode()).hexdigest()[:12]
     target = place / f"{path.name}.{digest}.parquet"
     if target.is_file():
@@ -49,16 +51,17 @@ def land(path: Path, place: Path, connection: Any, *, table: str = "", sheet: st
     if not fixed_width and suffix not in SUFFIXES:
         wrong = f"files ending in {suffix or 'nothing'} cannot be read"
         raise Refused(str(path), [Problem(str(path), wrong, few(SUFFIXES, 20))])
-    options: dict[str, Any] = {"rows": CHUNK, "suffix": suffix}
+    options: dict[str, Any] = {"rows": CHUNK, "suffix": suffix, **({"most": most} if most else {})}
     try:
         if fixed_width:
             columns = {name: (column.first, column.last) for name, column in fixed_width.items()}
             return _guarded("fixed width", path, target, {**options, "columns": columns, "encoding": encoding})
         if suffix in DELIMITED:
-            return land_delimited(path, target, "\t" if suffix == ".tsv" else delimiter, encoding, guarded.memory_allowed())
+            return land_delimited(path, target, "\t" if suffix == ".tsv" else delimiter, encoding, guarded.memory_allowed(), most)
         if is_gzip(path):
             return _unpacked(path, target, connection, table, suffix, options, sheet, encoding, catalogue)
-        return _one(path, path, target, connection, table, suffix, options, sheet, encoding, catalogue)
+        landed = _one(path, path, target, connection, table, suffix, options, sheet, encoding, catalogue)
+        return shortened(landed, target, connection, most) if most and suffix in (".parquet", ".duckdb") else landed
     except Refused:
         raise
     except Exception as error:  # any reader may fail on a damaged file, each in its own way

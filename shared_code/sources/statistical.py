@@ -27,6 +27,7 @@ READERS = {".sav": pyreadstat.read_sav, ".zsav": pyreadstat.read_sav, ".por": py
            ".sas7bdat": pyreadstat.read_sas7bdat}  # fmt: skip
 NUMBER, TEXT = 40, 90  # bytes that one cell needs while a chunk is read: measured 25 and 70 and its characters
 SHARE = 4  # part of the memory allowed that one chunk may fill
+BLOCKS = 10  # spread over a file of which only a part is to be read
 
 
 class Reader:
@@ -54,6 +55,10 @@ class Reader:
             self.settings["user_missing"] = True
         head = read(str(self.path), metadataonly=True, **self.settings)[1]
         said, size, found = head.number_rows, self._size(head), 0
+        most = self.options.get("most")
+        if most and said is not None and said > most:
+            yield from self._spread(read, head, said, most)
+            return
         while True:
             frame, meta = read(str(self.path), row_offset=found, row_limit=size, **self.settings)
             if len(frame) or not found:
@@ -64,6 +69,21 @@ class Reader:
             size = self._size(meta, frame)
         if said is not None and said >= 0 and said != found:
             raise ValueError(f"it says that it holds {said} rows, and {found} are there")
+
+    def _spread(self, read: Any, head: Any, said: int, most: int) -> Iterator[pa.Table]:
+        """Read only so many rows, in blocks spread over the file from its first row to its last."""
+        self.facts["of"] = said
+        block = max(1, most // BLOCKS)
+        for i in range(BLOCKS):
+            start = (said - block) * i // (BLOCKS - 1)
+            at = start
+            while at < start + block:
+                size = min(self._size(head), start + block - at)
+                frame, meta = read(str(self.path), row_offset=at, row_limit=size, **self.settings)
+                if len(frame) < size:
+                    raise ValueError(f"it says that it holds {said} rows, and {at + len(frame)} are there")
+                yield self._chunk(frame, meta)
+                at += size
 
     def _transport(self) -> Iterator[pa.Table]:
         member = self._member()

@@ -20,8 +20,9 @@ from shared_code.measures import Prepared
 from shared_code.measures.cohort import registered
 from shared_code.measures.tally import count_cases
 from shared_code.model import TABLES
-from shared_code.sources import readers
+from shared_code.sources import databases, readers
 from shared_code.sources.joining import land_table
+from shared_code.sources.postgresql import copied_chunks
 from shared_code.sources.prepare import prepare
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +76,7 @@ def read(extract, tmp_path):
         codes = view.select(**{name: as_code(view[name]) for name in view.columns}).execute().astype(object)
         return codes.where(codes.notna(), None)
 
+    land.place = tmp_path / "landed"
     return land
 
 
@@ -91,6 +93,48 @@ def test_every_type_arrives_as_a_person_would_write_it(sql, read):
         "00000000-0000-0000-0000-000000000001", "[1, 2]", '{"a": 1}', "10:30:00", "3",
     ]  # fmt: skip
     assert found.iloc[1].tolist() == [None] * 14
+
+
+def test_common_types_are_copied_out_and_arrive_the_same(sql, read, monkeypatch):
+    """Texts with quotes, lines, commas, empty texts and nothing; numbers without needless decimals; an early date."""
+    columns = "a text, b varchar(9), c bigint, d numeric(12,3), e double precision, f date, g timestamp, i boolean, j uuid, "
+    columns += "n real"
+    sql("DROP TABLE IF EXISTS common", f"CREATE TABLE common ({columns})",
+        "INSERT INTO common VALUES ('a \"b\", c\n2', 'NULL', -4611686018427387905, 1.500, 'NaN', '0999-02-28', "
+        "'2020-02-29 12:30:01.5', false, '00000000-0000-0000-0000-000000000001', 0.1)",
+        "INSERT INTO common (a, d, e, n) VALUES ('', 'NaN', 'Infinity', 1e20)",
+        "INSERT INTO common (c) VALUES (NULL)")  # fmt: skip
+    used = []
+    monkeypatch.setattr(databases, "copied_chunks", lambda *asked: used.append(copied_chunks(*asked)) or used[-1])
+    found = read("common")
+    assert used[0] is not None
+    assert found.iloc[0].tolist() == [
+        'a "b", c\n2', "NULL", "-4611686018427387905", "1.5", None, "0999-02-28", "2020-02-29 12:30:01.5", "false",
+        "00000000-0000-0000-0000-000000000001", "0.1"]  # fmt: skip
+    assert found.iloc[1].tolist() == [None] * 9 + ["1e+20"]
+    assert found.iloc[2].tolist() == [None] * 10
+    monkeypatch.setattr(databases, "copied_chunks", lambda *asked: None)  # row by row
+    shutil.rmtree(read.place)
+    by_row = read("common")
+    assert by_row.drop(columns="n").equals(found.drop(columns="n"))
+    assert read("kinds").shape[1] == 14  # arrays, JSON, times: never by COPY
+
+
+def test_an_empty_table_has_its_columns(sql, read):
+    sql("CREATE TABLE IF NOT EXISTS nobody (id text, dob date)")
+    assert read("nobody").columns.tolist() == ["id", "dob"]
+
+
+def test_a_part_of_a_table_or_view(sql, address, tmp_path):
+    sql("CREATE OR REPLACE VIEW numbers AS SELECT g AS id FROM generate_series(1, 10000) g")
+    first = databases.land_server_table("SITE_DB", "numbers", tmp_path / "a.parquet", 1000, 2**28, 500)
+    assert first.of == 10000
+    ids = pd.read_parquet(tmp_path / "a.parquet")["id"]
+    assert 400 < len(ids) < 600
+    assert ids.max() > 9000
+    databases.land_server_table("SITE_DB", "numbers", tmp_path / "b.parquet", 1000, 2**28, 500)
+    assert pd.read_parquet(tmp_path / "b.parquet")["id"].tolist() == ids.tolist()
+    assert databases.land_server_table("SITE_DB", "numbers", tmp_path / "c.parquet", 1000, 2**28, 10000).of is None
 
 
 def test_schemas_views_and_names_with_capitals(sql, read, message_of):
