@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from shared_code import measures, methods, quality
-from shared_code.model.checks import CHECKS, KINDS, VERDICTS
+from shared_code.model.checks import CHECKS, KINDS, VERDICTS, Check
 from shared_code.reporting import Report
 
 
@@ -28,18 +28,19 @@ def checks_page() -> str:
     lines = [
         "# The checks of data quality\n", "Made from `shared_code/model/checks.py` by `cohortium generate`.\n",
         *[f"- **{word}**: {meaning}" for word, meaning in VERDICTS.items()],
-        "\nA check counts faulty rows among the rows it can judge (for months: months of a source; for drift: the population",
-        "stability index; for the list: the distance of the ratio from 1). Its name is what `minimum_quality` asks for.\n",
+        "\nA check counts faulty rows among the rows it can judge (for months: months of a source; for the list: the distance of",
+        "the ratio from 1; for drift by a characteristic: the population stability index, which is no percentage). Its name is",
+        "what `minimum_quality` asks for.\n",
     ]  # fmt: skip
     for kind, title in KINDS.items():
         lines += [f"\n## {title}\n", "| check | counts | look above | stop above |", "|---|---|---:|---:|"]
-        lines += [f"| `{c.name}` | {c.title} | {_limit(c.look, kind)} | {_limit(c.stop, kind)} |"
+        lines += [f"| `{c.name}` | {c.title} | {_limit(c.look, c)} | {_limit(c.stop, c)} |"
                   for c in CHECKS.values() if c.kind == kind]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
-def _limit(share: float, kind: str) -> str:
-    return f"{share:g}" if kind in ("drift", "listed") else f"{100 * share:g} %"
+def _limit(share: float, check: Check) -> str:
+    return f"{share:g}" if check.kind == "listed" or check.index else f"{100 * share:g} %"
 
 
 def _lines(home: Any, names: list[str]) -> list[str]:

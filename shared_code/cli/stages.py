@@ -102,7 +102,10 @@ def analyse(name: str, stem: str, study_file: Path, study: Study, run: Any = Non
     run = run or run_notebook
     run(Path("notebooks") / f"{stem}.ipynb", rooms.notebook(name, study.study, stem), parameters, ROOT)
     if stem == QUALITY:
-        record.write_quality(study, results, rooms.prepared(name), quality_before(name, study))
+        checks = record.write_quality(study, results, rooms.prepared(name), quality_before(name, study))["checks"].values()
+        say = {word: sum(check["verdict"] == word for check in checks) for word in ("stop", "look")}
+        return (f"Ran {stem} for {name}: {say['stop']} checks say stop, {say['look']} say look; {results / record.WORDS} "
+                "says why, in words.")  # fmt: skip
     return f"Ran {stem} for {name}; its tables are in {results}."
 
 

@@ -65,6 +65,7 @@ class Check:
     name, kind   `complete:person.ethnicity16`; one of KINDS           table   the table it judges
     title        what a fault is, in words for people outside the site
     look, stop   share of faulty rows above which it says look, or stop
+    index        the share is no share, but the population stability index
     """
 
     name: str
@@ -73,6 +74,7 @@ class Check:
     title: str
     look: float
     stop: float
+    index: bool = False
 
 
 def _complete(table: Table) -> list[Check]:
@@ -132,8 +134,12 @@ _ALL = [
     Check("linked:records", "linked", "person", "Records with an identifier that could not be linked to a person", 0.05, 0.1),
     Check("listed:area_population", "listed", "area_population",
           "Registered people against the estimated population: above 1.08 or below 0.92", 0.08, 0.25),
-    *(Check(f"drift:{name}", "drift", "person", f"Shift of the cohort by {label} since the last release (PSI)", 0.1, 0.25)
+    *(Check(f"drift:{name}", "drift", "person", f"Shift of the cohort by {label} since the last release (PSI)", 0.1, 0.25,
+            index=True)
       for name, label in {"age": "age", "sex": "sex", "ethnicity": "ethnic group", "deprivation": "deprivation"}.items()),
+    Check("drift:size", "drift", "person", "People in the cohort, more or fewer than in the last release", 0.05, 0.2),
+    Check("drift:records", "drift", "person",
+          "Months whose number of rows moved by more than a fifth since the last release held it", 0.0, 0.1),
 ]  # fmt: skip
 CHECKS: dict[str, Check] = {check.name: check for check in _ALL}
 

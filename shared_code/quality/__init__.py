@@ -2,10 +2,11 @@
 
 from shared_code.quality.codes import snomed_valid
 from shared_code.quality.faults import faults
-from shared_code.quality.judge import Finding, below_minimum, drift, evenness, judge, list_ratios, psi
+from shared_code.quality.judge import Finding, below_minimum, evenness, judge, list_ratios
 from shared_code.quality.linked import linked
 from shared_code.quality.months import by_month, missing_months, observed_days, observed_share, receipt, unusual
 from shared_code.quality.profile import against_population, coding_depth, cohort, flow, lags
+from shared_code.quality.since import drift, psi
 
 __all__ = [
     "Finding", "against_population", "below_minimum", "by_month", "coding_depth", "cohort", "drift", "evenness", "faults",

@@ -19,11 +19,13 @@ from shared_code.model.checks import CHECKS, NOT_ASSESSED, WORDS, Check, verdict
 from shared_code.model.units import DAYS_A_YEAR
 from shared_code.quality import months as by_months
 from shared_code.quality.linked import EVERYONE
+from shared_code.quality.since import Moved, since
 
 HIGH, LOW = 1.08, 0.92  # registered people against the estimated population
 AREAS_IN_ENGLAND = {"IoD2019": 32_844, "IoD2025": 33_755}
 FEWEST_AREAS = 30  # below this an even spread over ten deciles may be chance
 TOO_EVEN = 0.005  # chance that areas drawn at random are spread so evenly over the deciles
+NO_RELEASE = Moved(np.nan, "there is no earlier release of other data to compare with")
 TOLD_FROM = 100  # rows from which a share may be told outside the site, in whole per cent
 
 
@@ -49,14 +51,14 @@ class Finding:
 
 
 def judge(tables: Mapping[str, pd.DataFrame], prepared: Prepared, period: Period,
-          earlier: pd.DataFrame | None = None) -> dict[str, Finding]:  # fmt: skip
+          earlier: Mapping[str, pd.DataFrame] | None = None) -> dict[str, Finding]:  # fmt: skip
     """Judge every check at a site: name -> finding. What cannot be judged is not assessed, with the reason.
 
     tables   faults, months, registered, cohort and linked, as the analysis data_quality saved them
-    earlier  cells of the table `cohort` in the site's last release of other data
+    earlier  released cells of the tables cohort and months in the site's last release of another extract
     """
     counted = tables["faults"].set_index("check")
-    drifted = drift(tables["cohort"], earlier) if earlier is not None else {}
+    moved = since(tables, earlier) if earlier is not None else {}
     found: dict[str, Finding] = {}
     for name, check in CHECKS.items():
         if name in counted.index:
@@ -70,9 +72,8 @@ def judge(tables: Mapping[str, pd.DataFrame], prepared: Prepared, period: Period
         elif check.kind == "national":
             found[name] = _of_deciles(check, prepared)
         elif check.kind == "drift":
-            share = drifted.get(name.partition(":")[2], np.nan)
-            why = "" if share == share else "there is no earlier release of other data to compare with"
-            found[name] = Finding(name, verdict(check, share), share, reason=why)
+            how = moved.get(name.partition(":")[2], NO_RELEASE)
+            found[name] = Finding(name, verdict(check, how.share), how.share, reason=how.words)
         else:
             found[name] = _not_assessed(check, "the site does not record it" if prepared.has(check.table) else _lacks(check))
     return found
@@ -204,36 +205,6 @@ def evenness(deciles: pd.Series) -> float:
         seen = values.value_counts().reindex(range(1, groups + 1), fill_value=0)
         chances.append(float(stats.chi2.cdf(((seen - len(values) / groups) ** 2 / (len(values) / groups)).sum(), groups - 1)))
     return min(chances)
-
-
-def psi(now: np.ndarray, before: np.ndarray) -> float:
-    """Give the population stability index of two distributions, from counts in the same groups.
-
-    PSI = sum of (a - b) ln(a / b) over shares a and b; half a person is added to every group, so that an empty one has
-    a share. 0.1 asks for a look, 0.25 for a stop.
-
-    >>> round(psi(np.array([300, 400, 300]), np.array([300, 400, 300])), 4), round(psi(np.array([50, 50]), np.array([60, 40])), 3)
-    (0.0, 0.04)
-    """
-    a, b = (np.asarray(counts, float) + 0.5 for counts in (now, before))
-    a, b = a / a.sum(), b / b.sum()
-    return float(((a - b) * np.log(a / b)).sum())
-
-
-def drift(cohort: pd.DataFrame, earlier: pd.DataFrame) -> dict[str, float]:
-    """Give the stability index of every characteristic of the cohort against the cells of an earlier release.
-
-    cohort   characteristic, level, cases     earlier  released cells; a withheld number counts as the middle of its range
-    """
-    cells = earlier[earlier["statistic"] == "cases"]
-    middle = (cells["lower"] + cells["upper"].replace(np.inf, np.nan)) / 2
-    before = cells.assign(before=cells["value"].fillna(middle).fillna(0)).set_index(["characteristic", "level"])["before"]
-    found = {}
-    for name, part in cohort.groupby("characteristic", sort=False):
-        both = part.set_index(["characteristic", "level"])["cases"].to_frame("now").join(before, how="inner")
-        if len(both) == len(part) and both["before"].sum() > 0 and both["now"].sum() > 0:
-            found[str(name)] = psi(both["now"].to_numpy(), both["before"].to_numpy())
-    return found
 
 
 def below_minimum(study: Study, found: Mapping[str, Finding]) -> dict[str, list[str]]:

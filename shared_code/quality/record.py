@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,20 @@ import pandas as pd
 
 from shared_code.config.study import QUALITY, Study
 from shared_code.measures.prepared import Prepared
-from shared_code.model.checks import CHECKS
+from shared_code.model.checks import CHECKS, LOOK, NOT_ASSESSED, PASS, STOP
 from shared_code.quality.judge import Finding, below_minimum, judge
 
-FILE, NOT_RUN = "quality.json", "not_run.json"
+FILE, WORDS, NOT_RUN = "quality.json", "quality.txt", "not_run.json"
 TABLES = ("faults", "months", "registered", "cohort", "linked")
 LEAVING = ("national", "drift")  # kinds whose verdict no released table can show: the word leaves with the release
 
 
-def write_quality(study: Study, folder: Path, prepared: Path, earlier: pd.DataFrame | None = None
+def write_quality(study: Study, folder: Path, prepared: Path, earlier: Mapping[str, pd.DataFrame] | None = None
                   ) -> dict[str, Any]:  # fmt: skip
-    """Judge a site by what the analysis data_quality saved, and write quality.json beside it; gives its content.
+    """Judge a site by what the analysis data_quality saved; write quality.json, and quality.txt in words, beside it.
 
-    folder  results/data_quality     earlier  cells of data_quality.cohort in the site's last release of other data
+    folder  results/data_quality     earlier  released cells of cohort and months in the site's last release of other data
+    Returns the content of quality.json.
     """
     tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
     found = judge(tables, Prepared(prepared), study.period, earlier)
@@ -33,7 +35,30 @@ def write_quality(study: Study, folder: Path, prepared: Path, earlier: pd.DataFr
     partial = folder / f"{FILE}.partial"
     partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
     partial.replace(folder / FILE)
+    (folder / WORDS).write_text(in_words(found) + "\n", "utf-8")
     return content
+
+
+def in_words(found: Mapping[str, Finding]) -> str:
+    """Write the checks that ask for a stop or a look, one a line, with their numbers; and what was not assessed."""
+    lines = []
+    for say in (STOP, LOOK):
+        for name, finding in found.items():
+            if finding.verdict == say:
+                check = CHECKS[name]
+                limit = check.stop if say == STOP else check.look
+                why = f" ({finding.reason})" if finding.reason else ""
+                rows = f" ({finding.faulty:,.0f} of {finding.rows:,.0f})" if finding.rows == finding.rows else ""
+                lines.append(f"{say.upper()}: {check.title}: {_shown(name, finding.share)}{rows}, "
+                             f"more than {_shown(name, limit)}{why}.")  # fmt: skip
+    passed = sum(finding.verdict == PASS for finding in found.values())
+    rest = sum(finding.verdict == NOT_ASSESSED for finding in found.values())
+    return "\n".join([*lines, f"{passed} checks pass; {rest} were not assessed, which is not a pass ({FILE} says why)."])
+
+
+def _shown(name: str, share: float) -> str:
+    """Write a share as its check is told: a stability index as a number, everything else in per cent."""
+    return f"{share:.2f}" if CHECKS[name].index else f"{100 * share:.1f} %"
 
 
 def missed(study: Study, results: Path, stem: str) -> list[str]:
@@ -75,4 +100,4 @@ def leaving(results: Path) -> dict[str, str]:
     return {name: known[name]["verdict"] for name in known if name in CHECKS and CHECKS[name].kind in LEAVING}
 
 
-__all__ = ["FILE", "NOT_RUN", "leaving", "missed", "write_not_run", "write_quality"]
+__all__ = ["FILE", "NOT_RUN", "WORDS", "in_words", "leaving", "missed", "write_not_run", "write_quality"]

@@ -143,7 +143,7 @@ def clean() -> Tables:
 def findings(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Store tables, run the analysis, and give the findings that say look or stop: check -> finding."""
 
-    def run(tables: Tables, everything: bool = False, earlier: pd.DataFrame | None = None) -> dict[str, Any]:
+    def run(tables: Tables, everything: bool = False, earlier: dict[str, pd.DataFrame] | None = None) -> dict[str, Any]:
         prepared = open_prepared(store(tables, tmp_path / "private" / "a_site" / "prepared"))
         found = judge(results(prepared, everything), prepared, PLAN.period, earlier)
         return found if everything else {k: f for k, f in found.items() if f.verdict in ("look", "stop")}

@@ -163,7 +163,7 @@ def test_drift_against_the_last_release(measured, gated, tmp_path):
     older = before.copy()
     older.loc[(older["level"] == "F") & (older["statistic"] == "cases"), "value"] *= 2.2
     save(tmp_path / "data_quality", tables)
-    checks = record.write_quality(gated, tmp_path / "data_quality", prepared, older)["checks"]
+    checks = record.write_quality(gated, tmp_path / "data_quality", prepared, {"cohort": older})["checks"]
     assert [checks[f"drift:{name}"]["verdict"] for name in ("age", "sex", "ethnicity", "deprivation")] == [
         "pass", "look", "pass", "pass"]  # fmt: skip
     assert record.leaving(tmp_path)["drift:sex"] == "look"
