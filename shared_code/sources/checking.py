@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from shared_code.model import TABLES, Column, Problem, Refused, Table, few
 from shared_code.model.validation import column_rules
 from shared_code.sources import mapping, table_steps
 from shared_code.sources.drafting import BLANK, NO_DATE
+from shared_code.sources.findings import Findings, Seen, percent, rounded
 from shared_code.sources.holdings import FLOOR
 from shared_code.sources.identified import read_identified
 from shared_code.sources.opening import engine, kinds_of_rows, opened, unexplained
@@ -29,38 +29,6 @@ from shared_code.sources.pseudonyms import read_key
 
 OFTEN_EMPTY = 0.2  # share of empty rows from which a column is mentioned
 MOST_ROWS = 500_000  # of a table that are looked at
-
-
-@dataclass
-class Findings:
-    """Hold what a check found, as sentences in four groups. `wrong` keeps problems, some with values to be kept private."""
-
-    fits: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    wrong: list[Problem] = field(default_factory=list)
-    analyses: list[str] = field(default_factory=list)
-
-    @property
-    def good(self) -> bool:
-        return not self.wrong and not any(BLANK in line for line in self.missing)
-
-    def lines(self, private: bool = False) -> list[str]:
-        """Write the findings; rare values of the extract are named in the private form only."""
-        wrong = [str(p if private else p.without_values()) for p in self.wrong]
-        groups = {"What fits": self.fits, "What is missing": self.missing or ["nothing"],
-                  "What is wrong": wrong or ["nothing was found"], "Which analyses can run": self.analyses}  # fmt: skip
-        return [line for title, found in groups.items() for line in (f"{title}:", *(f"  - {f}" for f in found), "") if found]
-
-
-@dataclass
-class _Seen:
-    """Hold a table that could be read: its rows with all columns of the data model, before any pseudonym."""
-
-    rows: ir.Table
-    count: int
-    plain: bool  # identifiers are taken as they are
-    linked: frozenset[str] = frozenset()  # sources whose links give the person
-    of: int | None = None  # rows of the source, where only a part was looked at
 
 
 def check_site(site: Site, studies: Iterable[Study], folder: Path | None = None, room: Path | None = None) -> Findings:
@@ -72,7 +40,7 @@ def check_site(site: Site, studies: Iterable[Study], folder: Path | None = None,
     folder = folder if folder is not None else Path(site.folder or f"data/{site.site}")
     findings, where = Findings(), f"config/sites/{site.site}.yaml"
     findings.missing += [*_blanks(site, where), *_key(site)]
-    seen: dict[str, _Seen] = {}
+    seen: dict[str, Seen] = {}
     with tempfile.TemporaryDirectory(prefix="check-", dir=room) as place:  # for its owner only, and gone in the end
         connection = engine(Path(place) / "spill")
         try:
@@ -98,7 +66,7 @@ def _check_records(connection: Any, site: Site, folder: Path, place: Path, findi
         except Refused as refused:
             findings.wrong += [problem for problem in refused.problems if problem not in findings.wrong]
         else:
-            findings.fits.append(f"linkage, {name}: {_rounded(int(rows))} records from {source.source}, to be linked "
+            findings.fits.append(f"linkage, {name}: {rounded(int(rows))} records from {source.source}, to be linked "
                                  f"{'to' if name != site.linkage.index else 'as'} the people of the index.")  # fmt: skip
 
 
@@ -141,7 +109,7 @@ def _filled_in(settings: TableMap) -> TableMap:
 
 
 def _check_table(connection: Any, table: Table, written: TableMap, site: Site, folder: Path, place: Path, findings: Findings
-                 ) -> _Seen | None:  # fmt: skip
+                 ) -> Seen | None:  # fmt: skip
     where = f"config/sites/{site.site}.yaml, tables.{table.name}"
     settings = _filled_in(written)
     columns = [*written.columns.items(), *(pair for row in written.rows for pair in row.columns.items())]
@@ -179,7 +147,7 @@ def _counted(chosen: ir.Table, built: dict, maps: dict, table: Table, where: str
 
 
 def _tallied(rows: ir.Table, table: Table, settings: TableMap, where: str, blank: set[str], findings: Findings,
-             of: int | None) -> _Seen:  # fmt: skip
+             of: int | None) -> Seen:  # fmt: skip
     """Count rows, empty values, values against the rules, and repeated keys."""
     maps = {**settings.columns, **{n: m for row in settings.rows for n, m in row.columns.items()}}
     hidden = {n for n, m in maps.items() if m.hides} | {settings.number} | blank
@@ -193,10 +161,10 @@ def _tallied(rows: ir.Table, table: Table, settings: TableMap, where: str, blank
     number = int(counts["rows"])
     if not number:
         findings.wrong.append(Problem(where, "no row is left", "", "Correct where, present or steps, or the extract"))
-        return _Seen(rows, 0, True)
+        return Seen(rows, 0, True)
     shares = {name: int(counts[f"f{i}"]) / number for i, name in enumerate(filled)}
-    seldom = [f"{name} ({_percent(1 - share)} empty)" for name, share in shares.items() if share < 1 - OFTEN_EMPTY]
-    told = f"{table.name}: {_rounded(number)} rows from {settings.source}, {len(filled)} of {len(table.columns)} columns mapped"
+    seldom = [f"{name} ({percent(1 - share)} empty)" for name, share in shares.items() if share < 1 - OFTEN_EMPTY]
+    told = f"{table.name}: {rounded(number)} rows from {settings.source}, {len(filled)} of {len(table.columns)} columns mapped"
     told += f"; often empty: {', '.join(seldom)}" if seldom else ""
     findings.fits.append(told + (_part(of) if of else "."))
     lacking = [c.name for c in table.columns if c.name not in maps and c.name != settings.number and c.name not in blank]
@@ -215,12 +183,12 @@ def _tallied(rows: ir.Table, table: Table, settings: TableMap, where: str, blank
             findings.wrong.append(Problem(where, wrong, "", mend))
     columns = [settings.columns, *(row.columns for row in settings.rows)]
     linked = frozenset(c["person_id"].linked for c in columns if "person_id" in c and c["person_id"].linked)
-    return _Seen(rows, number, "person_id" in maps and not maps["person_id"].hides, linked, of)
+    return Seen(rows, number, "person_id" in maps and not maps["person_id"].hides, linked, of)
 
 
 def _part(of: int) -> str:
     """Say that only a part of a source was looked at."""
-    return f" (so many of {_rounded(of)} were looked at, to answer soon; prepare checks every row)."
+    return f" (so many of {rounded(of)} were looked at, to answer soon; prepare checks every row)."
 
 
 def _short(value: ir.Column) -> ir.Column:
@@ -246,7 +214,7 @@ def _against_rule(rows: ir.Table, column: Column, rule: str, number: int, where:
     return Problem(place, wrong, allowed, mend, told=told)
 
 
-def _references(connection: Any, seen: dict[str, _Seen], where: str) -> list[Problem]:
+def _references(connection: Any, seen: dict[str, Seen], where: str) -> list[Problem]:
     """Find rows about people who are not in the table person."""
     problems: list[Problem] = []
     if "person" not in seen or not seen["person"].count or seen["person"].of:  # a person not looked at is no fault
@@ -272,7 +240,7 @@ def _references(connection: Any, seen: dict[str, _Seen], where: str) -> list[Pro
     return problems
 
 
-def _analyses(site: Site, study: Study, findings: Findings, seen: dict[str, _Seen]) -> list[str]:
+def _analyses(site: Site, study: Study, findings: Findings, seen: dict[str, Seen]) -> list[str]:
     """Say of each analysis of a study whether it can run, and if not, why."""
     found = []
     blanks = [line for line in findings.missing if BLANK in line and "; required" in line]
@@ -311,24 +279,12 @@ def _of(problem: Problem, table: str) -> bool:
     return bool(named) and rest[:1] in ("", ".", ",")
 
 
-def _registered_on(study: Study, registrations: _Seen) -> list[str]:
+def _registered_on(study: Study, registrations: Seen) -> list[str]:
     day, rows = ibis.literal(study.index_date.isoformat()).cast("date"), registrations.rows
     current = rows.filter(rows.reg_type == "GMS", rows.reg_start <= day, rows.reg_end.isnull() | (rows.reg_end > day))
     number = int(current.count().execute())
     if registrations.of:
         number = number * registrations.of // max(registrations.count, 1)
-    told = f"{_rounded(number)} permanent registrations are open" if number else "no permanent registration is open"
+    told = f"{rounded(number)} permanent registrations are open" if number else "no permanent registration is open"
     told += ", judged by the rows looked at" if registrations.of else ""
     return [f"{study.study}: on its index date {study.index_date} {told}."]
-
-
-def _rounded(number: int) -> str:
-    """Write a number of rows to two figures; a check may be shown around, the exact number need not be."""
-    if number < 100:
-        return "fewer than 100" if number else "no"
-    size = 10 ** (len(str(number)) - 2)
-    return f"about {(number + size // 2) // size * size:,}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
