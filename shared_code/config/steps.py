@@ -29,6 +29,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "means": (("item", "unit"), ("group",)),
     "difference_in_differences": (("item", "arm", "treated", "control", "quantity", "beside"), ("primary",)),
     "regression_to_mean": (("along", "least"), ()),
+    "power": (("along", "least", "started"), ()),
     "balance": (("item", "group"), ()),
     "joint_test": (("item", "df"), ()),
     "benefit_cost": (("item", "arm", "treated", "quantity", "beside", "effects", "unit_costs", "service", "scenarios"), ()),

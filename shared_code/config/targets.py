@@ -33,6 +33,7 @@ TARGETS: dict[str, dict[str, str]] = {
     "balance": {"estimates": "balance"},
     "joint test": {"estimates": "joint_test"},
     "change without any effect": {"bins": "regression_to_mean"},
+    "smallest effect to be seen": {"bins": "power"},
     "benefit and cost": {"moments": "benefit_cost"},
     "rate of events": {"events": "event_rates"},
     "mortality ratio": {"events": "mortality_ratio"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,13 +93,23 @@ def _products(z: np.ndarray, of: dict[str, str]) -> Iterator[dict[str, Any]]:
                         "second_largest": total * (top[1] if len(top) > 1 else 0.0)}  # fmt: skip
 
 
-def estimates(followed: FollowUp, offered: FollowUp | None = None) -> pd.DataFrame:
+def effect_row(outcome: str, estimator: str, followed: FollowUp, z: np.ndarray) -> dict[str, Any]:
+    """Estimate one difference-in-differences, robust to matched sets: outcome, estimator, and the layout `estimates`.
+
+    z: events and days before and after of every row of `followed`, shape (n, 4)
+    """
+    return _row(outcome, estimator, followed, _by_set(followed, z), z)
+
+
+def estimates(followed: FollowUp, offered: FollowUp | None = None, variants: Mapping[str, FollowUp | None] | None = None
+              ) -> pd.DataFrame:  # fmt: skip
     """Estimate the effect on every outcome and, on the first, in the other ways that were planned.
 
     Gives outcome, estimator, and the layout `estimates`: log rate ratio with standard error; people with an event in the
     smaller arm. Estimators: `primary` (difference-in-differences, robust to matched sets), and `people`, `after_only`,
     `negative_binomial`, `without_edges`, `later_starts_ignored`, `winsorised`, `placebo`, `intention_to_treat` (from
-    `offered`, matched at the day of referral). Source: methods specification, section 4.
+    `offered`, matched at the day of referral), and one for each of `variants` (matched under other rules; None: too few
+    people, no estimate). Source: methods specification, section 4.
     """
     rule = followed.frozen.sets.cohort.rule
     before, after = (-rule.look_back, 0), (0, rule.follow_up)
@@ -114,16 +124,21 @@ def estimates(followed: FollowUp, offered: FollowUp | None = None) -> pd.DataFra
     adjusted = methods.after_only(z[:, 2], z[:, 3], of, z[:, 0], weights=weight, clusters=sets)
     found.append(_row(main, "after_only", followed, adjusted, z))
     found.append(_row(main, "negative_binomial", followed, _negative_binomial(z, of, weight, sets), z))
-    variants = {
+    other_windows = {
         "without_edges": followed.four(main, (before[0], -EDGES[0]), (EDGES[1], after[1])),
         "later_starts_ignored": followed.four(main, before, after, "leave_ignoring"),
         "winsorised": _cut(z),
         "placebo": followed.four(main, (before[0] - rule.follow_up, -rule.follow_up), (-rule.follow_up, 0)),
     }  # fmt: skip
-    found += [_row(main, name, followed, _by_set(followed, values), values) for name, values in variants.items()]
+    found += [_row(main, name, followed, _by_set(followed, values), values) for name, values in other_windows.items()]
     if offered is not None:
         values = offered.four(main, before, after)
         found.append(_row(main, "intention_to_treat", offered, _by_set(offered, values), values))
+    for name, other in (variants or {}).items():
+        if other is None:
+            found.append({"outcome": main, "estimator": name, "estimate": np.nan, "se": np.nan, "people": 0, "person_days": 0.0})
+        else:
+            found.append(effect_row(main, name, other, other.four(main, before, after)))
     return pd.DataFrame(found)
 
 

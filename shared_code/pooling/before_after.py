@@ -103,28 +103,39 @@ def regression_to_mean(cells: pd.DataFrame, declared: ResultsTable, settings: di
     Bins from the first withheld one on count as one open bin. Rates of people are gamma distributed and stable, so crises
     that pass make the true fall larger.
     """
-    along, edges = settings["along"], declared.dimensions[settings["along"]].bands
-    labels = list(declared.dimensions[along].levels() or {})
-    people = cells[cells["statistic"] == "people"]
     for scope, members in scopes.items():
-        mine = people[people["site"].isin(members)]
-        if mine.empty:
+        bins = summed_bins(cells, declared, settings["along"], members)
+        if bins is None:
             continue
-        wide = mine.pivot(index="site", columns=along, values="value").reindex(columns=labels).astype(float)
-        ends = mine.pivot(index="site", columns=along, values="upper").reindex(columns=labels).astype(float)
-        shown = wide.notna().all(axis=0).to_numpy()
-        last = int(np.argmin(shown)) if not shown.all() else len(labels)
-        counts = wide.sum(axis=0).to_numpy()
-        if last < len(labels):
-            middle = wide.fillna(ends / 2).sum(axis=0).to_numpy()
-            counts = np.append(counts[:last], middle[last:].sum())
-        found = methods.fall_from_counts(edges[: len(counts)], counts, settings["least"])
-        base = {"item": "", **EVERYONE, "scope": scope, "people": float(counts.sum()), "sites": [str(s) for s in wide.index],
+        edges, counts, sites = bins
+        found = methods.fall_from_counts(edges, counts, settings["least"])
+        base = {"item": "", **EVERYONE, "scope": scope, "people": float(counts.sum()), "sites": sites,
                 "reason": found.reason,
                 "method": "gamma-Poisson fitted to the sums of sites; stable rates, so a lower bound of the fall"}  # fmt: skip
         ends = {name: getattr(found, name) for name in ("estimate", "lower", "upper", "se")}
         yield base | {"measure": "change without any effect", "scale": "%", **{k: 100 * v for k, v in ends.items()}}
         yield base | {"measure": "ratio without any effect", "scale": "ratio", **{k: 1 + v for k, v in ends.items() if k != "se"}}
+
+
+def summed_bins(cells: pd.DataFrame, declared: ResultsTable, along: str, members: list[str]
+                ) -> tuple[list[int], np.ndarray, list[str]] | None:  # fmt: skip
+    """Add up the people in bins of counts over some sites: lower edges, people, sites; None where no site sent any.
+
+    Bins from the first withheld one on become one open bin.
+    """
+    edges, labels = declared.dimensions[along].bands, list(declared.dimensions[along].levels() or {})
+    mine = cells[(cells["statistic"] == "people") & cells["site"].isin(members)]
+    if mine.empty:
+        return None
+    wide = mine.pivot(index="site", columns=along, values="value").reindex(columns=labels).astype(float)
+    ends = mine.pivot(index="site", columns=along, values="upper").reindex(columns=labels).astype(float)
+    shown = wide.notna().all(axis=0).to_numpy()
+    last = int(np.argmin(shown)) if not shown.all() else len(labels)
+    counts = wide.sum(axis=0).to_numpy()
+    if last < len(labels):
+        middle = wide.fillna(ends / 2).sum(axis=0).to_numpy()
+        counts = np.append(counts[:last], middle[last:].sum())
+    return edges[: len(counts)], counts, [str(s) for s in wide.index]
 
 
 def balance(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]

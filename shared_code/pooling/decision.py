@@ -23,7 +23,7 @@ from shared_code.pooling.meta import FEW_EVENTS
 
 NO_RELEASE = "no release has arrived"
 NO_ANALYSIS = "released before this analysis was part of the study"
-OTHER_TABLES = ("effects", "lived", "others_in")  # settings that name a further table
+OTHER_TABLES = ("effects", "lived", "others_in", "started")  # settings that name a further table
 RARE = f"at some site the effect rests on fewer than {FEW_EVENTS} people with the event, so that its standard error misleads"
 
 

@@ -39,6 +39,7 @@ from shared_code.pooling.meta import meta_analysis, profile
 from shared_code.pooling.models import fitted_models
 from shared_code.pooling.partners import guarded
 from shared_code.pooling.policy import policy_change
+from shared_code.pooling.power import power
 from shared_code.pooling.prevalence import prevalence
 from shared_code.pooling.publications import publish
 from shared_code.pooling.quality import lights, list_ratio, means, months, quantiles
@@ -55,7 +56,7 @@ METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "policy_change": policy_change,
     "risk_performance": risk_performance, "event_rates": event_rates, "mortality_ratio": mortality_ratio,
     "difference_in_differences": difference_in_differences, "regression_to_mean": regression_to_mean, "balance": balance,
-    "benefit_cost": benefit_cost, "joint_test": joint_test,
+    "power": power, "benefit_cost": benefit_cost, "joint_test": joint_test,
     "shares": shares, "months": months, "list_ratio": list_ratio, "quantiles": quantiles,
     "means": means,
 }  # fmt: skip
