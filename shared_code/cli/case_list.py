@@ -11,7 +11,6 @@ import typer
 from shared_code.config import Site, rooms
 from shared_code.config.plan import open_plan
 from shared_code.model import Problem, Refused
-from shared_code.releases.case_lists import MOST
 
 OBJECTION = "objection"  # name of the list (table list_flag) of people who do not want to be listed
 
@@ -26,12 +25,12 @@ def case_list(
     model: Annotated[str, typer.Option("--model", help="its model")],
     purpose: Annotated[str, typer.Option("--purpose", help="direct_care")] = "direct_care",
     from_risk: Annotated[int, typer.Option("--from-risk", help="risk in per cent from which people are listed")] = 20,
-    most: Annotated[int, typer.Option("--most", help="people on the list at most")] = MOST,
+    most: Annotated[int | None, typer.Option("--most", help="people on the list at most")] = None,
     study: Annotated[Path, typer.Option("--study", help="the protocol")] = Path("config/study.yaml"),
 ) -> None:
     """Write the list of a practice's people at high risk, encrypted to the practice, logged, never released."""
     from shared_code import measures, regression
-    from shared_code.releases.case_lists import write_case_list
+    from shared_code.releases.case_lists import MOST, write_case_list
 
     plan = open_plan(study, analysis)
     Site.read(site)
@@ -57,5 +56,5 @@ def case_list(
     flags = tables.list_flag
     objected = set(flags.filter(flags.list == OBJECTION, flags.removed.isnull()).select("person_id").execute()["person_id"])
     path = write_case_list(site, practice, key, chosen, by=by, purpose=purpose, legal_basis=legal_basis, today=dt.date.today(),
-                           most=most, objections=frozenset(objected))  # fmt: skip
+                           most=MOST if most is None else most, objections=frozenset(objected))  # fmt: skip
     typer.echo(f"Wrote {path}. Only the practice's key opens it; it expires and is no part of any release. The log names you.")

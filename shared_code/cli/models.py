@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from shared_code.cli import model_steps
-from shared_code.cli.models_demo import play
 from shared_code.cli.releasing import decrypter, private_key, site_signer
 from shared_code.cli.stages import expected_sites
 from shared_code.config import Site, Study, rooms
@@ -114,6 +113,8 @@ def demo(analysis: Annotated[str, typer.Argument(help="name of the analysis; wit
          model: Annotated[str, typer.Argument(help="name of the model, as under models: of the analysis")] = "",
          study: StudyFile = PROTOCOL) -> None:  # fmt: skip
     """Play all rounds with the demonstration sites: every step is checked, approved, signed, remembered and carried."""
+    from shared_code.cli.models_demo import play
+
     read = Study.read(study)
     every = [(stem, name) for stem, entry in read.analyses.items() for name in entry.models]
     for stem, name in [(analysis, model)] if analysis or model else every:

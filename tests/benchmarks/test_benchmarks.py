@@ -127,3 +127,13 @@ def test_the_federated_benchmark_compares_equal_fits(tmp_path):
     measured = json.loads(out.read_text("utf-8"))
     assert measured["people"] == 18_000 and measured["largest_difference_of_coefficients"] < 1e-8
     assert measured["largest_difference_of_standard_errors"] < 1e-8 and measured["ratio_to_statsmodels"] > 0
+
+
+def test_one_site_measures_every_analysis_it_can_run(program):
+    """Data quality comes first: the others ask for what it found."""
+    from shared_code.config import Study
+
+    found = program("one_site").analyses(ROOT, "demo_dunmere")
+    assert found[0] == "data_quality"
+    site, study = Site.read("demo_dunmere", ROOT / "config" / "sites"), Study.read(ROOT / "config" / "study.yaml")
+    assert sorted(found) == sorted(stem for stem, entry in study.analyses.items() if site.can_run(entry))

@@ -1,9 +1,11 @@
-"""Who may import whom, read from the syntax trees: nothing is run."""
+"""Who may import whom, read from the syntax trees; only the start of the command line is run."""
 
 from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,11 @@ AMERICAN = r"\b(color(?!-)|analyz\w+|standardiz\w+|center(?!ed)|summariz\w+|neig
 @pytest.mark.parametrize("name", sorted(n for n in interface_texts() if n.endswith((".qmd", ".md", ".ipynb", ".yaml"))))
 def test_the_interface_is_in_british_spelling(name: str):
     assert not re.search(AMERICAN, interface_texts()[name])
+
+
+def test_the_command_line_starts_without_the_heavy_libraries():
+    """Every verb pays for what is imported at the start, and the workflow starts dozens of them."""
+    heavy = "pandas", "numpy", "scipy", "ibis", "duckdb", "pyarrow", "matplotlib", "cryptography"
+    code = f"import sys, shared_code.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
