@@ -166,7 +166,8 @@ UNITS = {"seconds": "", "peak_mb": ", peak memory", "cpu_seconds": ", processor 
 ONBOARDING = (
     "Onboarding is `prepare`: it reads, copies, maps every column, replaces identifiers by keyed pseudonyms, looks for "
     "unexplained codes, repeated keys and rows about unknown people, and writes the prepared tables in order; beside it "
-    "stands a bare read of the same bytes that does nothing with them."
+    "stands a bare read of the same bytes that does nothing with them. On a machine busy with other work (a load above the "
+    "number of cores) processor time says more than the clock. `check` looks at about half a million rows of each table."
 )
 NOTES = [
     "The workflow and the one process pooled byte-identical results; ours and plain pandas gave the same counts "
