@@ -99,7 +99,7 @@ def measure(folder: Path, shape: str, people: int, events: int, repeats: int, wi
     mine, other = median(ours), median(bare)
     rows = [_row(section, f"prepare, from {shape}", mine, SHAPES[shape], other, quantity) for quantity in QUANTITIES]
     if checks:
-        rows.append(_row(section, f"check, from {shape}", median(checks), "", None, "seconds"))
+        rows += [_row(section, f"check, from {shape}", median(checks), "", None, quantity) for quantity in QUANTITIES]
     return [row | noted for row in rows]
 
 
