@@ -8,6 +8,7 @@ Rooms: data/ and private/ stay at the site, outbox/ holds what may leave, inbox/
 For a real site no rule writes outbox/ or inbox/: two people approve, the site sends, a person carries.
 """
 
+from functools import cache
 from pathlib import Path
 
 from shared_code.config import Site, Study, digests, rooms, sites_of
@@ -33,8 +34,27 @@ def code(*layers):
     return [str(path) for layer in ("model", "config", *layers) for path in sorted(Path("shared_code", layer).rglob("*.py"))]
 
 
+def name_of(wildcards):
+    return getattr(wildcards, "site", SITE)
+
+
+@cache
+def read_once(name):
+    """Snakemake asks for the inputs and parameters of every waiting job many times a second: nothing is read twice."""
+    return Site.read(name)
+
+
 def the_site(wildcards):
-    return Site.read(getattr(wildcards, "site", SITE))
+    return read_once(name_of(wildcards))
+
+
+@cache
+def plan_of_analysis(stem):
+    return digests.plan(STUDY, stem)
+
+
+def plan_of(wildcards):
+    return plan_of_analysis(wildcards.analysis)
 
 
 def extract_of(wildcards):
@@ -122,7 +142,7 @@ rule link:
     output:
         rooms.PRIVATE / SITE / "linkage" / "linkage.json",
     params:
-        site=lambda wildcards: the_site(wildcards).site,
+        site=name_of,
     log:
         rooms.PRIVATE / SITE / "logs" / "link.log",
     shell:
@@ -139,7 +159,7 @@ rule prepare:
     output:
         rooms.PRIVATE / SITE / "prepared" / "prepared.json",
     params:
-        site=lambda wildcards: the_site(wildcards).site,
+        site=name_of,
     log:
         rooms.PRIVATE / SITE / "logs" / "prepare.log",
     shell:
@@ -157,8 +177,8 @@ rule analyse:
         tables=directory(rooms.PRIVATE / SITE / NAME / "results" / "{analysis}"),
         notebook=rooms.PRIVATE / SITE / NAME / "notebooks" / "{analysis}.ipynb",
     params:
-        site=lambda wildcards: the_site(wildcards).site,
-        plan=lambda wildcards: digests.plan(STUDY, wildcards.analysis),
+        site=name_of,
+        plan=plan_of,
         environment=digests.environment(),
     log:
         rooms.PRIVATE / SITE / NAME / "logs" / "{analysis}.log",
@@ -175,7 +195,7 @@ rule release:
     output:
         rooms.draft(SITE, NAME),
     params:
-        site=lambda wildcards: the_site(wildcards).site,
+        site=name_of,
         protocol=digests.protocol(STUDY),
     log:
         rooms.PRIVATE / SITE / NAME / "logs" / "release.log",
@@ -192,7 +212,7 @@ rule review:
     output:
         rooms.review(SITE, NAME),
     params:
-        site=lambda wildcards: the_site(wildcards).site,
+        site=name_of,
     log:
         rooms.PRIVATE / SITE / NAME / "logs" / "review.log",
     shell:
