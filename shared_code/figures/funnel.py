@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from shared_code.figures import style, words
@@ -13,6 +14,8 @@ from shared_code.figures.request import POOLED, Drawn, Request
 from shared_code.methods import funnel_limits
 
 HEIGHT = 2.9  # inches
+MOST_NAMED = 12  # sites; of more only those outside the limits are named
+INSIDE = "inside"
 LEVELS = ((0.95, "--", "95 %"), (0.998, "-", "99.8 %"))
 
 
@@ -33,7 +36,7 @@ def draw(request: Request) -> Drawn:
     average = float(whole["estimate"].iloc[0]) / 100
     limits = funnel_limits(sites["people"].to_numpy(float), average, confidence=0.998)
     outside = (sites["estimate"] / 100 < np.asarray(limits.lower)) | (sites["estimate"] / 100 > np.asarray(limits.upper))
-    sites = sites.assign(shown=np.where(outside, "outside the 99.8 % limits", "inside"))
+    sites = sites.assign(shown=np.where(outside, "outside the 99.8 % limits", INSIDE))
     numbers = pd.concat([whole.assign(shown="line"), sites], ignore_index=True)
     return Drawn(_picture(request, whole.iloc[0], sites), numbers, _alt(request, whole.iloc[0], sites),
                  _subtitle(request, whole), _notes(request, sites))  # fmt: skip
@@ -70,23 +73,46 @@ def _picture(request: Request, whole: pd.Series, sites: pd.DataFrame):
         colour = style.VERMILION if out else style.POOLED
         axes.plot([row.people] * 2, [row.lower, row.upper], color=colour, linewidth=1.4)
         axes.plot([row.people], [row.estimate], marker="s" if out else "o", color=colour, markersize=5)
-    _name(axes, sites, (last - first) * 0.12, values.max() - values.min())
+    _name(axes, sites)
     return page.figure
 
 
-def _name(axes: Axes, sites: pd.DataFrame, near: float, height: float) -> None:
-    """Name the sites beside their dots, dots that lie together in one line."""
-    waiting = sites.sort_values("estimate").to_dict("records")
-    while waiting:
-        one = waiting[0]
-        close = [row for row in waiting if abs(row["people"] - one["people"]) <= near
-                 and abs(row["estimate"] - one["estimate"]) <= 0.06 * height]  # fmt: skip
-        waiting = [row for row in waiting if row not in close]
-        names = words.listed(sorted(row["site_title"] for row in close), 5)
-        middle = float(np.mean([row["estimate"] for row in close]))
-        left = max(row["people"] for row in close) < np.mean(axes.get_xlim())
-        axes.annotate(names, (one["people"], middle), xytext=(8 if left else -8, 0), textcoords="offset points",
-                      ha="left" if left else "right", va="center", size=style.SMALL, color=style.QUIET)  # fmt: skip
+def _name(axes: Axes, sites: pd.DataFrame) -> None:
+    """Name sites beside their dots where there is room for it; of many sites only those outside the limits."""
+    named = sites if len(sites) <= MOST_NAMED else sites[sites["shown"] != INSIDE]
+    box, picture = axes.get_position(), axes.figure.get_size_inches()
+    wide, high = box.width * picture[0], box.height * picture[1]
+    (left, right), (low, top) = axes.get_xlim(), axes.get_ylim()
+
+    def inches(row: dict, what: str) -> tuple[float, float]:
+        return (row["people"] - left) / (right - left) * wide, (row[what] - low) / (top - low) * high
+
+    taken = []  # boxes in inches from the lower left corner of the axes: intervals, then names
+    for row in sites.to_dict("records"):
+        (x, y0), (_, y1) = inches(row, "lower"), inches(row, "upper")
+        taken.append((x - 0.03, min(y0, y1), x + 0.03, max(y0, y1)))
+    for row in named.sort_values("estimate").to_dict("records"):
+        x, y = inches(row, "estimate")
+        length = style.width_of(row["site_title"], style.SMALL) + 0.04
+        for start in (x + 0.11, x - 0.11 - length):
+            for middle in (y, y + 0.15, y - 0.15):
+                place = (start, middle - 0.07, start + length, middle + 0.07)
+                inside = place[0] >= 0 and place[2] <= wide and place[1] >= 0 and place[3] <= high
+                if inside and not any(_cross(place, other) for other in taken):
+                    break
+            else:
+                continue
+            break
+        else:
+            continue  # the note and the table name it
+        taken.append(place)
+        text = axes.text(left + (start + 0.02) / wide * (right - left), low + middle / high * (top - low), row["site_title"],
+                         va="center", size=style.SMALL, color=style.QUIET)  # fmt: skip
+        text.set_path_effects([withStroke(linewidth=3, foreground="white")])  # lines pass behind names
+
+
+def _cross(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _subtitle(request: Request, whole: pd.DataFrame) -> str:
@@ -98,7 +124,8 @@ def _notes(request: Request, sites: pd.DataFrame) -> list[str]:
     out = sites.loc[sites["shown"].str.startswith("outside"), "site_title"]
     said = f"Outside the 99.8 % limits: {words.listed(list(out))}." if len(out) else "No site lies outside the 99.8 % limits."
     _, without = request.who(sites)
-    return [" ".join(n for n in (said, without) if n)]
+    few = "" if len(sites) <= MOST_NAMED else "Sites inside them are not named here; the table of the figure names all."
+    return [" ".join(n for n in (said, few, without) if n)]
 
 
 def _alt(request: Request, whole: pd.Series, sites: pd.DataFrame) -> str:

@@ -70,7 +70,7 @@ def study(figures: dict, items: dict[str, str]) -> Study:
 
 
 def row(**values) -> dict:
-    base = dict.fromkeys(TEXTS, "") | dict.fromkeys([*NUMBERS, *SPREAD], math.nan)
+    base = dict.fromkeys([*TEXTS, "verdict"], "") | dict.fromkeys([*NUMBERS, *SPREAD], math.nan)
     return base | {"analysis": "one", "sex": "both", "scope": "pooled", "n_sites": 5, "withheld_share": 0.0,
                    "releases": "abc123"} | values  # fmt: skip
 
@@ -87,7 +87,8 @@ def write(folder: Path, rows: list[dict], sites: dict[str, str], states: dict | 
         elif not one["sites"]:
             one["sites"], one["n_sites"] = one["scope"].removeprefix("site:"), 1
     folder.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows, columns=[*TEXTS, *NUMBERS, *SPREAD]).to_csv(folder / "results.csv", index=False, float_format="%.10g")
+    table = pd.DataFrame(rows, columns=[*TEXTS, *NUMBERS, *SPREAD, "verdict"])
+    table.to_csv(folder / "results.csv", index=False, float_format="%.10g")
     who = []
     for site, title in sites.items():
         state, reason = (states or {}).get(site, ("in", ""))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 
 import numpy as np
 import pytest
 
 from shared_code.figures import style
+from tests.figures import further
 
 KINDS = ["ratios", "gradient", "caterpillar", "trend", "change", "forest", "leave_one_out", "heterogeneity", "availability",
          "curves"]  # fmt: skip
@@ -53,6 +55,45 @@ def test_no_words_overlap_and_none_are_cut(kind, items, sites, made, draw, tmp_p
     outside = [text for text, (left, bottom, right, top) in boxes(picture)
                if left < 0 or bottom < 0 or right > width or top > height]  # fmt: skip
     assert outside == []
+
+
+TALLEST = 17  # inches: about two sheets of paper
+
+
+@pytest.mark.parametrize("sites", [5, 40])
+@pytest.mark.parametrize("kind", sorted(further.FIGURES))
+def test_figures_of_other_analyses_are_readable_too(kind, sites, made, draw, tmp_path):
+    study, pooled = further.everything(made, tmp_path, sites)
+    drawn = draw(study, pooled, kind)
+    assert collisions(drawn.picture) == []
+    width, height = drawn.picture.get_size_inches() * drawn.picture.dpi
+    assert [text for text, (left, bottom, right, top) in boxes(drawn.picture)
+            if left < 0 or bottom < 0 or right > width or top > height] == []  # fmt: skip
+    assert height <= TALLEST * drawn.picture.dpi
+    assert further.FIGURES[kind]["caption"] in drawn.alt and len(re.findall(r"\d", drawn.alt)) > 4, "the words hold the numbers"
+    assert len(drawn.numbers) and not drawn.nothing
+
+
+@pytest.mark.parametrize("sites", [5, 40])
+def test_a_funnel_names_whoever_lies_outside(sites, made, draw, tmp_path):
+    drawn = draw(*further.everything(made, tmp_path, sites), "funnel")
+    named = {text.get_text() for text in drawn.picture.axes[0].texts}
+    outside = set(drawn.numbers.loc[drawn.numbers["shown"].str.startswith("outside"), "site_title"])
+    assert outside and outside <= named and all(name in drawn.notes[0] for name in outside)
+    assert (len(named) == 4) if sites == 5 else (named == outside and "not named here" in drawn.notes[0])
+
+
+def test_of_many_sites_the_months_furthest_from_usual_are_shown(made, draw, tmp_path):
+    """One row a site, and no month that looks odd is lost."""
+    drawn = draw(*further.everything(made, tmp_path, 40), "heat_map")
+    (axes,) = drawn.picture.axes
+    shown = np.asarray(axes.images[0].get_array())
+    assert shown.shape == (39, 36)
+    table = drawn.numbers.assign(far=(drawn.numbers["estimate"] - 100).abs())
+    table = table.sort_values("far").groupby(["site_title", "level"])["estimate"].last().unstack()
+    np.testing.assert_allclose(shown, table.to_numpy())
+    crosses = [len(line.get_xdata()) for line in axes.lines]
+    assert sum(crosses) == (drawn.numbers["verdict"] == "look").sum() == 1
 
 
 def test_with_many_items_and_sites_changes_show_their_summaries_only(made, draw, tmp_path):
