@@ -22,7 +22,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "place_shares": (("item", "place"), ()),
     "allocation": (("item", "place", "need", "total", "weights", "weight", "announced"),
                    ("floor", "last_year", "growth", "published")),
-    "shares": (("item",), ("group", "level", "only")),
+    "shares": (("item",), ("group", "level", "only", "between_sites")),
     "months": (("item", "along"), ()),
     "list_ratio": (("place", "by"), ()),
     "quantiles": (("item", "along", "at"), ()),

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.model import ALL
 from shared_code.model.checks import CHECKS, NOT_ASSESSED, Check, verdict
+from shared_code.pooling import cautions
 from shared_code.pooling.groups import FITTED, NARROW, TOO_MUCH, Part
 
 EVERYONE = "everyone"
@@ -19,14 +21,16 @@ PARTS = {"counts": ("people", "cases"), "records": ("rows", "rows_failing")}  # 
 SOUND = {"complete": "complete", "valid": "valid", "linked": "linked"}  # kind of check -> share of rows without the fault
 METHOD = "sum of sites, Wilson interval"
 DIFFERENCE = "standardised difference"
+TYPICAL = "share at a typical site"
+FEWEST = 3  # sites from which how much they differ can be told
 
 
 def shares(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
            ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Give the share of cases, or of rows without a fault, per item and level, with Wilson limits.
 
-    settings  item (dimension), and optionally group (dimension that names what is broken out), level (its levels) and
-              only (dimension -> the one value that is used)
+    settings  item (dimension), and optionally group (dimension that names what is broken out), level (its levels),
+              only (dimension -> the one value that is used) and between_sites (true: also the share at a typical site)
     Rows of a check say what the check says of the site: from the released numbers alone, and not assessed where a
     withheld number leaves it open. Implausible rows are given as the share that is implausible.
     """
@@ -47,7 +51,10 @@ def shares(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any]
                 "level": named.get(level, "all"), "sex": "both", "scale": "%", "method": METHOD}  # fmt: skip
         check = CHECKS.get(str(named[item]))
         for scope, members in scopes.items():
-            yield from _of_scope(rows[rows["site"].isin(members)], base | {"scope": scope}, declared, check, whole, part)
+            mine = rows[rows["site"].isin(members)]
+            yield from _of_scope(mine, base | {"scope": scope}, declared, check, whole, part)
+            if settings.get("between_sites") and scope == "pooled":
+                yield _typical(mine, base | {"scope": scope, "measure": TYPICAL}, whole, part)
     if group and level:
         yield from _differences(wide, item, group, level, whole, part, scopes)
 
@@ -99,6 +106,29 @@ def _of_scope(rows: pd.DataFrame, base: dict[str, Any], declared: ResultsTable, 
     if check and row["scope"] != "pooled":
         row |= judged(check, used.iloc[0])
     yield row
+
+
+def _typical(rows: pd.DataFrame, base: dict[str, Any], whole: str, part: str) -> dict[str, Any]:
+    """Give the share at a typical site and where another site's would lie: logits that are normal over sites, from counts.
+
+    The sum answers for the people of these sites; this says how much sites differ. Source: METHODS 10.4.
+    """
+    counts = rows[[f"value {part}", f"value {whole}"]].astype(float)
+    known = rows[counts.notna().all(axis=1) & (counts[f"value {whole}"] > 0)]
+    x, n = (counts.loc[known.index, f"value {name}"].to_numpy(float) for name in (part, whole))
+    row = base | {"sites": list(known["site"]), "people": n.sum(), "events": np.minimum(x, n).sum()}
+    if len(known) < FEWEST:
+        return row | {"reason": f"fewer than {FEWEST} sites released both numbers"}
+    try:
+        found = methods.binomial_normal(np.minimum(x, n), n)
+    except (methods.ConvergenceError, ValueError) as error:
+        return row | {"reason": str(error)}
+    ends = {"estimate": found.estimate, "lower": found.lower, "upper": found.upper, "pi_lo": found.prediction_lower,
+            "pi_hi": found.prediction_upper}  # fmt: skip
+    said = (cautions.caution(kind, len(known)) for kind in (cautions.AVERAGE, cautions.ELSEWHERE))
+    return row | {name: 100 * float(expit(value)) for name, value in ends.items()} | {
+        "tau2": found.tau2, "df": found.df, "se": found.se, "caution": "; ".join(c for c in said if c),
+        "method": "binomial-normal model of the counts in one stage, Student's limits"}  # fmt: skip
 
 
 def _size(used: pd.DataFrame, whole: str) -> pd.Series:
