@@ -13,6 +13,7 @@ from shared_code.measures.cohort import (
 )
 from shared_code.measures.follow_up import deaths_by_attained_age, events_by_attained_age, follow_up, nth_condition
 from shared_code.measures.groups import (
+    both_definitions,
     checked,
     codes_recorded,
     count_shares,
@@ -63,15 +64,16 @@ from shared_code.measures.variants import effects_in_groups, match_variants
 
 __all__ = [
     "Cohort", "FollowUp", "Frozen", "Prepared", "RiskSets", "Rule", "activity_sums", "admission_risk",
-    "alive_and_registered", "appointments", "area_of_residence", "as_events", "balance_table", "band", "by_rule",
-    "changes", "check_days", "check_results", "checked", "codes_recorded", "completed_years", "conditions_present",
-    "contacts", "count_cases", "count_shares", "count_table", "crises", "days_lived", "deaths", "deaths_and_person_years",
-    "deaths_by_attained_age", "deaths_in_all", "effects_in_groups", "emergency_stays", "estimates", "ethnicity5",
-    "events_by_attained_age", "first_events_by_check", "first_soon_enough", "follow_up", "frailty", "frequencies",
-    "in_palliative_care", "in_the_last", "in_thirds_of_need", "known_before", "match_controls", "match_variants",
-    "members", "monthly_use", "months", "nth_condition", "number_of_checks", "often", "on_list", "open_cohort",
+    "alive_and_registered", "appointments", "area_of_residence", "as_events", "balance_table", "band",
+    "both_definitions", "by_rule", "changes", "check_days", "check_results", "checked", "codes_recorded",
+    "completed_years", "conditions_present", "contacts", "count_cases", "count_shares", "count_table", "crises",
+    "days_lived", "deaths", "deaths_and_person_years", "deaths_by_attained_age", "deaths_in_all",
+    "effects_in_groups", "emergency_stays", "estimates", "ethnicity5", "events_by_attained_age",
+    "first_events_by_check", "first_soon_enough", "follow_up", "frailty", "frequencies", "in_palliative_care",
+    "in_the_last", "in_thirds_of_need", "known_before", "match_controls", "match_variants", "members",
+    "monthly_use", "months", "nth_condition", "number_of_checks", "often", "on_list", "open_cohort",
     "open_prepared", "outcomes_of", "palliative_records", "read_again", "registered", "repeated_events",
     "require_located_deaths", "residents_in_need", "risk_sets", "risk_sums", "save_frozen", "save_results",
-    "seen_after_discharge", "span", "together", "treated_to_target", "ward_edition", "ward_names", "with_and_without",
-    "with_code", "with_core20", "yearly", "years_lost",
+    "seen_after_discharge", "span", "together", "treated_to_target", "ward_edition", "ward_names",
+    "with_and_without", "with_code", "with_core20", "yearly", "years_lost",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from functools import reduce
 
 import ibis
@@ -111,11 +112,13 @@ def registered(prepared: Prepared, on: dt.date) -> ir.Table:
     return people
 
 
-def conditions_present(prepared: Prepared, codelist: Codelist, on: dt.date) -> ir.Table:
+def conditions_present(prepared: Prepared, codelist: Codelist, on: dt.date, recent: Mapping[str, int] | None = None) -> ir.Table:
     """List (person_id, condition): a code of the condition dated on or before a day, family history left out.
 
     Where the list has codes that say a condition has ended, one of these on or after the latest code of the condition
-    (and on or before the day) ends it. Also gives the unions `two_or_more` and `four_or_more` of the list's conditions.
+    (and on or before the day) ends it. recent: condition -> days; a condition named there counts only where its latest code is
+    of these days before the date (the definition `active`; the others are for life).
+    Also gives the unions `two_or_more` and `four_or_more` of the list's conditions.
     """
     day = ibis.literal(on.isoformat()).cast("date")
     events = prepared.condition_event
@@ -127,6 +130,9 @@ def conditions_present(prepared: Prepared, codelist: Codelist, on: dt.date) -> i
         ended = _latest(events, ends).rename(ended="latest")
         found = found.left_join(ended, ["person_id", "condition"])
         found = found.filter(found.ended.isnull() | (found.ended < found.latest))
+    for name, days in (recent or {}).items():
+        since = ibis.literal((on - dt.timedelta(days=days)).isoformat()).cast("date")
+        found = found.filter((found.condition != name) | (found.latest >= since))
     found = found.select("person_id", "condition")
     numbers = found.group_by("person_id").agg(conditions=found.count())
     unions = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
 import ibis
@@ -63,17 +64,22 @@ def fifth_at_entry(prepared: Prepared, people: pd.DataFrame) -> pd.Series:
     return fifth.map(lambda value: UNKNOWN if pd.isna(value) else str(int(value)))
 
 
-def nth_condition(prepared: Prepared, codelist: Codelist, before: dt.date, number: int = 2, only: str = "") -> pd.DataFrame:
+def nth_condition(prepared: Prepared, codelist: Codelist, before: dt.date, number: int = 2, only: str = "", *,
+                  without: Collection[str] = (), sources: Collection[str] = ()) -> pd.DataFrame:  # fmt: skip
     """Give the day on which each person had so many different conditions: person_id, day (since 1970-01-01).
 
-    only  one condition of the list, with number 1: the day on which it was first recorded
+    only     one condition of the list, with number 1: the day on which it was first recorded
+    without  conditions that do not count     sources  the only sources of records that count (GP, APC, …); empty: all
 
     A condition begins with its first record, family history left out; records from `before` on are not read.
     """
     day = ibis.literal(before.isoformat()).cast("date")
     events = prepared.condition_event
     events = events.filter(events.event_date < day, events.status.isnull() | (events.status != "family"))
-    matches = [match for match in codelist.matches(recorded_codes(events)) if not only or match[2] == only]
+    if sources:
+        events = events.filter(events.source.isin(sorted(sources)))
+    matches = [match for match in codelist.matches(recorded_codes(events))
+               if (not only or match[2] == only) and match[2] not in without]  # fmt: skip
     first = with_meaning(events, matches)
     first = first.group_by("person_id", "condition").agg(begins=first.event_date.min())
     order = ibis.window(group_by="person_id", order_by=["begins", "condition"])

@@ -14,7 +14,7 @@ import pandas as pd
 
 from shared_code.config.codelists import Codelist
 from shared_code.config.plan import Plan
-from shared_code.measures.cohort import recorded_codes, with_meaning
+from shared_code.measures.cohort import conditions_present, recorded_codes, with_meaning
 from shared_code.measures.prepared import Prepared
 from shared_code.measures.spells import day_number, days_since_1970
 from shared_code.model import ALL, UNKNOWN
@@ -58,6 +58,16 @@ def codes_recorded(prepared: Prepared, codelist: Codelist, since: dt.date | None
         events = events.filter(events.event_date >= _day(since))
     matched = with_meaning(events, codelist.matches(recorded_codes(events)))
     return matched.group_by("person_id", "condition").agg(first=matched.event_date.min(), latest=matched.event_date.max())
+
+
+def both_definitions(prepared: Prepared, codelist: Codelist, on: dt.date, recent: Mapping[str, int]) -> ir.Table:
+    """List who has conditions by both definitions: as `conditions_present`, and `two_or_more_active` besides.
+
+    recent  condition -> days; by the definition `active` these count only where their latest code is so recent
+    """
+    active = conditions_present(prepared, codelist, on, recent)
+    active = active.filter(active.condition == "two_or_more").mutate(condition=ibis.literal("two_or_more_active"))
+    return conditions_present(prepared, codelist, on).union(active)
 
 
 def with_code(recorded: ir.Table, *items: str) -> ir.Table:

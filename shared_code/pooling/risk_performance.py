@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
+from shared_code.methods.checks import normal_quantile
 from shared_code.model import ALL, UNKNOWN
 from shared_code.pooling.meta import POOLED, average_of_sites
 
@@ -19,7 +20,9 @@ EVERYONE = "everyone"
 RISK, CASES = "risk", "risk_of_cases"
 PPV = "admitted of those flagged"
 OFF, SLOPES = 0.2, (0.8, 1.2)  # a site whose intercept or slope lies outside needs its own recalibration (methods, 6)
-TITLES = {"auc": "area under the curve", "slope": "calibration slope", "citl": "calibration in the large"}
+TITLES = {"auc": "area under the curve", "slope": "calibration slope", "citl": "calibration in the large",
+          "elsewhere": "observed over expected after learning the level from the other sites"}  # fmt: skip
+SHOWN = {"auc": ("%", "logit"), "elsewhere": ("ratio", "log")}
 
 
 def risk_performance(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
@@ -31,6 +34,8 @@ def risk_performance(cells: pd.DataFrame, declared: ResultsTable, settings: dict
               something), reduction (assumed relative reduction of the event by the offer)
     A site with a withheld number of a cell is left out of what is made of it, and named. Per site also what is to be done
     before the predictions are used there (verdict); over sites averages with prediction intervals: how it would do elsewhere.
+    Internal-external validation: each site is left out, the level of the predictions (the intercept) is learnt from all others,
+    and what then happens at the site is set against what is expected (item elsewhere).
     """
     wide = cells.pivot(index=["site", *declared.dimensions], columns="statistic", values="value").reset_index()
     own: dict[str, list[tuple[str, float, float, float]]] = {name: [] for name in TITLES}
@@ -49,10 +54,12 @@ def risk_performance(cells: pd.DataFrame, declared: ResultsTable, settings: dict
         yield from _recalibration(whole, n, p, y, own if scope != POOLED else None)
         yield from _decisions(whole, sums.edges, n, y, settings)
         yield from _fair(whole, sums, settings)
+    if POOLED in scopes:
+        own["elsewhere"] = list(_elsewhere(_Sums(wide[wide["site"].isin(scopes[POOLED])], declared, settings)))
     for name, found in own.items():
         if found:
             part = pd.DataFrame(found, columns=["site", "estimate", "se", "people"]).sort_values("site", ignore_index=True)
-            shown, scale = ("%", "logit") if name == "auc" else ("coefficient", "identity")
+            shown, scale = SHOWN.get(name, ("coefficient", "identity"))
             row = {"item": name, "group": EVERYONE, "level": "all", "sex": "both", "scale": shown}
             yield from average_of_sites(row, part, {}, scale, POOLED in scopes, None)
 
@@ -131,13 +138,18 @@ def _ranking(base: dict[str, Any], sums: _Sums, n: np.ndarray, y: np.ndarray, ow
         return
     single = [(b[2], b[0] - b[2]) for site in base["sites"] if (b := sums.only(site).bands())]
     areas = methods.auc_from_bins([a for a, _ in single], [b for _, b in single])
-    yield base | {"measure": "area under the curve within sites", "scale": "%", "estimate": 100 * methods.within_sites(areas)}
+    area, pairs = float(methods.within_sites(areas)), np.atleast_1d(areas.positives * areas.negatives)
+    se = float(np.sqrt(np.nansum((pairs * np.atleast_1d(areas.se)) ** 2)) / np.nansum(pairs))
+    half = normal_quantile(0.95) * se / (area * (1 - area))
+    yield base | {"measure": "area under the curve within sites", "scale": "%", "estimate": 100 * area,
+                  "lower": 100 * float(expit(logit(area) - half)), "upper": 100 * float(expit(logit(area) + half)),
+                  "method": "areas of sites weighted by their pairs; limits by DeLong from bins, on the logit scale"}  # fmt: skip
 
 
 def _recalibration(base: dict[str, Any], n: np.ndarray, p: np.ndarray, y: np.ndarray, own: dict[str, list] | None
                    ) -> Iterator[dict[str, Any]]:  # fmt: skip
     filled = n > 0
-    mean = np.clip(p[filled] / n[filled], 1e-6, 1 - 1e-6)
+    mean = _mean(p[filled], n[filled])
     try:
         large, slope = methods.recalibration(logit(mean), n[filled], y[filled])
     except methods.ConvergenceError as error:
@@ -150,6 +162,27 @@ def _recalibration(base: dict[str, Any], n: np.ndarray, p: np.ndarray, y: np.nda
                       "verdict": "use as it is" if steady else "recalibrate before use"}  # fmt: skip
         if own is not None:
             own[name].append((base["sites"][0], value.estimate, value.se, base["events"]))
+
+
+def _elsewhere(sums: _Sums) -> Iterator[tuple[str, float, float, float]]:
+    """Leave each site out, learn the intercept from the others, and give log observed over expected there, error, events."""
+    own = {site: bands for site in sorted(set(sums.wide["site"])) if (bands := sums.only(str(site)).bands())}
+    for site, (n, p, y, _) in own.items():
+        others = [bands for name, bands in own.items() if name != site]
+        if not others or y.sum() == 0:
+            continue
+        of_n, of_p, of_y = (np.sum([bands[k] for bands in others], axis=0) for k in range(3))
+        filled, here = of_n > 0, n > 0
+        try:
+            large, _ = methods.recalibration(logit(_mean(of_p[filled], of_n[filled])), of_n[filled], of_y[filled])
+        except methods.ConvergenceError:
+            continue
+        expected = float(n[here] @ expit(logit(_mean(p[here], n[here])) + large.estimate))
+        yield str(site), float(np.log(y.sum() / expected)), float(1 / np.sqrt(y.sum())), float(y.sum())
+
+
+def _mean(total: np.ndarray, people: np.ndarray) -> np.ndarray:
+    return np.clip(total / people, 1e-6, 1 - 1e-6)
 
 
 def _decisions(base: dict[str, Any], edges: list[int], n: np.ndarray, y: np.ndarray, settings: dict[str, Any]

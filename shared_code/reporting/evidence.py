@@ -10,6 +10,18 @@ from shared_code.reporting.words import estimate, interval, number, pipe_table
 LARGEST = 4  # measures named in one cell
 
 
+def verdicts(rows: pd.DataFrame, titles: dict[str, str]) -> str:
+    """Tabulate what each site has to do before it uses a prediction: how far its level and slope are off, and the verdict."""
+    table = []
+    for scope, own in rows[rows["scope"].str.startswith("site:")].groupby("scope", sort=True):
+        large, slope = (own[own["measure"] == name] for name in ("calibration in the large", "calibration slope"))
+        if len(large) and len(slope):
+            site = str(scope).removeprefix("site:")
+            table.append({"Site": titles.get(site, site), "Calibration in the large": estimate(large.iloc[0], 2),
+                          "Slope": estimate(slope.iloc[0], 2), "Verdict": str(slope.iloc[0]["verdict"])})  # fmt: skip
+    return pipe_table(pd.DataFrame(table), right=("Calibration in the large", "Slope"))
+
+
 def how(results: pd.DataFrame, titles: dict[str, str]) -> str:
     """Tabulate what each analysis asks for, how it is pooled, and why that way.
 

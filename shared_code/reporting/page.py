@@ -187,6 +187,10 @@ class Report(PlaceTables):
             rows = rows[rows[column] == value]
         return evidence.effects(rows, self._titles, self.entry(stem), decimals)
 
+    def verdicts(self, stem: str) -> str:
+        """Tabulate, site by site, whether a prediction may be used as it is."""
+        return evidence.verdicts(self.results[(self.results["analysis"] == stem) & (self.results["stratum"] == "")], self._titles)
+
     def model(self, stem: str, name: str) -> str:
         """Tabulate the coefficients of a model that was fitted over the sites, and say which sites are in it."""
         return evidence.model(self.rows(stem, item=name, target="coefficients"), self.entry(stem)["models"][name],

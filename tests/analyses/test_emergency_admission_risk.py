@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -163,3 +164,54 @@ def test_over_sites_there_is_a_prediction_for_another_site(pooled):
         rows = pooled[(pooled["item"] == item) & (pooled["measure"] == "effect at the site")]
         assert sorted(rows["scope"]) == [f"site:{name}" for name in SITES]
         assert one(pooled, "pooled estimate", item=item)["n_sites"] == 2
+
+
+def test_each_site_is_left_out_and_predicted_from_the_others(shown, scored, pooled):
+    """Internal-external validation: the intercept comes from the other site's people only, person by person the same."""
+    for left_out, other in (SITES, SITES[::-1]):
+        there, here = scored[other], scored[left_out]
+        p, y = there["risk"].to_numpy(), there["outcome"].to_numpy()
+        large = sm.GLM(y, np.ones((len(y), 1)), offset=logit(p), family=sm.families.Binomial()).fit().params[0]
+        expected = expit(logit(here["risk"].to_numpy()) + large).sum()
+        row = pooled[(pooled["item"] == "elsewhere") & (pooled["scope"] == f"site:{left_out}")].iloc[0]
+        assert row["estimate"] == pytest.approx(here["outcome"].sum() / expected, rel=0.01)
+        assert row["se"] == pytest.approx(1 / np.sqrt(here["outcome"].sum()))
+    average = one(pooled, "pooled estimate", item="elsewhere")
+    assert average["n_sites"] == 2 and average["lower"] < 1 < average["upper"]
+
+
+def test_the_area_within_sites_has_limits_that_hold_the_persons_area(scored, pooled):
+    row = one(pooled, "area under the curve within sites")
+    pairs, areas = [], []
+    for people in scored.values():
+        ranks, y = rankdata(people["risk"]), people["outcome"].to_numpy()
+        pairs.append(y.sum() * (1 - y).sum())
+        areas.append((ranks[y == 1].sum() - y.sum() * (y.sum() + 1) / 2) / pairs[-1])
+    assert row["lower"] < 100 * np.average(areas, weights=pairs) < row["upper"] < row["estimate"] + 8
+
+
+def test_what_was_recorded_after_the_day_is_not_used_though_it_is_dated_before(shown, tmp_path):
+    """Pitfall (backdated codes): what was entered after the day is as if it were not there; used, it would raise scores."""
+    made, on = shown.sites[0], dt.date(2024, 4, 1)
+    events = pd.read_parquet(made.folder / "prepared" / "condition_event.parquet")
+    dated = pd.to_datetime(events["event_date"])
+    late = (dated < pd.Timestamp(on)) & (dated >= pd.Timestamp(on) - pd.Timedelta(days=700)) & (events.index % 3 == 0)
+    assert late.sum() > 100
+    told = dated.mask(late, pd.Timestamp(on) + pd.Timedelta(days=30)).dt.date
+    scores = {}
+    at_once = events.assign(recorded_date=dated.dt.date)
+    for name, table in (("late", events.assign(recorded_date=told)), ("absent", at_once[~late]), ("used", at_once)):
+        folder = tmp_path / name
+        folder.mkdir()
+        table.to_parquet(folder / "condition_event.parquet", index=False)
+        found = measures.frailty(measures.open_prepared(folder), _deficits(), on)
+        scores[name] = found[["person_id", "deficits", "hospital_points"]].set_index("person_id").sort_index()
+    pd.testing.assert_frame_equal(scores["late"], scores["absent"])
+    assert scores["used"]["deficits"].sum() > scores["late"]["deficits"].sum()
+
+
+def test_the_page_states_the_rule_that_is_applied():
+    from shared_code.pooling.risk_performance import OFF, SLOPES
+
+    words = " ".join(Path(f"reports/{STEM}.qmd").read_text("utf-8").split())
+    assert f"within {OFF} of nothing and a slope of {SLOPES[0]} to {SLOPES[1]}" in words

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from shared_code import methods
+from shared_code import measures, methods
+from shared_code.config import codelists
 from shared_code.figures.curves import position
 from shared_code.model.units import DAYS_A_YEAR
 
@@ -50,12 +52,15 @@ def test_events_and_days_are_those_that_were_planted(two):
         counted = two.tables(STEM)[made.site.site]["onset"]
         counted = counted[counted["outcome"] == "onset"]
         truth = pd.DataFrame(made.truth["multimorbidity_onset"]["rows"], columns=made.truth["multimorbidity_onset"]["columns"])
-        for dimension, other in (("deprivation", "ethnicity"), ("ethnicity", "deprivation")):
-            mine = counted[(counted[other] == "all") & (counted[dimension] != "all")].groupby(dimension)
+        for dimension in ("deprivation", "ethnicity"):
+            mine = counted[counted[dimension] != "all"].groupby(dimension)
             told = truth[truth["dimension"] == dimension].groupby("level")[["events", "days"]].sum()
             assert mine["events"].sum().to_dict() == told["events"].to_dict()
             assert mine["person_days"].sum().to_dict() == pytest.approx(told["days"].to_dict())
-        everyone = counted[(counted[["ethnicity", "deprivation"]] == "all").all(axis=1)]
+        everyone = counted[(counted[["ethnicity", "deprivation", "sex"]] == "all").all(axis=1)]
+        by_sex = counted[counted["sex"] != "all"]
+        assert by_sex["events"].sum() == everyone["events"].sum()
+        assert by_sex["person_days"].sum() == pytest.approx(everyone["person_days"].sum())
         assert everyone["events"].sum() == truth[truth["dimension"] == "everyone"]["events"].sum() > 0
 
 
@@ -65,10 +70,10 @@ def test_the_planted_age_is_recovered(two, pooled, level):
     truth = planted(two, "deprivation", level)
     years = truth["person_days"] / DAYS_A_YEAR
     expected = methods.onset_quantile(EDGES, truth["expected"], years, 0.25).estimate
-    row = one(pooled, measure="age by which 25 % have it", group="deprivation", level=level)
+    row = one(pooled, measure="age by which 25 % have it", item="onset", group="deprivation", level=level)
     assert abs(row["estimate"] - expected) < 3 * row["se"]
     free = methods.years_free(EDGES, truth["expected"], years).estimate
-    row = one(pooled, measure="years free of it", group="deprivation", level=level)
+    row = one(pooled, measure="years free of it", item="onset", group="deprivation", level=level)
     assert abs(row["estimate"] - free) < 3 * row["se"]
 
 
@@ -86,7 +91,7 @@ def test_protection_widens_but_does_not_move_the_answer(two, demonstration, pool
     study = demonstration(PEOPLE, "demo_ashvale", "demo_dunmere")
     study._run = two._run
     released = study.pool(STEM)
-    where = {"measure": "age by which 25 % have it", "group": "everyone", "level": "everyone"}
+    where = {"measure": "age by which 25 % have it", "item": "onset", "group": "everyone", "level": "everyone"}
     exact, shown = one(pooled, **where), one(released, **where)
     assert abs(exact["estimate"] - shown["estimate"]) < shown["se"]
     assert shown["bound_lower"] <= exact["estimate"] <= shown["bound_upper"]
@@ -94,12 +99,12 @@ def test_protection_widens_but_does_not_move_the_answer(two, demonstration, pool
 
 def test_the_two_kinds_of_years_earlier_are_told_apart(two, pooled):
     """One is made of events and days, the other of one day's prevalence; neither names the other's numbers."""
-    ageing = one(pooled, measure="years earlier (25 %)", group="deprivation", level="1")
-    one_day = one(pooled, measure="years earlier, same prevalence", group="deprivation", level="1")
+    ageing = one(pooled, measure="years earlier (25 %)", item="onset", group="deprivation", level="1")
+    one_day = one(pooled, measure="years earlier, same prevalence", item="two_or_more", group="deprivation", level="1")
     assert "attained age" in ageing["method"] and "isotonic" in one_day["method"]
     assert np.isfinite(ageing["person_years"]) and np.isnan(one_day["person_years"])
     assert np.isnan(ageing["people"]) and np.isfinite(one_day["people"])
-    at_65 = one(pooled, measure="age of the same prevalence", group="deprivation", level="1")
+    at_65 = one(pooled, measure="age of the same prevalence", item="two_or_more", group="deprivation", level="1")
     assert one_day["estimate"] == pytest.approx(65 - at_65["estimate"])
     assert "comparison of cross-sections" in two.study.analyses[STEM].findings[2].text
     assert "Two kinds" in Path(f"reports/{STEM}.qmd").read_text("utf-8")
@@ -108,6 +113,7 @@ def test_the_two_kinds_of_years_earlier_are_told_apart(two, pooled):
 def test_equal_prevalence_agrees_with_a_recount(two, pooled):
     """The share in the least deprived fifth at 65, read between the bands around it, is met at the age that is given."""
     strata = pooled[(pooled["measure"] == "prevalence at this age") & (pooled["scope"] == "pooled")]
+    strata = strata[strata["item"] == "two_or_more"]
 
     def curve(level: str) -> tuple[np.ndarray, np.ndarray]:
         mine = strata[(strata["level"] == level) & (strata["group"] == "deprivation")]
@@ -115,18 +121,20 @@ def test_equal_prevalence_agrees_with_a_recount(two, pooled):
         return at[np.argsort(at)], mine["estimate"].to_numpy()[np.argsort(at)]
 
     tables = pd.concat([t["prevalence"] for t in two.tables(STEM).values()])
-    counted = tables[tables["deprivation"] == "1"].groupby("age")[["cases", "people"]].sum()
+    mine = tables[(tables["deprivation"] == "1") & (tables["condition"] == "two_or_more")]
+    counted = mine.groupby("age")[["cases", "people"]].sum()
     at, shares = curve("1")
     assert shares == pytest.approx((100 * counted["cases"] / counted["people"]).to_numpy())
     sought = np.interp(65, *curve("5"))
     assert (np.diff(shares > sought).sum(), shares[-1] > sought) == (1, True)  # met once only, on the way up
-    row = one(pooled, measure="age of the same prevalence", group="deprivation", level="1")
+    row = one(pooled, measure="age of the same prevalence", item="two_or_more", group="deprivation", level="1")
     assert np.interp(row["estimate"], at, shares) == pytest.approx(sought, abs=0.05)
 
 
 def test_deaths_keep_people_from_a_second_condition(pooled):
     """With deaths allowed for, fewer have it by every age than if nobody died."""
-    strata = pooled[(pooled["scope"] == "pooled") & (pooled["group"] == "everyone")].set_index(["measure", "stratum"])["estimate"]
+    mine = pooled[(pooled["scope"] == "pooled") & (pooled["group"] == "everyone") & (pooled["item"] == "onset")]
+    strata = mine.set_index(["measure", "stratum"])["estimate"]
     net, real = strata["share who have it by this age"], strata["share who have it, as people also die"]
     assert (real < net).all() and net["age=90"] - real["age=90"] > 5
 
@@ -137,3 +145,53 @@ def test_a_site_without_deaths_is_left_out(demonstration):
     study = demonstration(PEOPLE, "demo_ashvale").study
     lacking = site.model_copy(update={"tables": {k: v for k, v in site.tables.items() if k != "death"}})
     assert site.can_run(study.analyses[STEM]) and not lacking.can_run(study.analyses[STEM])
+
+
+def test_other_definitions_find_fewer_and_later_second_conditions(two, pooled):
+    """Fewer sources or fewer conditions can only make the second one later, never earlier."""
+    ages = {item: one(pooled, measure="age by which 25 % have it", item=item, group="everyone")
+            for item in ("onset", "onset_general_practice", "onset_without_mental", "onset_without_screened")}  # fmt: skip
+    for item, row in ages.items():
+        assert row["estimate"] >= ages["onset"]["estimate"] and row["events"] <= ages["onset"]["events"], item
+    tables = next(iter(two.tables(STEM).values()))
+    whole = tables["onset"][(tables["onset"][["deprivation", "ethnicity", "sex"]] == "all").all(axis=1)]
+    fewer = tables["without_screened"][tables["without_screened"]["deprivation"] == "all"]
+    assert fewer["person_days"].sum() > whole["person_days"].sum()  # they are at risk for longer
+
+
+def test_second_conditions_of_chosen_sources_and_lists_by_brute_force(two):
+    """Counted again from the records of one site, person by person."""
+    made, codelist = two.sites[0], codelists.load("long_term_conditions/2026-11")
+    events = made.prepared.condition_event.execute()
+    events = events[(events["status"] != "family") | events["status"].isna()]
+    recorded = enumerate(zip(events["code_system"], events["code"]))
+    pairs = [(i, c) for i, (system, code) in recorded for c in codelist.conditions_of(system, code)]
+    long = events.iloc[[i for i, _ in pairs]].assign(condition=[c for _, c in pairs])
+    long = long[pd.to_datetime(long["event_date"]) < "2026-04-01"]
+    chosen = [({"sources": ["GP"]}, long["source"] == "GP"), ({"without": ["depression"]}, long["condition"] != "depression")]
+    for settings, kept in chosen:
+        first = long[kept].groupby(["person_id", "condition"])["event_date"].min().sort_values()
+        second = first.groupby(level=0).nth(1).reset_index(level=1, drop=True)
+        found = measures.nth_condition(made.prepared, codelist, dt.date(2026, 4, 1), **settings).set_index("person_id")["day"]
+        expected = (pd.to_datetime(second) - pd.Timestamp("1970-01-01")).dt.days
+        assert found.sort_index().to_dict() == expected.sort_index().to_dict()
+
+
+def test_active_conditions_are_some_of_those_ever_recorded(two, pooled):
+    """Depression and epilepsy need a record within two years; everything else is for life."""
+    made, codelist = two.sites[0], codelists.load("long_term_conditions/2026-11")
+    on, recent = dt.date(2026, 4, 1), {"depression": 730}
+    ever = measures.conditions_present(made.prepared, codelist, on).execute()
+    active = measures.conditions_present(made.prepared, codelist, on, recent).execute()
+    number, fewer = (t.groupby("condition").size() for t in (ever, active))
+    assert fewer["depression"] < number["depression"] and fewer["diabetes"] == number["diabetes"]
+    had, have = (set(t[t["condition"] == "depression"]["person_id"]) for t in (ever, active))
+    dropped = had - have
+    events = made.prepared.condition_event.execute()
+    of = [("depression" in codelist.conditions_of(s, c)) for s, c in zip(events["code_system"], events["code"])]
+    late = events[np.array(of) & (pd.to_datetime(events["event_date"]) >= pd.Timestamp(on) - pd.Timedelta(days=730))
+                  & (pd.to_datetime(events["event_date"]) <= pd.Timestamp(on)) & (events["status"] != "family")]  # fmt: skip
+    assert not dropped & set(late["person_id"])
+    shares = [pooled[(pooled["measure"] == "prevalence at this age") & (pooled["item"] == item) & (pooled["scope"] == "pooled")]
+              ["estimate"].sum() for item in ("two_or_more", "two_or_more_active")]  # fmt: skip
+    assert shares[1] < shares[0]
