@@ -117,8 +117,8 @@ def gaps(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], 
                     yield base | where | {"measure": "share", "scale": "%"} | _share(part)
             against = settings["against"] if isinstance(settings["against"], list) else [settings["against"]]
             if all((name, level) in parts for level in (settings["compare"], *against)):
-                mine, *others = (parts[name, level].of(members) for level in (settings["compare"], *against))
-                other = reduce(lambda a, b: a + b, others)
+                mine = parts[name, settings["compare"]].of(members)
+                other = reduce(lambda a, b: a + b, [parts[name, level].of(members) for level in against])
                 both = [s for s in mine.sites if s in other.sites]
                 named = {"group": group, "level": settings["compare"], "comparator": " and ".join(against)}
                 if both:

@@ -168,10 +168,10 @@ def _elsewhere(sums: _Sums) -> Iterator[tuple[str, float, float, float]]:
     """Leave each site out, learn the intercept from the others, and give log observed over expected there, error, events."""
     own = {site: bands for site in sorted(set(sums.wide["site"])) if (bands := sums.only(str(site)).bands())}
     for site, (n, p, y, _) in own.items():
-        others = [bands for name, bands in own.items() if name != site]
+        others = [np.array(bands[:3]) for name, bands in own.items() if name != site]
         if not others or y.sum() == 0:
             continue
-        of_n, of_p, of_y = (np.sum([bands[k] for bands in others], axis=0) for k in range(3))
+        of_n, of_p, of_y = np.sum(others, axis=0)
         filled, here = of_n > 0, n > 0
         try:
             large, _ = methods.recalibration(logit(_mean(of_p[filled], of_n[filled])), of_n[filled], of_y[filled])
