@@ -1,6 +1,6 @@
 """Link made-up records to a made-up index and measure it: time, peak memory, and the quality against planted truth.
 
-    .venv/bin/python benchmarks/linkage.py [--people 1000000] [--hidden] [--memory 4GB] [--out FILE.json]
+    .venv/bin/python benchmarks/linkage.py [--people 1000000] [--hidden] [--memory 4GB] [--out FILE.json] [--into results.json]
 
 As many records as people, of one source, with the errors that `shared_code/synthetic/identifiers.py` plants. --hidden
 leaves out every NHS number, the hardest case: only names, dates, sex and postcodes are left. Making the people is not
@@ -11,6 +11,7 @@ the times. Everything lies in a temporary folder that is removed at the end.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import resource
 import subprocess
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--memory", default="4GB", help="what the engine may use before it spills (4GB)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, help="write the results to this JSON file as well")
+    parser.add_argument("--into", type=Path, help="put time, memory and quality into the table of results as well")
     parser.add_argument("--step", choices=["make", "link"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
@@ -48,7 +50,22 @@ def main(arguments: list[str] | None = None) -> int:
     print(json.dumps(measured, indent=1))
     if chosen.out:
         chosen.out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    if chosen.into:
+        import run as whole
+
+        whole.put_into(chosen.into, rows(measured))
     return 0
+
+
+def rows(measured: dict[str, Any]) -> list[dict[str, Any]]:
+    """Make the rows of the table of results: nothing stands beside them."""
+    hidden = " without NHS numbers" if measured["numbers_hidden"] else ""
+    what = (f"{measured['records']:,} records{hidden} to an index of {measured['people']:,} people: precision "
+            f"{100 * measured['precision']:.2f} %; recall {100 * measured['recall']:.2f} %")  # fmt: skip
+    base = {"section": "Linkage", "what": what, "compared_with": "", "other": None, "ratio": None, "repeats": 1,
+            "ours_all": measured, "other_all": None, "date": dt.date.today().isoformat(),
+            "load": measured["load_before"]}  # fmt: skip
+    return [base | {"quantity": name, "ours": measured[name]} for name in ("seconds", "cpu_seconds", "peak_mb")]
 
 
 def make_step(chosen: argparse.Namespace) -> None:
@@ -72,15 +89,16 @@ def link_step(chosen: argparse.Namespace) -> None:
     from shared_code.linkage.run import link
     from shared_code.linkage.settings import Settings
 
-    before, start = load(), time.monotonic()
+    before, start, spent = load(), time.monotonic(), time.process_time()
     settings = Settings(chosen.folder / "private", made_up=True, threads=chosen.threads, memory=chosen.memory)
     linked = link(chosen.folder / "records.parquet", chosen.folder / "people.parquet", settings, say=lambda t: say(t, start))
-    seconds = time.monotonic() - start
+    seconds, spent = time.monotonic() - start, time.process_time() - spent
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / MEBIBYTE
     say("linked; comparing with the truth", start)
     measured: dict[str, Any] = {
         "people": chosen.people, "records": chosen.people, "numbers_hidden": chosen.hidden, "threads": chosen.threads,
-        "engine_memory": chosen.memory, "seconds": round(seconds, 1), "peak_mb": round(peak), "load_before": before,
+        "engine_memory": chosen.memory, "seconds": round(seconds, 1), "cpu_seconds": round(spent, 1), "peak_mb": round(peak),
+        "load_before": before,
         "load_after": load(), **quality(linked.links, chosen.folder),
         **{k: linked.report[k] for k in ("methods", "left_for_probabilistic", "pairs_scored", "vetoed", "review")},
     }  # fmt: skip
@@ -111,5 +129,5 @@ def say(text: str, start: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
+    sys.path.append(str(ROOT))  # behind: a run.py lies there, too
     sys.exit(main())

@@ -74,7 +74,7 @@ def put_into(out: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def merged(earlier: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep the rows of the onboarding and linkage that were not measured again, section by section."""
+    """Keep the rows of what is measured by itself and was not measured again, section by section."""
     def name(row: dict[str, Any]) -> tuple[str, str, str]:
         return row["section"], row["what"], row["quantity"]
 
