@@ -135,7 +135,7 @@ class Report(PlaceTables):
             for _, row in chosen.assign(total=chosen["group"] != "everyone").sort_values("total", kind="stable").iterrows():
                 title = self.title_of(stem, row["item"]) if len(items) > 1 else ""
                 level = "all" if row["group"] == "everyone" else labels.get(f"{row['group']}:{row['level']}", row["level"])
-                told = name if len(measures) > 1 else title or level
+                told = name if len(measures) > 1 else f"{title}, {level}" if title and level != "all" else title or level
                 table.append({"": told[:1].upper() + told[1:], "Estimate": estimate(row, decimals),
                               "Bounds": interval(row["bound_lower"], row["bound_upper"], decimals), "In": row["scale"],
                               "Sites": int(row["n_sites"])})  # fmt: skip
