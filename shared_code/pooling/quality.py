@@ -156,6 +156,9 @@ def means(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any],
         for scope, members in scopes.items():
             mine = rows[rows["site"].isin(members)].dropna(subset=["people", "sum", "sum_squares"])
             mine = mine[mine["people"] > 0]
+            told = rows[rows["site"].isin(members)]["people"]
+            if level != "all" and len(told) and (told == 0).all():
+                continue  # a level in which every site has nobody
             n, total, squares = (float(mine[c].sum()) for c in ("people", "sum", "sum_squares"))
             base = {"item": str(name), "group": "everyone" if level == "all" else group, "level": level, "sex": "both",
                     "scope": scope,

@@ -59,7 +59,7 @@ class Report(PlaceTables):
                 agreement=row["agreement"], each=evidence.each(self._own(stem, row), self._titles, decimals),
             )  # fmt: skip
             if row["withheld_share"] > MUCH_WITHHELD:
-                extremes = interval(row["bound_lower"], row["bound_upper"], decimals)
+                extremes = limits(row["bound_lower"], row["bound_upper"], decimals)
                 words += f" If every withheld number were extreme: {extremes}." if extremes else ""
             words += evidence.reservations(row)
             lines.append(f"- {words} [{int(row['n_sites'])} sites]{{.sites}}")
