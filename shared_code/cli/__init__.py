@@ -11,6 +11,7 @@ import typer
 from shared_code.cli import codelists, indices, ledger, linking, models, onboarding, releasing
 from shared_code.cli.attack import attack
 from shared_code.cli.case_list import case_list
+from shared_code.cli.new_analysis import new_analysis
 from shared_code.cli.planning import plan
 from shared_code.cli.template import template
 from shared_code.config import Study
@@ -147,6 +148,7 @@ app.command("attack")(attack)
 app.command("case-list")(case_list)
 app.command("link")(linking.link)
 app.command("new-site")(onboarding.new_site)
+app.command("new-analysis")(new_analysis)
 app.command("check")(onboarding.check)
 app.command("template")(template)
 app.add_typer(indices.app, name="index", help="Indices of places: tables of indicators from open data, bounds, scores.")

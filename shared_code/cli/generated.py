@@ -49,10 +49,15 @@ def conda_environment() -> str:
     return "\n".join(lines) + "\n"
 
 
+def menu(study: Path = ROOT / "config" / "study.yaml") -> str:
+    """Write reports/_quarto.yml: the menu of the pages of a study."""
+    project = quarto_project(Study.read(study))
+    project["project"] = {**project["project"], "pre-render": "python -m shared_code.cli stage"}
+    return "# Made from config/study.yaml by `cohortium generate`.\n" + as_yaml(project)
+
+
 def files() -> dict[Path, str]:
     """Give every generated file and what it should hold."""
-    project = quarto_project(Study.read(ROOT / "config" / "study.yaml"))
-    project["project"] = {**project["project"], "pre-render": "python -m shared_code.cli stage"}
     return {
         ROOT / "docs" / "data-dictionary.md": dictionary_page(),
         ROOT / "docs" / "functions.md": functions_page(),
@@ -60,7 +65,7 @@ def files() -> dict[Path, str]:
         ROOT / "docs" / "data-model.json": json.dumps(data_package(), indent=2, ensure_ascii=False) + "\n",
         ROOT / "config" / "sites" / "_template.yaml": site_template(),
         ROOT / "environment.yml": conda_environment(),
-        ROOT / "reports" / "_quarto.yml": "# Made from config/study.yaml by `cohortium generate`.\n" + as_yaml(project),
+        ROOT / "reports" / "_quarto.yml": menu(),
     }
 
 

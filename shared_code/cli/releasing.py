@@ -56,6 +56,19 @@ def keys_show(name: str) -> None:
     typer.echo(keys.public_text(private_key(name)))
 
 
+@keys_app.command("demo")
+def keys_demo(site: SiteName) -> None:
+    """Print what a made-up site's file says of keys; everybody can make them, so they protect nothing."""
+    from shared_code.releases import keys
+
+    if not site.startswith(rooms.DEMONSTRATION):
+        wrong = f"{site} is no made-up site"
+        raise Refused("The keys", [Problem(site, wrong, "names that begin with demo_", f"cohortium keys new {site}")])
+    public = {who: keys.public_text(keys.demonstration(site, who)) for who in (ANALYST, REVIEWER, "site")}
+    people = "".join(f"  {who}: {{roles: [{who}], key: \"{public[who]}\"}}\n" for who in (ANALYST, REVIEWER))
+    typer.echo(f"people:\n{people}site_key: \"{public['site']}\"")
+
+
 def approve(
     site: SiteName,
     by: Annotated[str, typer.Option("--by", help="who approves, as listed under people: in the site file")],

@@ -52,12 +52,18 @@ def codes_recorded(prepared: Prepared, codelist: Codelist, since: dt.date | None
 
     since  None: ever before     Family history does not count.
     """
+    matched = _coded(prepared, codelist, since, until)
+    return matched.group_by("person_id", "condition").agg(first=matched.event_date.min(), latest=matched.event_date.max())
+
+
+def _coded(prepared: Prepared, codelist: Codelist, since: dt.date | None, until: dt.date) -> ir.Table:
+    """List every record of an item of a list dated in [since, until): person_id, condition, event_date."""
     events = prepared.condition_event
     events = events.filter(events.event_date < _day(until), events.status.isnull() | (events.status != "family"))
     if since is not None:
         events = events.filter(events.event_date >= _day(since))
     matched = with_meaning(events, codelist.matches(recorded_codes(events)))
-    return matched.group_by("person_id", "condition").agg(first=matched.event_date.min(), latest=matched.event_date.max())
+    return matched.select("person_id", "condition", "event_date")
 
 
 def both_definitions(prepared: Prepared, codelist: Codelist, on: dt.date, recent: Mapping[str, int]) -> ir.Table:
@@ -159,15 +165,16 @@ def in_thirds_of_need(people: ir.Table) -> ir.Table:
     return people.mutate(place=place)
 
 
-def first_soon_enough(recorded: ir.Table, item: str, before: ir.Table, days: int, at_most: int) -> ir.Table:
-    """List who had the first code of an item at least `days` days before another day of theirs: person_id.
+def soon_enough(prepared: Prepared, codelist: Codelist, item: str, before: ir.Table, days: int, at_most: int) -> ir.Table:
+    """List who had a code of an item at least `days` and at most `at_most` days before another day of theirs: person_id.
 
-    before  person_id, day     at_most  days before that day beyond which a code belongs to something earlier
+    before  person_id, day     at_most  days before that day beyond which a code belongs to something earlier, such as
+    another pregnancy: that there was one does not make this one late
     """
-    codes = recorded.filter(recorded.condition == item).select("person_id", "first")
-    both = codes.inner_join(before, "person_id")
-    apart = both.day.delta(both.first, unit="day")
-    return both.filter(apart >= days, apart <= at_most).select("person_id")
+    codes = _coded(prepared, codelist, None, dt.date.max)
+    both = codes.filter(codes.condition == item).inner_join(before, "person_id")
+    apart = both.day.delta(both.event_date, unit="day")
+    return both.filter(apart >= days, apart <= at_most).select("person_id").distinct()
 
 
 def together(parts: Mapping[str, ir.Table], unions: Mapping[str, Sequence[str]] | None = None) -> ir.Table:

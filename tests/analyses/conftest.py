@@ -41,14 +41,15 @@ class Made:
     def prepared(self) -> Prepared:
         return Prepared(self.folder / "prepared")
 
-    def run(self, stem: str) -> dict[str, pd.DataFrame]:
+    def run(self, stem: str, notebooks: Path = ROOT / "notebooks", study: Path | None = None) -> dict[str, pd.DataFrame]:
         """Run a notebook's cells on the prepared tables; gives the results tables it saved."""
         space: dict[str, Any] = {}
-        for cell in nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", 4).cells:
+        for cell in nbformat.read(notebooks / f"{stem}.ipynb", 4).cells:
             if cell.cell_type == "code":
                 exec(compile(cell.source, f"{stem}: {cell['id']}", "exec"), space)
             if cell["id"] == "parameters":
                 space |= {"prepared": str(self.folder / "prepared"), "results": str(self.folder / "results" / stem)}
+                space |= {"study": str(study)} if study else {}
         folder = self.folder / "results" / stem
         return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
 
@@ -60,13 +61,15 @@ class Demonstration:
     study: Study
     sites: list[Made]
     protected: bool = True
+    notebooks: Path = ROOT / "notebooks"
+    protocol: Path | None = None
     _run: dict[str, dict[str, dict[str, pd.DataFrame]]] = field(default_factory=dict)
 
     def tables(self, stem: str) -> dict[str, dict[str, pd.DataFrame]]:
         """Give the results tables of every site that can run an analysis: site -> table -> frame."""
         if stem not in self._run:
             able = [made for made in self.sites if made.site.can_run(self.study.analyses[stem])]
-            self._run[stem] = {made.site.site: made.run(stem) for made in able}
+            self._run[stem] = {made.site.site: made.run(stem, self.notebooks, self.protocol) for made in able}
         return self._run[stem]
 
     def cells(self, stem: str) -> dict[str, pd.DataFrame]:
