@@ -125,6 +125,17 @@ def stage() -> None:
 
 
 @app.command()
+def quote(
+    study: StudyFile = Path("config/study_published.yaml"), analysis: str = "hospital_use",
+    page: Path = Path("reports/_published_list.qmd"),
+) -> None:  # fmt: skip
+    """Put the tables of a study of published tables into a page of another study, after its report was made."""
+    from shared_code.cli import reporting
+
+    _say(reporting.quote(Study.read(study), analysis, page))
+
+
+@app.command()
 def readme() -> None:
     """Put the demonstration's table and figure into the README."""
     from shared_code.cli import reporting

@@ -69,6 +69,16 @@ def review(name: str, study: Study) -> str:
     return f"Wrote {target}: everything that would leave {site.title}. Nothing has been sent."
 
 
+def quote(study: Study, stem: str, page: Path) -> str:
+    """Write the tables of a study of published tables into the file that pages of other studies include."""
+    from shared_code.reporting import open_report
+    from shared_code.reporting.quoted import quoted_part
+
+    report = open_report(rooms.PRIVATE / "coordination" / study.study / "report")
+    page.write_text(quoted_part(report, stem), "utf-8", newline="\n")
+    return f"{page} shows {study.title} as it was last pooled."
+
+
 def readme() -> str:
     """Write the demonstration's table and figure into the README."""
     from shared_code.reporting import open_report
