@@ -19,6 +19,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "against_trend": (("item", "along", "at", "until"), ()),
     "policy_change": (("item", "along", "group", "fixed", "rolling", "comparator", "months"), ()),
     "gaps": (("item", "group", "compare", "against"), ("slope",)),
+    "recorded_expected": (("item", "of", "group", "by", "age", "rates"), ()),
     "place_shares": (("item", "place"), ()),
     "allocation": (("item", "place", "need", "total", "weights", "weight", "announced"),
                    ("floor", "last_year", "growth", "published")),
@@ -81,8 +82,24 @@ def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[s
     if step["method"] == "difference_in_differences" and "primary" in step:
         levels = mapping(dimensions, str(step.get("item")), "values")
         yield from unknown((*where, "primary"), [step["primary"]] if levels else [], levels, "an outcome")
+    if step["method"] == "recorded_expected":
+        yield from _rates_faults(where, step, dimensions)
     if step["method"] == "allocation":
         yield from _allocation_faults(where, step, dimensions)
+
+
+def _rates_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[str, Any]) -> Iterator[Fault]:
+    """Find rates that do not cover every sex and band of age, or are no shares."""
+    sexes = mapping(dimensions, str(step.get("by")), "values")
+    bands = sequence((dimensions.get(str(step.get("age"))) or {}).get("bands"))
+    items = mapping(dimensions, str(step.get("item")), "values")
+    yield from unknown((*where, "of"), [step.get("of")], items, "a level of the item")
+    rates = mapping(step, "rates")
+    if set(rates) != set(sexes) or any(len(sequence(rates[s])) != len(bands) for s in rates):
+        yield Fault((*where, "rates"), "they do not give one rate for each sex and band of age",
+                    f"{few(sexes)}: {len(bands)} rates each")  # fmt: skip
+    elif not all(isinstance(r, int | float) and 0 <= r <= 1 for s in rates for r in rates[s]):
+        yield Fault((*where, "rates"), "a rate is no share of people", "numbers from 0 to 1")
 
 
 def _allocation_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[str, Any]) -> Iterator[Fault]:

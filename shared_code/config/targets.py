@@ -28,6 +28,7 @@ TARGETS: dict[str, dict[str, str]] = {
     "effect of a policy": {"events": "policy_change"},
     "gap between groups": {"counts": "gaps"},
     "shares of places": {"counts": "place_shares"},
+    "recorded against expected": {"counts": "recorded_expected"},
     "allocation of money": {"counts": "allocation"},
     "places": {"estimates": "gather"},
     "balance": {"estimates": "balance"},

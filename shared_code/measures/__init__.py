@@ -24,6 +24,7 @@ from shared_code.measures.groups import (
     soon_enough,
     together,
     treated_to_target,
+    with_age_bands,
     with_code,
     with_core20,
 )
@@ -73,5 +74,6 @@ __all__ = [
     "months", "nth_condition", "number_of_checks", "often", "on_list", "open_cohort", "open_prepared", "outcomes_of",
     "palliative_records", "read_again", "registered", "repeated_events", "require_located_deaths", "residents_in_need",
     "risk_sets", "risk_sums", "save_frozen", "save_results", "seen_after_discharge", "soon_enough", "span", "together",
-    "treated_to_target", "ward_edition", "ward_names", "with_and_without", "with_code", "with_core20", "yearly", "years_lost",
+    "treated_to_target", "ward_edition", "ward_names", "with_age_bands", "with_and_without", "with_code", "with_core20",
+    "yearly", "years_lost",
 ]  # fmt: skip

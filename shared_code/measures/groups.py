@@ -14,7 +14,7 @@ import pandas as pd
 
 from shared_code.config.codelists import Codelist
 from shared_code.config.plan import Plan
-from shared_code.measures.cohort import conditions_present, recorded_codes, with_meaning
+from shared_code.measures.cohort import band, conditions_present, recorded_codes, with_meaning
 from shared_code.measures.prepared import Prepared
 from shared_code.measures.spells import day_number, days_since_1970
 from shared_code.model import ALL, UNKNOWN
@@ -45,6 +45,11 @@ def core20_of_fifths(fifths: pd.Series) -> pd.Series:
     ['core20', 'rest', 'Unknown']
     """
     return fifths.map({"1": INSIDE, UNKNOWN: UNKNOWN}).fillna(REST)
+
+
+def with_age_bands(people: ir.Table, edges: list[int]) -> ir.Table:
+    """Put the band of age in the place of the age of registered people; those below the first edge are left out."""
+    return people.filter(people.age >= edges[0]).mutate(age=band(people.age, edges))
 
 
 def codes_recorded(prepared: Prepared, codelist: Codelist, since: dt.date | None, until: dt.date) -> ir.Table:

@@ -28,6 +28,7 @@ from shared_code.pooling.catalogue import catalogue
 from shared_code.pooling.change import change
 from shared_code.pooling.decision import NotInIt, choices, in_words
 from shared_code.pooling.event_rates import event_rates, mortality_ratio
+from shared_code.pooling.expected import recorded_expected
 from shared_code.pooling.gather import gather
 from shared_code.pooling.groups import gaps, place_shares
 from shared_code.pooling.inbox import Inbox, receive
@@ -53,7 +54,7 @@ METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "prevalence": prevalence, "life_expectancy": life_expectancy, "gather": gather, "change": change,
     "meta_analysis": meta_analysis, "profile": profile, "attained_age": attained_age, "equivalent_age": equivalent_age,
     "gaps": gaps, "place_shares": place_shares, "allocation": allocation, "against_trend": against_trend,
-    "policy_change": policy_change,
+    "policy_change": policy_change, "recorded_expected": recorded_expected,
     "risk_performance": risk_performance, "event_rates": event_rates, "mortality_ratio": mortality_ratio,
     "difference_in_differences": difference_in_differences, "regression_to_mean": regression_to_mean, "balance": balance,
     "power": power, "benefit_cost": benefit_cost, "joint_test": joint_test,

@@ -67,6 +67,22 @@ class PlaceTables(Staged):
             })  # fmt: skip
         return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:] if table else ())
 
+    def expected(self, stem: str) -> str:
+        """Tabulate recorded cases against those expected at given rates, group by group."""
+        rows, labels, table = self.rows(stem), self.entry(stem)["labels"], []
+        for _, one in rows[rows["measure"] == "recorded over expected"].iterrows():
+            level = one["level"]
+            same = rows[(rows["measure"] == "expected and not recorded") & (rows["level"] == level)]
+            who = "Everyone" if level == "all" else labels.get(f"{one['group']}:{level}", level).capitalize()
+            table.append({
+                "People": who, "Adults": number(one["people"], 0), "Recorded": number(one["events"], 0),
+                "Recorded over expected": estimate(one, 2),
+                "Bounds": interval(one["bound_lower"], one["bound_upper"], 2),
+                "Expected and not recorded": number(same["estimate"].iloc[0], 0) if len(same) else "not given",
+                "Sites": int(one["n_sites"]),
+            })  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:] if table else ())
+
     def place_shares(self, stem: str, item: str) -> str:
         """Tabulate of every place how many of its people are cases, and how many of all cases live there."""
         rows = self._places(stem, item)

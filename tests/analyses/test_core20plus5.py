@@ -186,3 +186,34 @@ def test_pairs_show_both_groups_and_name_what_is_not_given(drawn, pooled):
     empty = pooled[(pooled["scope"] == "pooled") & (pooled["measure"] == "share") & (pooled["item"] == "smi_checks")
                    & (pooled["group"] == "core20")]  # fmt: skip
     assert about["drawn"] and ("Not given" in " ".join(about["notes"])) == bool(empty["estimate"].isna().all())
+
+
+def test_hypertension_by_age_is_what_is_planted_and_expected_is_a_sum_over_people(shown, tables, pooled):
+    """Recorded over expected, once more from the sites' own tables, cell by cell."""
+    step = next(s for s in shown.study.analyses["core20plus5_profile"].pooled if s.method == "recorded_expected")
+    bands = ["18-44", "45-64", "65-79", "80+"]
+    whole = pd.concat([t["by_age"] for t in tables.values()])
+    cells = whole[(whole["recorded"] == "hypertension_recorded") & (whole[["core20", "sex", "age"]] != "all").all(axis=1)]
+    rate = [step.settings["rates"][s][bands.index(a)] for s, a in zip(cells["sex"], cells["age"])]
+    inside = (cells["core20"] == "core20").to_numpy()
+    expected = (cells["people"] * rate)[inside].sum()
+    rows = pooled[(pooled["measure"] == "recorded over expected") & (pooled["scope"] == "pooled")]
+    row = rows[rows["level"] == "core20"].iloc[0]
+    assert row["n_sites"] == len(SITES)
+    assert row["estimate"] == pytest.approx(cells["cases"][inside].sum() / expected, rel=0.05)  # rounded, and some withheld
+    assert row["bound_lower"] <= cells["cases"][inside].sum() / expected <= row["bound_upper"]
+
+
+def test_at_equal_age_deprived_people_have_more_hypertension_and_crude_shares_hide_it(pooled, made_site):
+    """The planted gradient of conditions by deprivation comes back only after standardising: Core20 is younger."""
+    rows = pooled[(pooled["scope"] == "pooled") & (pooled["item"] == "hypertension_recorded") & (pooled["group"] == "core20")]
+    by = rows[rows["level"] == "core20"].set_index("measure")
+    planted = pd.concat([pd.DataFrame(made_site(s, 3000).truth["conditions"]["rows"],
+                                      columns=made_site(s, 3000).truth["conditions"]["columns"]) for s in SITES])  # fmt: skip
+    planted = planted[(planted["condition"] == "hypertension") & (planted["dimension"] == "deprivation")]
+    planted = planted[planted["age"].str.extract(r"^(\d+)")[0].astype(int) >= 40]
+    share = planted.assign(core=planted["level"].astype(str) == "1").groupby(["core", "sex", "age"])[["people", "expected"]].sum()
+    share = share["expected"] / share["people"]
+    truth = (share[True] / share[False]).mean()
+    ratio = by.loc["standardised ratio"]
+    assert ratio["lower"] < truth < ratio["upper"] and ratio["estimate"] > by.loc["crude ratio", "estimate"]

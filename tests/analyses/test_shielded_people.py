@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-SITES = ["demo_ashvale", "demo_dunmere"]
+SITES = ["demo_ashvale", "demo_dunmere", "demo_brackenmoor"]
 STEM = "shielded_people"
 
 
