@@ -65,7 +65,7 @@ class Figure(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     kind: Literal["ratios", "gradient", "caterpillar", "trend", "change", "heat_map", "strata", "flow", "funnel",
                   "forest", "leave_one_out", "heterogeneity", "availability", "coefficients", "curves", "pairs", "lever",
-                  "ward_map", "rank_caterpillar", "scorecards", "intervals", "event_study"]  # fmt: skip
+                  "ward_map", "rank_caterpillar", "scorecards", "beside_context", "intervals", "event_study"]  # fmt: skip
     caption: str
 
     @property

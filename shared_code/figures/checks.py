@@ -31,6 +31,7 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "ward_map": ({"index"}, {"items", "boundaries"}),
     "rank_caterpillar": ({"index"}, set()),
     "scorecards": ({"index"}, {"places"}),
+    "beside_context": ({"index", "context"}, set()),
     "coefficients": ({"model"}, set()),
 }
 

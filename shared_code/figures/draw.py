@@ -10,6 +10,7 @@ from shared_code.config.plan import Plan
 from shared_code.config.study import Study
 from shared_code.figures import (
     availability,
+    beside_context,
     caterpillar,
     change,
     coefficients,
@@ -44,7 +45,8 @@ KINDS: dict[str, Callable[[Request], Drawn]] = {
     "forest": forest.draw, "leave_one_out": forest.leave_one_out, "heterogeneity": heterogeneity.draw,
     "availability": availability.draw, "coefficients": coefficients.draw, "curves": curves.draw, "pairs": pairs.draw,
     "lever": lever.draw,
-    "ward_map": ward_map.draw, "rank_caterpillar": rank_caterpillar.draw, "scorecards": scorecards.draw,
+    "ward_map": ward_map.draw, "rank_caterpillar": rank_caterpillar.draw, "beside_context": beside_context.draw,
+    "scorecards": scorecards.draw,
     "intervals": intervals.draw, "event_study": intervals.event_study,
 }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """An index as tidy files: scores, ranks, peers, structure, sensitivity, and the words that go with them.
 
-    <index>.csv              one row per place and item (indicator, component, dimension, index)
+    <index>.csv              one row per place and item (indicator, component, dimension, index, context)
     <index>.structure.csv    one row per indicator: its component's alpha, adequacy, first share; its loading and weight
     <index>.sensitivity.csv  one row per other choice of method
     <index>.json             title, edition, sources with licences, groups, what is not measured, what is uncertain
@@ -72,6 +72,8 @@ def tidy(table: AreaTable, found: Scored, drawn: Uncertain) -> pd.DataFrame:
         parts.append(part)
     for item in index.indicators:
         parts.append(base.assign(level="indicator", item=item, value=found.values[item], imputed=found.imputed[item]))
+    for item in index.context:
+        parts.append(base.assign(level="context", item=item, value=table.numbers[item]))
     return pd.concat(parts, ignore_index=True).reindex(columns=COLUMNS)
 
 
@@ -155,6 +157,8 @@ def words(index: Index, table: AreaTable, found: Scored, drawn: Uncertain, decla
         "groups": {name: group.title for name, group in index.groups.items()},
         "not_measured": index.not_measured, "peers": min(index.peers, len(table.numbers) - 1) if index.context else 0,
         "context": [_title(indicators, name) for name in index.context],
+        "context_items": [{"item": name, "title": _title(indicators, name), "unit": getattr(indicators.get(name), "unit", "")}
+                          for name in index.context],
         "indicators": {name: {"title": _title(indicators, name), "unit": getattr(indicators.get(name), "unit", ""),
                               "period": getattr(indicators.get(name), "period", ""),
                               "source": getattr(indicators.get(name), "source", ""),

@@ -130,7 +130,7 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
     alive = persons.death > end if "death" not in settings.lacks else np.ones(people, dtype=bool)
     truth = ConditionTruth(
         registered & alive & (persons.recorded_sex < 2), completed_years(persons.birth, end), persons.sex,
-        reference.quintile, persons.group,
+        reference.quintile, persons.group, places.ward[persons.area], [str(code) for code in places.ward_cd],
     )  # fmt: skip
     rows, columns = [], []
     for chunk, has, chances in draw_conditions(reference, settings.seed):

@@ -23,8 +23,9 @@ SEX_NAMES = ("F", "M")
 class ConditionTruth:
     """Add up, over the people alive and registered on the index date, expected and actual numbers per condition."""
 
-    def __init__(self, members: np.ndarray, age: np.ndarray, sex: np.ndarray, quintile: np.ndarray, group: np.ndarray):
-        """Take arrays over people; `members` tells who is in (known sex, alive, registered)."""
+    def __init__(self, members: np.ndarray, age: np.ndarray, sex: np.ndarray, quintile: np.ndarray, group: np.ndarray,
+                 ward: np.ndarray, wards: list[str]):  # fmt: skip
+        """Take arrays over people; `members` tells who is in (known sex, alive, registered); `ward` is a place in `wards`."""
         self.members = members
         self.age = age
         bands = np.searchsorted(AGE_EDGES, age, side="right") - 1
@@ -33,8 +34,8 @@ class ConditionTruth:
             "everyone": (np.zeros(len(age), dtype=np.int64), ["all"]),
             "deprivation": (quintile, [str(q) for q in range(1, 6)]),
             "ethnicity": (group, list(planted.ETHNIC_GROUPS)),
-            "sex": (sex, list(SEX_NAMES)),
-        }
+            "sex": (sex, list(SEX_NAMES)), "ward": (ward, wards),
+        }  # fmt: skip
         minimum = [c.minimum_age for c in planted.CONDITIONS.values()] + [0] * len(planted.MULTIPLE)
         self.minimum = dict(zip([*planted.CONDITIONS, *planted.MULTIPLE], minimum))
         self.sums: dict[str, np.ndarray] = {

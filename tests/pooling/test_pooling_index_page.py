@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import linregress
 
 from shared_code.config import Study
 from shared_code.figures import draw_figures
@@ -93,3 +94,17 @@ def test_without_boundaries_the_map_is_a_cartogram_with_the_same_numbers(net: An
     assert "Cartogram of 204 wards" in said and "one hexagon for each ward" in said
     one, other = (pd.read_csv(folder / "figures" / f"{STEM}.map.csv") for folder in (tmp_path, net.folder))
     pd.testing.assert_frame_equal(one, other)
+
+
+def test_scores_beside_low_income_are_those_of_a_line_of_least_squares(net: Any):
+    """Residuals once more with another library, and income is context: in no component of the index."""
+    drawn = pd.read_csv(net.folder / "figures" / f"{STEM}.beside_income.csv")
+    assert len(drawn) == 204 and drawn["named"].sum() == 8
+    line = linregress(drawn["context"], drawn["score"])
+    np.testing.assert_allclose(drawn["apart"], drawn["score"] - line.intercept - line.slope * drawn["context"], atol=1e-6)
+    assert line.slope < 0 and set(drawn.loc[drawn["named"], "place"]) >= {drawn.loc[drawn["apart"].idxmax(), "place"]}
+    table = pd.read_csv(net.target / "indices" / "ward_social_progress.csv")
+    income = table[table["item"] == "income_deprivation"]
+    assert set(income["level"]) == {"context"} and income["score"].isna().all()
+    said = (net.folder / "figures" / f"{STEM}.beside_income.json").read_text("utf-8")
+    assert f"{100 * line.rvalue**2:.0f} % of the differences" in said
