@@ -22,6 +22,14 @@ if (SHARED / "data").is_dir():  # open data beside the checkout are used like an
     os.environ.setdefault("COHORTIUM_OPEN_DATA", str(SHARED / "data"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def at_the_root():
+    """Notebooks, protocols and codelists are named from the project's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(Path(__file__).resolve().parents[1])
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Give the folder of public data and known answers that lies beside the repository."""

@@ -11,6 +11,8 @@ from shared_code.figures.page import Key, Page
 from shared_code.figures.request import Drawn, NothingToDraw, Request
 
 HEIGHT, EDGE = 4.6, 0.55  # inches: of the axes, and left of them
+POINTS = 72  # of an inch
+LINE = 0.13  # inches: of one name
 NAMED = 4  # places named on either side of the line
 
 
@@ -55,15 +57,24 @@ def _picture(request: Request, numbers: IndexNumbers, rows: pd.DataFrame, title:
     ends = np.array([rows["context"].min(), rows["context"].max()])
     line = rows.sort_values("context")
     axes.plot(ends, np.interp(ends, line["context"], line["expected"]), color=style.QUIET, linewidth=1.2)
-    middle = rows["context"].median()
-    for one in rows[rows["named"]].itertuples():
-        left = one.context > middle
-        axes.annotate(one.name, (one.context, one.score), xytext=(-5 if left else 5, 0), textcoords="offset points", fontsize=7.0,
-                      ha="right" if left else "left", va="center", color=style.QUIET)  # fmt: skip
+    for above in (True, False):  # names of the upper ones stand on the right, of the lower ones on the left
+        mine = rows[rows["named"] & ((rows["apart"] > 0) == above)].sort_values("score", ascending=False)
+        for one, at in zip(mine.itertuples(), _spread(mine["score"].to_numpy(), LINE * np.ptp(axes.get_ylim()) / HEIGHT)):
+            down = (at - one.score) / np.ptp(axes.get_ylim()) * HEIGHT * POINTS
+            axes.annotate(one.name, (one.context, one.score), xytext=(6 if above else -6, down), textcoords="offset points",
+                          fontsize=7.0, ha="left" if above else "right", va="center", color=style.QUIET)  # fmt: skip
     axes.set_xlabel(title, labelpad=3)
     axes.set_ylabel("score", labelpad=3)
     axes.grid(axis="both")
     return page.figure
+
+
+def _spread(values: np.ndarray, least: float) -> np.ndarray:
+    """Move values that are in falling order down until neighbours are so far apart that their names can be read."""
+    found = values.astype(float).copy()
+    for at in range(1, len(found)):
+        found[at] = min(found[at], found[at - 1] - least)
+    return found
 
 
 def _alt(request: Request, numbers: IndexNumbers, rows: pd.DataFrame, title: str, share: float) -> str:

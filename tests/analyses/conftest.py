@@ -128,11 +128,3 @@ def demonstration(made_site):
         return Demonstration(study, [made_site(name, people) for name in chosen], protected)
 
     return make
-
-
-@pytest.fixture(autouse=True, scope="session")
-def at_the_root():
-    """Notebooks name the protocol and the codelists from the project's folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        yield

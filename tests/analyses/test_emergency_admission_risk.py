@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from picking import one
 from scipy.special import expit, logit
 from scipy.stats import rankdata
 
@@ -45,14 +46,6 @@ def scored(shown) -> dict[str, pd.DataFrame]:
 @pytest.fixture(scope="session")
 def pooled(shown) -> pd.DataFrame:
     return shown.pool(STEM)
-
-
-def one(results: pd.DataFrame, measure: str, **where: str) -> pd.Series:
-    chosen = results[(results["measure"] == measure)]
-    for column, value in {"scope": "pooled", "stratum": "", **where}.items():
-        chosen = chosen[chosen[column] == value]
-    assert len(chosen) == 1, (measure, where, len(chosen))
-    return chosen.iloc[0]
 
 
 def test_the_planted_log_odds_are_recovered(shown):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from picking import one
 
 from shared_code import measures, methods
 from shared_code.config import codelists
@@ -36,14 +37,6 @@ def planted(demonstration, dimension: str, level: str) -> pd.DataFrame:
     rows = rows[(rows["dimension"] == dimension) & (rows["level"] == level)]
     band = pd.cut(rows["age"].str.split("-").str[0].astype(int), EDGES, right=False, labels=False)
     return rows.groupby(band)[["expected", "variance", "person_days", "events", "days"]].sum()
-
-
-def one(results: pd.DataFrame, **where: str) -> pd.Series:
-    chosen = results[(results["scope"] == where.pop("scope", "pooled")) & (results["stratum"] == where.pop("stratum", ""))]
-    for column, value in where.items():
-        chosen = chosen[chosen[column] == value]
-    assert len(chosen) == 1, (where, len(chosen))
-    return chosen.iloc[0]
 
 
 def test_events_and_days_are_those_that_were_planted(two):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from picking import one
 
 from shared_code import measures, methods
 from shared_code.config import Site, codelists
@@ -27,14 +28,6 @@ def two(demonstration):
 @pytest.fixture(scope="session")
 def pooled(two) -> pd.DataFrame:
     return two.pool(STEM)
-
-
-def one(results: pd.DataFrame, **where: str) -> pd.Series:
-    chosen = results[(results["scope"] == "pooled") & (results["stratum"] == "")]
-    for column, value in where.items():
-        chosen = chosen[chosen[column] == value]
-    assert len(chosen) == 1, (where, len(chosen))
-    return chosen.iloc[0]
 
 
 def test_all_six_are_counted_person_by_person(two):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from picking import one
 
 SITES = ["demo_ashvale", "demo_dunmere", "demo_brackenmoor"]
 STEM = "shielded_people"
@@ -23,12 +24,6 @@ def pooled(shown) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def truth(made_site) -> dict:
     return made_site(SITES[0], 12_000).truth["listing"]
-
-
-def one(pooled: pd.DataFrame, measure: str, item: str) -> pd.Series:
-    rows = pooled[(pooled["measure"] == measure) & (pooled["item"] == item) & (pooled["scope"] == "pooled")]
-    assert len(rows) == 1
-    return rows.iloc[0]
 
 
 def test_the_list_and_the_rule_find_the_same_people_on_the_day(made_site):

@@ -24,12 +24,6 @@ WORDS = ["Asthma", "Heart failure", "Chronic obstructive pulmonary disease", "Di
 TOWNS = ["Ashvale", "Brackenmoor", "Carrowby", "Dunmere", "Eastholt and the Northern Dales", "Fenwick", "Gorsley"]
 
 
-@pytest.fixture(autouse=True)
-def at_the_root(monkeypatch):
-    """Codelists are read from config/codelists, as in a real run."""
-    monkeypatch.chdir(ROOT)
-
-
 @pytest.fixture
 def look():
     with style.look():

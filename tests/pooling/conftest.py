@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from picking import only
 
 from shared_code.config import Policy, Site, Study
 from shared_code.pooling.pool import pool
@@ -176,12 +177,4 @@ def policy() -> type[Policy]:
 @pytest.fixture(scope="session")
 def one() -> Callable[..., Any]:
     """Pick the one result that fits."""
-
-    def pick(results: pd.DataFrame, **where: str) -> pd.Series:
-        chosen = results
-        for column, value in where.items():
-            chosen = chosen[chosen[column] == value]
-        assert len(chosen) == 1, chosen[["measure", "item", "group", "level", "sex", "scope"]]
-        return chosen.iloc[0]
-
-    return pick
+    return only

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from picking import only as one
 
 from shared_code.config import Site, Study
 from shared_code.releases.cells import from_csv
@@ -21,12 +22,6 @@ REGIONS = {
     "ndl_north_west_london": "NW London", "ndl_wales": "Wales",
 }  # fmt: skip
 TABLE = "tables/hospital_use.monthly.csv"
-
-
-def one(results: pd.DataFrame, **where: str) -> pd.Series:
-    rows = results[(results[list(where)] == pd.Series(where)).all(axis=1)]
-    assert len(rows) == 1, where
-    return rows.iloc[0]
 
 
 def cells_of(package: Path) -> pd.DataFrame:

@@ -23,11 +23,6 @@ STUDY = Study.read(ROOT / "config" / "study.yaml")
 LATE = Deviation(date="2026-05-02", what="The year before was added", why="Easter fell in March", effect="Two months change")
 
 
-@pytest.fixture(autouse=True)
-def at_the_root(monkeypatch):
-    monkeypatch.chdir(ROOT)
-
-
 def test_every_question_of_the_study_states_its_plan():
     assert plan_page.missing_words(STUDY) == []
     entry = STUDY.analyses["life_expectancy"].model_copy(update={"plan": None})
