@@ -75,7 +75,7 @@ class PlaceTables(Staged):
             same = rows[(rows["measure"] == "expected and not recorded") & (rows["level"] == level)]
             who = "Everyone" if level == "all" else labels.get(f"{one['group']}:{level}", level).capitalize()
             table.append({
-                "People": who, "Adults": number(one["people"], 0), "Recorded": number(one["events"], 0),
+                "People": who, "Registered": number(one["people"], 0), "Recorded": number(one["events"], 0),
                 "Recorded over expected": estimate(one, 2),
                 "Bounds": interval(one["bound_lower"], one["bound_upper"], 2),
                 "Expected and not recorded": number(same["estimate"].iloc[0], 0) if len(same) else "not given",

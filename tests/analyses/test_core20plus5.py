@@ -192,9 +192,9 @@ def test_pairs_show_both_groups_and_name_what_is_not_given(drawn, pooled):
 def test_recorded_over_expected_is_what_the_sites_own_tables_give(shown, tables, pooled):
     """Once more from the tables, cell by cell; what is released of such small sites leaves no more than bounds."""
     step = next(s for s in shown.study.analyses["core20plus5_profile"].pooled if s.method == "recorded_expected")
-    bands = ["18-44", "45-64", "65-79", "80+"]
+    bands = ["0-44", "45-64", "65-79", "80+"]
     whole = pd.concat([t["by_age"] for t in tables.values()])
-    cells = whole[(whole["recorded"] == "hypertension_recorded") & (whole[["core20", "sex", "age"]] != "all").all(axis=1)]
+    cells = whole[(whole["indicator"] == "hypertension_recorded") & (whole[["core20", "sex", "age"]] != "all").all(axis=1)]
     rate = [step.settings["rates"][s][bands.index(a)] for s, a in zip(cells["sex"], cells["age"])]
     inside = (cells["core20"] == "core20").to_numpy()
     expected = (cells["people"] * rate)[inside].sum()
@@ -220,3 +220,16 @@ def test_at_equal_age_deprived_people_have_more_hypertension_and_crude_shares_hi
     truth = (share[True] / share[False]).mean()
     ratio = by.loc["standardised ratio"]
     assert ratio["lower"] < truth < ratio["upper"] and ratio["estimate"] > by.loc["crude ratio", "estimate"]
+
+
+def test_care_by_age_adds_up_to_the_care_of_everybody(tables):
+    """The two tables hold the same people, so that a difference between them gives nobody away."""
+    for site in SITES:
+        by_age, areas = tables[site]["by_age"], tables[site]["areas"]
+        for indicator in ("hypertension_target", "copd_flu"):
+            for level in ("all", "core20", "rest"):
+                whole = areas[(areas["indicator"] == indicator) & (areas["core20"] == level) & (areas["locality"] == "all")]
+                mine = by_age[(by_age["indicator"] == indicator) & (by_age["core20"] == level)]
+                total = mine[(mine[["sex", "age"]] == "all").all(axis=1)][["people", "cases"]]
+                parts = mine[(mine[["sex", "age"]] != "all").all(axis=1)][["people", "cases"]].sum()
+                assert total.to_numpy().tolist() == whole[["people", "cases"]].to_numpy().tolist() == [parts.tolist()]
