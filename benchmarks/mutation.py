@@ -1,29 +1,36 @@
 """Change the code that protects, one operator at a time, and count how many changes the tests notice.
 
-    .venv/bin/python benchmarks/mutation.py [--mutants 60] [--minutes 15] [--seed 1] [--out FILE]
+    .venv/bin/python benchmarks/mutation.py [--mutants 100] [--seed 1] [--minutes 4] [--work FOLDER] [--out FILE]
 
-A sample of the places in shared_code/disclosure and shared_code/releases where a comparison, an arithmetic or logical operator,
-a number or a truth value can be turned into its neighbour. Each changed module replaces the real one in a process of its
-own, which runs the tests that belong to it and stops at the first failure. Nothing is written into the checkout. A
-change that no test notices is printed: it is either a gap in the tests or makes no difference to anyone.
+A random sample of the places in shared_code/disclosure and shared_code/releases where a comparison, an arithmetic or logical
+operator, a number or a truth value can be turned into its neighbour; seed and number name the sample (those whose hash with the
+seed is smallest, so that a change of one function leaves the rest of the sample as it is). First the tests run once,
+and it is noted which lines each of them reaches. Each changed module then replaces the real one in a process of its own, which
+runs the tests that reach the changed statement, the quickest first, and stops at the first failure. Nothing is written into
+the checkout. What is done is kept in --work: with --minutes the command stops in between (code 75) and goes on when it is
+called again; a change that survived is tried again when its tests have changed. A change that no test notices is listed:
+it is either a gap in the tests or makes no difference to anyone (`equivalent` says which was looked at and found so).
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import contextlib
+import functools
+import hashlib
 import importlib.abc
 import importlib.util
-import io
 import json
 import multiprocessing
 import os
-import random
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from mutation_lines import Chosen, Lines, lines_of
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -32,29 +39,15 @@ COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, 
             ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}  # fmt: skip
 OPERATED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.BitAnd: ast.BitOr,
             ast.BitOr: ast.BitAnd, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult}  # fmt: skip
-LONGEST = 240  # seconds of processor time for the tests of one change; longer counts as noticed, as it would be in the checks
-QUICK = ["tests/disclosure/test_disclosure_counts.py", "tests/disclosure/test_disclosure_joint.py",
-         "tests/disclosure/test_disclosure_search.py", "tests/disclosure/test_disclosure_losses.py",
-         "tests/disclosure/test_disclosure_events.py", "tests/disclosure/test_disclosure_past.py",
-         "tests/disclosure/test_disclosure_pooled.py"]  # fmt: skip
-OWN = {
-    "pooled": ["tests/disclosure/test_disclosure_pooled.py"], "ladder": ["tests/disclosure/test_disclosure_ladder.py"],
-    "rules_records": ["tests/disclosure/test_disclosure_records.py"],
-    "rules_models": ["tests/regression/test_regression_steps.py"],
-    "record": ["tests/disclosure/test_disclosure_ladder.py"], "rules": ["tests/attacks/test_attacks_formulas.py"],
-}  # fmt: skip
-
-
-def tests_of(module: Path) -> list[str]:
-    """List the tests that belong to a module, the nearest first."""
-    if module.parent.name == "attacks":
-        return [f"tests/attacks/test_attacks_{kind}.py" for kind in ("differences", "formulas", "tables")]
-    if "releases" in module.parts:
-        nearest = Path(f"tests/releases/test_releases_{module.stem}.py")
-        if nearest.is_file():
-            return [nearest.as_posix()]
-        return [f"tests/releases/test_releases_{name}.py" for name in ("release", "package", "ledger", "approve", "memory")]
-    return [*OWN.get(module.stem, []), *QUICK]
+TESTS = ["tests/disclosure", "tests/releases", "tests/attacks", "tests/reporting/test_review_page.py",
+         *(f"tests/pooling/test_pooling_{n}.py" for n in ("receiving", "fuzzed", "publications", "inbox")),
+         *(f"tests/regression/test_regression_{n}.py" for n in ("steps", "checks", "tables"))]  # fmt: skip
+LEFT_OUT = ("test_a_site_subtracts_its_own[40]", "test_what_a_release_withholds_changes_nothing_that_is_pooled[40]",
+            "test_an_independent_validator_accepts_the_description")  # slow, and their shorter sisters reach the same lines
+ENOUGH = 12.0  # seconds of processor time of tests that a change is tried against
+SLOWER = 3.0  # a change that makes its tests so many times slower, and PATIENCE seconds, counts as noticed
+PATIENCE = 20.0
+UNFINISHED = 75
 
 
 def places(tree: ast.AST) -> Iterator[tuple[int, int]]:
@@ -70,11 +63,11 @@ def places(tree: ast.AST) -> Iterator[tuple[int, int]]:
             yield number, 0
 
 
-def changed(source: str, number: int, which: int) -> tuple[str, int, str]:
-    """Change one place: gives the source, its line, and what was changed into what."""
+def changed(source: str, number: int, which: int) -> tuple[str, int, str, set[int]]:
+    """Change one place: gives the source, its line, what was changed into what, and the lines of its statement."""
     tree = ast.parse(source)
     node = [*ast.walk(tree)][number]
-    before = ast.unparse(node)
+    before, reached = ast.unparse(node), lines_of(tree, node)
     if isinstance(node, ast.Compare):
         node.ops[which] = COMPARED[type(node.ops[which])]()
     elif isinstance(node, ast.BinOp | ast.AugAssign):
@@ -88,17 +81,17 @@ def changed(source: str, number: int, which: int) -> tuple[str, int, str]:
     elif isinstance(node, ast.Constant):
         node.value = (not node.value) if isinstance(node.value, bool) else node.value + 1
     ast.fix_missing_locations(tree)
-    return ast.unparse(tree), node.lineno, f"{before}  ->  {ast.unparse(node)}"
+    return ast.unparse(tree), node.lineno, f"{before}  ->  {ast.unparse(node)}", reached
 
 
 class Changed(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
     """Load one module from changed source; all others as usual."""
 
-    def __init__(self, module: Path, source: str) -> None:
-        self.name, self.path, self.source = ".".join(module.with_suffix("").parts), module, source
+    def __init__(self, module: str, source: str) -> None:
+        self.name, self.path, self.source = module.removesuffix(".py").replace("/", "."), module, source
 
     def find_spec(self, name, path=None, target=None):
-        return importlib.util.spec_from_loader(name, self, origin=str(self.path)) if name == self.name else None
+        return importlib.util.spec_from_loader(name, self, origin=self.path) if name == self.name else None
 
     def get_filename(self, name: str) -> str:
         return str(ROOT / self.path)
@@ -107,69 +100,187 @@ class Changed(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
         return self.source.encode()
 
 
-def tried(module: Path, source: str, answer) -> None:
-    """Run the tests of a module with its changed source, in a process that was just forked."""
+def _pytest(answer: Any, paths: list[str], plugin: Any, limit: float, change: Changed | None) -> None:
+    """Run tests in a process that was just forked, and give the outcome and what the plugin knows."""
     import resource
 
     import pytest
 
-    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST))
     os.chdir(ROOT)
-    sys.meta_path.insert(0, Changed(module, source))
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        outcome = pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly", *tests_of(module)])
-    answer.put(int(outcome))
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 1)
+    os.dup2(silent, 2)
+    if change is not None:
+        sys.meta_path.insert(0, change)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 5))
+    options = ["-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly", *(["-x"] if change else [])]
+    outcome = int(pytest.main([*options, *paths], plugins=[plugin]))
+    answer.put((outcome, getattr(plugin, "tests", None), getattr(plugin, "failed", [])))
 
 
-def noticed(module: Path, source: str) -> bool:
-    """Say whether the tests of a module fail with this source, or take far too long."""
+def in_fork(*arguments: Any) -> tuple[int | str, Any, Any]:
+    """Call `_pytest` in a process of its own; "too long" where it was stopped."""
     fork = multiprocessing.get_context("fork")
-    answer = fork.Queue()
-    child = fork.Process(target=tried, args=(module, source, answer))
+    answer = fork.SimpleQueue()
+    child = fork.Process(target=_pytest, args=(answer, *arguments))
     child.start()
-    child.join()
-    return child.exitcode != 0 or answer.get() != 0
+    while child.is_alive() and answer.empty():
+        time.sleep(0.05)
+    if not answer.empty():
+        result = answer.get()
+        child.join()
+        return result
+    return "too long", None, []
+
+
+def digest(paths: list[Path]) -> str:
+    found = hashlib.sha256()
+    for path in sorted(paths):
+        found.update(path.as_posix().encode() + path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def reached(work: Path, end: float) -> dict[str, Any] | None:
+    """Say of every test which lines it reaches and how long it takes; measured for what changed; None when time is up."""
+    kept = work / "lines.json"
+    known = json.loads(kept.read_text("utf-8")) if kept.is_file() else {}
+    code = digest([p for folder in FOLDERS for p in Path(folder).rglob("*.py")])
+    files = [p for name in TESTS for p in ([Path(name)] if name.endswith(".py") else sorted(Path(name).glob("test_*.py")))]
+    for path in files:
+        mark = digest([path, Path("tests/conftest.py"), *path.parent.glob("conftest.py")]) + code
+        if known.get(path.as_posix(), {}).get("mark") == mark:
+            continue
+        if time.monotonic() > end:
+            return None
+        outcome, tests, failed = in_fork([path.as_posix()], Lines(ROOT, FOLDERS, LEFT_OUT), 0, None)
+        if outcome not in (0, 5):
+            raise SystemExit(f"tests fail without any change, so their failures say nothing: {failed or path}")
+        known[path.as_posix()] = {"mark": mark, "tests": tests}
+        kept.write_text(json.dumps(known), "utf-8")
+        print(f"{path}: {len(tests)} tests", flush=True)
+    return {name: found for path in files for name, found in known[path.as_posix()]["tests"].items()}
+
+
+def drawn(modules: list[str], number: int, seed: int) -> tuple[list[tuple[str, int, int]], int]:
+    """Draw places at random; gives them, in the order in which they were drawn, and how many there are."""
+    every = []
+    for module in modules:
+        tree = ast.parse(Path(module).read_text("utf-8"))
+        for node, which in places(tree):
+            every.append((_draw(seed, module, tree, node, which), module, node, which))
+    return [place[1:] for place in sorted(every)[:number]], len(every)
+
+
+@functools.cache
+def _functions(tree: ast.Module) -> dict[int, tuple[str, int]]:
+    """Give, for the number of every node, a digest of the top-level statement it stands in and its number in there."""
+    walked = {id(node): number for number, node in enumerate(ast.walk(tree))}
+    return {walked[id(node)]: (hashlib.sha256(ast.unparse(top).encode()).hexdigest(), within)
+            for top in tree.body for within, node in enumerate(ast.walk(top))}  # fmt: skip
+
+
+def _draw(seed: int, module: str, tree: ast.Module, node: int, which: int) -> str:
+    function, within = _functions(tree)[node]
+    return hashlib.sha256(f"{seed} {module} {function} {within} {which}".encode()).hexdigest()
+
+
+def tests_for(module: str, lines: set[int], tests: dict[str, Any]) -> tuple[list[str], float]:
+    """List the tests that reach these lines (any line of the module where it is only run on import), quickest first."""
+    found = [(t["seconds"], name) for name, t in tests.items()
+             if module in t["lines"] and (not lines or not lines.isdisjoint(t["lines"][module]))]  # fmt: skip
+    chosen, sum_ = [], 0.0
+    for seconds, name in sorted(found):
+        if chosen and sum_ + seconds > ENOUGH:
+            break
+        chosen.append(name)
+        sum_ += seconds
+    return chosen, sum_
+
+
+def tried(module: str, number: int, which: int, tests: dict[str, Any]) -> dict[str, Any]:
+    """Try one change against its tests."""
+    source, line, what, lines = changed(Path(module).read_text("utf-8"), number, which)
+    names, seconds = tests_for(module, lines, tests)
+    said = {"where": f"{module}:{line}", "what": what, "tests": len(names)}
+    if not names:
+        return said | {"outcome": "no test"}
+    paths = sorted({name.split("::")[0] for name in names})
+    outcome = in_fork(paths, Chosen(names), PATIENCE + SLOWER * seconds, Changed(module, source))[0]
+    return said | {"outcome": outcome if isinstance(outcome, str) else "survived" if outcome == 0 else "noticed"}
+
+
+def summary(results: list[dict[str, Any]], every: int, seed: int, equivalent: dict[str, str]) -> dict[str, Any]:
+    """Count outcomes, all together and by file, with an exact interval of the score (Clopper and Pearson)."""
+    from scipy.stats import binomtest
+
+    def score(part: list[dict[str, Any]]) -> dict[str, Any]:
+        killed = sum(r["outcome"] in ("noticed", "too long") for r in part)
+        ends = binomtest(killed, len(part)).proportion_ci(0.95, "exact")
+        return {"tried": len(part), "noticed": killed, "score": round(killed / len(part), 3),
+                "interval": [round(float(e), 3) for e in ends]}  # fmt: skip
+
+    files: dict[str, list[dict[str, Any]]] = {}
+    for r in results:
+        files.setdefault(r["where"].split(":")[0], []).append(r)
+    alive = [r for r in results if r["outcome"] in ("survived", "no test")]
+    for r in alive:
+        r["equivalent"] = equivalent.get(f"{r['where'].split(':')[0]}|{r['what']}", "")
+    counted = [r for r in results if not r.get("equivalent")]
+    return {"places": every, "seed": seed, **score(results), "too_long": sum(r["outcome"] == "too long" for r in results),
+            "without_equivalent": score(counted), "files": {name: score(files[name]) for name in sorted(files)},
+            "survived": sorted(alive, key=lambda r: r["where"])}  # fmt: skip
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mutants", type=int, default=60)
-    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--mutants", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="part of a path")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "cohortium-mutation")
+    parser.add_argument("--out", type=Path, help="a JSON file")
     chosen = parser.parse_args()
-    os.environ.setdefault("COHORTIUM_TABLES", "10")
+    end = time.monotonic() + 60 * chosen.minutes
+    os.environ.update(COHORTIUM_TABLES="10", COHORTIUM_REFRESHES="10")
     import hypothesis  # noqa: F401  (loaded once, before the forks)
-    import pandas  # noqa: F401
     import scipy.optimize  # noqa: F401
 
+    import shared_code.config
+    import shared_code.methods  # noqa: F401
+
+    assert not [name for name in sys.modules if name.startswith(("shared_code.disclosure", "shared_code.releases"))]
     os.chdir(ROOT)
-    found = (p for folder in FOLDERS for p in Path(folder).rglob("*.py"))
-    modules = sorted(p for p in found if p.name != "__init__.py" and chosen.only in p.as_posix())
-    for module in (modules[0], modules[-1]):  # the tests pass while nothing is changed, or their failures say nothing
-        if noticed(module, module.read_text("utf-8")):
-            print(f"the tests of {module} fail, or take too long, without any change")
-            return 1
-    every = [(m, *place) for m in modules for place in places(ast.parse(m.read_text("utf-8")))]
-    random.Random(chosen.seed).shuffle(every)
-    end, killed, survived = time.monotonic() + 60 * chosen.minutes, 0, []
-    for module, number, which in every[: chosen.mutants]:
-        if time.monotonic() > end:
-            break
-        source, line, what = changed(module.read_text("utf-8"), number, which)
-        if noticed(module, source):
-            killed += 1
-        else:
-            survived.append({"where": f"{module.as_posix()}:{line}", "what": what})
-        print(f"{killed} of {killed + len(survived)}", "" if not survived else survived[-1], flush=True)
-    count = killed + len(survived)
-    result = {"places": len(every), "tried": count, "noticed": killed, "score": round(killed / count, 3) if count else None,
-              "seed": chosen.seed, "survived": survived}  # fmt: skip
-    print(json.dumps(result, indent=2))
+    chosen.work.mkdir(parents=True, exist_ok=True)
+    modules = sorted(p.as_posix() for folder in FOLDERS for p in Path(folder).rglob("*.py") if p.name != "__init__.py")
+    sample, every = drawn(modules, chosen.mutants, chosen.seed)
+    tests = reached(chosen.work, end)
+    if tests is None:
+        print("still noting which test reaches what; call again to go on")
+        return UNFINISHED
+    kept, results = chosen.work / "done.jsonl", []
+    unfinished = False
+    done = {r["key"]: r for r in map(json.loads, kept.read_text("utf-8").splitlines())} if kept.is_file() else {}
+    for module, number, which in sample:
+        source, _, _, lines = changed(Path(module).read_text("utf-8"), number, which)
+        key = hashlib.sha256(f"{module}{source}".encode()).hexdigest()[:16]
+        names = hashlib.sha256("".join(tests_for(module, lines, tests)[0]).encode()).hexdigest()[:8]
+        r = done.get(key)
+        if r is None or (r["outcome"] in ("survived", "no test") and r["against"] != names):
+            if time.monotonic() > end:
+                print(f"{len(results)} of {len(sample)} so far; call again to go on")
+                unfinished = True
+                break
+            r = tried(module, number, which, tests) | {"key": key, "against": names}
+            with kept.open("a", encoding="utf-8") as lines_:
+                lines_.write(json.dumps(r) + "\n")
+            print(r["outcome"], "" if r["outcome"] == "noticed" else (r["where"], r["what"]), flush=True)
+        results.append({name: r[name] for name in ("where", "what", "tests", "outcome")})
+    noted = Path(__file__).with_name("mutation_equivalent.json")
+    equivalent = json.loads(noted.read_text("utf-8")) if noted.is_file() else {}
+    result = summary(results, every, chosen.seed, equivalent)
+    print({name: value for name, value in result.items() if name not in ("files", "survived")})
     if chosen.out:
-        chosen.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
-    return 0
+        chosen.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return UNFINISHED if unfinished else 0
 
 
 if __name__ == "__main__":

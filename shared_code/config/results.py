@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from shared_code.config.strict import STEM, Fault, Strict, mapping, sequence, unknown
 from shared_code.model import ALL, CELL_COLUMNS, LAYOUTS, band_labels, few
@@ -15,6 +15,15 @@ from shared_code.model.layouts import point_labels
 
 MONTH = r"[0-9]{4}-(0[1-9]|1[0-2])"
 RESERVED = {"site", *CELL_COLUMNS, *(name for layout in LAYOUTS.values() for name in layout.columns)}
+
+
+class Formed(Strict):
+    """Say that a level holds everybody who is at so many or more of other levels: 1 is their union.
+    of   the other levels; none named: every item of the codelist
+    """
+
+    at_least: int = Field(ge=1)
+    of: list[str] = []
 
 
 class Dimension(Strict):
@@ -28,6 +37,8 @@ class Dimension(Strict):
     local     the site's own names (localities, wards): never pooled over sites
     total     may also hold "all", where the dimension is not broken out
     overlapping  a person (or a day) can be at several levels: the levels do not add up to the total
+    formed    level -> the levels it is made of: any PLUS group, two or more conditions, all six checks
+    within    level -> levels that hold everybody who is in it: four or more conditions are two or more
     checks    instead of values: every check of data quality of these kinds, or the `sources` whose months are judged
     """
 
@@ -41,12 +52,23 @@ class Dimension(Strict):
     local: bool = False
     total: bool = False
     overlapping: bool = False
+    formed: dict[str, Formed] = {}
+    within: dict[str, list[str]] = {}
     checks: list[str] = []
 
     @classmethod
     def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
-        """Find kinds of checks that there are not."""
+        """Find kinds of checks that there are not, and levels that are made of, or lie within, levels that there are not."""
         yield from unknown(("checks",), sequence(content.get("checks")), [*KINDS, *LISTS], "a kind of check")
+        values = mapping(content, "values")
+        if content.get("codelist") or not values:  # which items a codelist has is not known here
+            return
+        for said in ("formed", "within"):
+            yield from unknown((said,), mapping(content, said), values, "a level")
+        for level, parts in mapping(content, "formed").items():
+            yield from unknown(("formed", str(level), "of"), sequence(mapping(parts).get("of")), values, "a level")
+        for level, outer in mapping(content, "within").items():
+            yield from unknown(("within", str(level)), sequence(outer), values, "a level")
 
     @model_validator(mode="before")
     @classmethod
@@ -69,6 +91,13 @@ class Dimension(Strict):
             raise ValueError(f"months are the first and the last one, as YYYY-MM: {self.months}")
         if self.kind == "nested" and not self.bands:
             raise ValueError("only bands can be nested")
+        for level, made in self.formed.items():
+            if not made.of and not self.codelist:
+                raise ValueError(f"formed: say which levels {level} is made of")
+            if level in made.of or (made.of and made.at_least > len(set(made.of))):
+                raise ValueError(f"formed: {level} cannot be at_least {made.at_least} of {made.of}")
+        if (self.formed or self.within) and not self.values:
+            raise ValueError("formed and within are of values")
         if self.bands and any(b <= a for a, b in zip(self.bands, self.bands[1:])):
             raise ValueError(f"bands must rise: {self.bands}")
         return self

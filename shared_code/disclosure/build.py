@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from shared_code.config.agreement import Agreement
 from shared_code.config.study import Dimension, Policy, ResultsTable
+from shared_code.disclosure.agreements import agreement_rows, level_rows, levels_made_of_others
 from shared_code.disclosure.bandings import band_rows
 from shared_code.disclosure.bounds import propagate
 from shared_code.disclosure.costs import cost_of, totals_over
@@ -17,7 +19,7 @@ from shared_code.disclosure.margins import Cohort, Key, margins, nested, sums_of
 from shared_code.disclosure.past import Past
 from shared_code.disclosure.rules import UNKNOWN_PEOPLE, Frames
 from shared_code.disclosure.system import DAYS, IMPLICIT, LINEAR, PEOPLE, SUM, UNIT, System
-from shared_code.model import ALL
+from shared_code.model import ALL, LAYOUTS
 
 AGAIN_COSTS = 0.1  # what an earlier release withheld is withheld again rather than something else
 
@@ -61,15 +63,17 @@ class Draft:
 
 
 def build(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], frames: Mapping[str, Frames], policy: Policy,
-          past: Sequence[Past] = ()) -> System:  # fmt: skip
+          past: Sequence[Past] = (), agreements: Sequence[Agreement] = ()) -> System:  # fmt: skip
     """Turn the tables of a release, judged row by row, into one system.
 
-    frames  name -> what the rule of the layout says of every row
-    past    tables of earlier releases, row by row of the table they are compared with
+    frames      name -> what the rule of the layout says of every row
+    past        tables of earlier releases, row by row of the table they are compared with
+    agreements  what the study says of numbers of several tables
     """
     draft = Draft()
     cells: dict[tuple[str, str], np.ndarray] = {}
     bandings = _bandings([declared for declared, _ in tables.values()])
+    made = levels_made_of_others([declared for declared, _ in tables.values()])
     for name in sorted(tables):
         declared, table = tables[name]
         if declared.layout not in LINEAR:
@@ -83,7 +87,19 @@ def build(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], frames: Mappi
     for cohort in draft.cohorts:
         for columns, coefficients, lower, upper in [*margins(cohort, draft.truth), *band_rows(cohort, draft, bandings, policy)]:
             draft.row(columns, coefficients, lower, upper)
+        for row in level_rows(cohort, draft, made):
+            draft.row(*row)
+    for row in agreement_rows(_numbered(tables, cells), agreements, draft):
+        draft.row(*row)
     return _system(draft, cells, policy)
+
+
+def _numbered(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], cells: Mapping[tuple[str, str], np.ndarray]
+              ) -> dict[str, tuple[ResultsTable, pd.DataFrame]]:  # fmt: skip
+    """Give every table with the unknowns behind its numbers."""
+    return {name: (declared, table[list(declared.dimensions)].astype(str).assign(
+                **{s: cells.get((name, s), -1) for s in LAYOUTS[declared.layout].statistics}))
+            for name, (declared, table) in tables.items()}  # fmt: skip
 
 
 def _unknowns(draft: Draft, name: str, declared: ResultsTable, table: pd.DataFrame, frames: Frames, statistic: str, unit: int,

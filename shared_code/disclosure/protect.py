@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from shared_code.config.agreement import Agreement
 from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure.build import build
 from shared_code.disclosure.forms import Earlier, Protected
@@ -33,12 +34,13 @@ FOLLOWS = "withheld together with another number of its row"
 Tables = Mapping[str, tuple[ResultsTable, pd.DataFrame]]
 
 
-def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy) -> Protected:
+def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy, agreements: Sequence[Agreement] = ()) -> Protected:
     """Turn unprotected results tables into the cells that may be released.
 
     tables  name -> (declaration, wide table)
     ledger  the site's earlier releases, oldest first: what left before is known, and may be subtracted
     policy  threshold, rounding and dominance
+    agreements  what the study says of numbers of several tables: an outsider knows it too
     Gives the cells of every table, sorted, nothing left out; the record that may leave with them; and, for the site
     alone, why each number is withheld. Withheld values are empty and carry the range they are known to lie in.
     Raises ValueError for a layout that has no rule: what cannot be judged does not leave. Raises model.Refused when no
@@ -54,7 +56,7 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy) -> Protec
     frames = {}
     for name, (declared, table) in tables.items():
         frames[name] = hold(name, declared, table, _judged(declared, table, policy), past, policy)
-    system = build(tables, frames, policy, past)
+    system = build(tables, frames, policy, past, agreements)
     try:
         points = Points(system)
         look = first_look(system, policy, points)

@@ -19,7 +19,7 @@ from shared_code.config.study import ResultsTable
 from shared_code.model import UNKNOWN
 from shared_code.pooling.cubes import Cube, cube, set_of
 from shared_code.pooling.fitted import complete_cases, proportions
-from shared_code.pooling.totals import range_of_sum, totals_of
+from shared_code.pooling.totals import largest_weighted_sum, least_weighted_sum, range_of_sum, sums_by_site, totals_of
 
 EVERYONE = "everyone"
 FEWEST_LEVELS = 3  # a line through fewer says nothing about a gradient
@@ -52,6 +52,10 @@ class _Scope:
         self.sites = np.array([people.sites[r] for r in rows])
         self.index = people.index
         self.least, self.most = _extremes(people, cases, rows)
+        self.fewest_people, self.most_people, self.x_low, self.x_high = (
+            np.nan_to_num(side[rows]) for side in (people.lower, people.upper, cases.lower, cases.upper)
+        )
+        self.every_total = totals_of(cases, declared, rows, cases.known[rows])
         usable = people.known[rows] & ~people.withheld[rows]
         self.n = np.where(usable, (people.lower[rows] + people.upper[rows]) / 2, 0.0)
         self.high = np.minimum(np.where(usable, cases.upper[rows], 0.0), np.floor(self.n))
@@ -173,6 +177,8 @@ class _Group:
         self.least, self.most = (
             np.array([[part[c].sum() for c in cells] for part in side]) for side in (scope.least, scope.most)
         )  # cases and people of every cell, when the proportion is as low, and as high, as it can be
+        self.scope, self.cells = scope, cells
+        self.sums = sums_by_site(scope.every_total, scope.x_low, scope.x_high, members)
         expected, unknown = (np.array([side[..., c].sum() for c in cells]) for side in (scope.expected, scope.unknown))
         self.p, self.variance, flat = proportions(self.n, expected, unknown, self.low, self.high)
         self.people = float(self.n.sum())
@@ -206,8 +212,8 @@ class _Group:
         return methods.Estimate(p, interval.lower, interval.upper, se, "" if self.cases else "no cases")
 
     def crude(self) -> dict[str, Any]:
-        low, high = (100 * cases.sum() / people.sum() for cases, people in (self.least, self.most))
-        bounds = {"bound_lower": float(low), "bound_upper": float(high)}
+        low, high = self._bounds_of(np.ones(len(self.cells)), crude=True)
+        bounds = {"bound_lower": 100 * low, "bound_upper": 100 * high}
         return _percent(self.crude_estimate) | bounds | {"method": "sum of sites"}
 
     def standardised(self) -> dict[str, Any]:
@@ -215,9 +221,26 @@ class _Group:
         return _percent(self.estimate) | {"bound_lower": 100 * low, "bound_upper": 100 * high}
 
     def _bounds(self) -> tuple[float, float]:
-        share = self.weights / self.weights.sum()
-        with np.errstate(invalid="ignore"):
-            low, high = (float(np.sum(share * cases / people)) for cases, people in (self.least, self.most))
+        return self._bounds_of(self.weights / self.weights.sum())
+
+    def _bounds_of(self, share: np.ndarray, crude: bool = False) -> tuple[float, float]:
+        """Give the least and the largest weighted proportion: from the ranges of the cells, and from the totals of each site."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if crude:
+                low, high = (float(cases.sum() / people.sum()) for cases, people in (self.least, self.most))
+            else:
+                low, high = (float(np.sum(share * cases / people)) for cases, people in (self.least, self.most))
+            sides = self.scope.fewest_people, self.scope.most_people
+            fewest, most = (np.array([side[:, c].sum() for c in self.cells]) for side in sides)
+            if crude:
+                fewest, most = np.full(len(share), fewest.sum()), np.full(len(share), most.sum())
+            at = np.repeat(np.arange(len(self.cells)), [len(c) for c in self.cells])
+            every = np.concatenate(self.cells)
+            x_low, x_high = self.scope.x_low[:, every], self.scope.x_high[:, every]
+            if (most > 0).all():
+                low = max(low, least_weighted_sum((share / most)[at], x_low, x_high, self.sums[0]))
+            if (fewest > 0).all():
+                high = min(high, largest_weighted_sum((share / fewest)[at], x_low, x_high, self.sums[1]))
         return low, high
 
     def ratio_bounds(self, other: _Group) -> dict[str, float]:

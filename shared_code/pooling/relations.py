@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from shared_code.config.agreement import Agreement, Selected
+from shared_code.config.agreement import Agreement
 from shared_code.config.study import Dimension, ResultsTable
+from shared_code.disclosure.agreements import compared
 from shared_code.disclosure.system import LINEAR
-from shared_code.model import ALL, LAYOUTS, UNKNOWN, band_labels
+from shared_code.model import LAYOUTS, UNKNOWN, band_labels
 from shared_code.pooling.cubes import nested_sets, set_of
 
 Tables = Mapping[tuple[str, str], tuple[ResultsTable, pd.DataFrame]]  # (analysis, table) -> declaration, cells
@@ -191,22 +192,8 @@ def _nested_bands(numbers: Numbers, declared: ResultsTable, table: pd.DataFrame,
 
 def _agreement(numbers: Numbers, said: Agreement) -> Iterator[Family]:
     """Relate the numbers that the study says agree, where a site released them."""
-    sums: list[dict[tuple[str, ...], list[tuple[int, float]]]] = []
-    for listed in said.numbers:
-        parts = [_selected(numbers, one, said) for one in (listed if isinstance(listed, list) else [listed])]
-        if any(part is None for part in parts):
-            return
-        keys = set.intersection(*(set(part) for part in parts if part is not None))
-        sums.append({key: [entry for part in parts if part is not None for entry in part[key]] for key in sorted(keys)})
-    if said.over:  # the same at every level: compare each with the first that is there
-        for one in sums:
-            groups: dict[tuple[str, ...], list[list[tuple[int, float]]]] = {}
-            for key, entries in one.items():
-                groups.setdefault(key[:-1], []).append(entries)
-            yield from _compared(numbers, [(a, b) for g in groups.values() for a, b in pairwise(g)], said, SAME)
-        return
-    for first, second in pairwise(sums):
-        yield from _compared(numbers, [(first[key], second[key]) for key in first if key in second], said, AGREES)
+    tables = {f"{stem}.{name}": (numbers.declared[stem, name], table) for (stem, name), table in numbers.tables.items()}
+    yield from _compared(numbers, compared(tables, said), said, SAME if said.over else AGREES)
 
 
 def _compared(numbers: Numbers, pairs: list[tuple[list[tuple[int, float]], list[tuple[int, float]]]], said: Agreement, kind: str
@@ -221,27 +208,3 @@ def _compared(numbers: Numbers, pairs: list[tuple[list[tuple[int, float]], list[
     end = 0.0 if said.relation == "equal" else np.inf
     about = np.array([second[0][0] for _, second in pairs])
     yield draft.family(kind, len(numbers.lower), np.zeros(len(pairs)), np.full(len(pairs), end), about, said.title)
-
-
-def _selected(numbers: Numbers, one: Selected, said: Agreement) -> dict[tuple[str, ...], list[tuple[int, float]]] | None:
-    """Give the unknowns of a selection by the levels of `each` and `over`; None where the site did not release the table."""
-    stem, _, name = one.table.partition(".")
-    table = numbers.tables.get((stem, name))
-    if table is None:
-        return None
-    declared = numbers.declared[stem, name]
-    chosen = np.ones(len(table), bool)
-    by = [*said.each, *([said.over] if said.over else [])]
-    for dimension, spec in declared.dimensions.items():
-        levels = one.where.get(dimension)
-        if levels is not None:
-            chosen &= table[dimension].isin(levels if isinstance(levels, list) else [levels]).to_numpy()
-        elif spec.total:
-            chosen &= (table[dimension] != ALL).to_numpy() == (dimension in by)
-    found: dict[tuple[str, ...], list[tuple[int, float]]] = {}
-    rows, broken = table[chosen], set()
-    for levels, at in zip(rows[by].itertuples(index=False, name=None) if by else [()] * len(rows), rows[one.statistic]):
-        found.setdefault(tuple(map(str, levels)), []).append((int(at), one.times))
-        if at < 0:
-            broken.add(tuple(map(str, levels)))
-    return {key: entries for key, entries in found.items() if key not in broken}

@@ -58,6 +58,14 @@ def range_of_sum(totals: list[Totals], low: np.ndarray, high: np.ndarray, member
     """Give the range of the sum over some cells and all sites, from the ranges of the cells and from known totals.
 
     low, high  shape (sites, cells)     members  numbers of the cells
+    """
+    lower, upper = sums_by_site(totals, low, high, members)
+    return float(lower.sum()), float(upper.sum())
+
+
+def sums_by_site(totals: list[Totals], low: np.ndarray, high: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the range of the sum over some cells at every site: its least and its largest value, shape (sites,).
+
     A total counts where all its parts are members; the narrowest range that one family of totals gives is taken, site by
     site. The exact range would need a linear programme; this one is never narrower.
     """
@@ -76,5 +84,33 @@ def range_of_sum(totals: list[Totals], low: np.ndarray, high: np.ndarray, member
             own = rest | (covered & ~use[np.where(inside, known.of, 0)])
             lower[site] = max(lower[site], known.lower[site, use].sum() + low[site, own].sum())
             upper[site] = min(upper[site], known.upper[site, use].sum() + high[site, own].sum())
-    lower = np.minimum(lower, upper)
-    return float(lower.sum()), float(upper.sum())
+    return np.minimum(lower, upper), upper
+
+
+def largest_weighted_sum(weights: np.ndarray, low: np.ndarray, high: np.ndarray, most: np.ndarray) -> float:
+    """Give the largest weighted sum of cells, each in its range, whose plain sum at every site is at most `most`.
+
+    weights  shape (cells,), none negative     low, high  shape (sites, cells)     most  shape (sites,)
+    This is a linear programme per site that filling the cells in the order of their weights solves exactly.
+
+    >>> largest_weighted_sum(np.array([3.0, 1.0]), np.array([[1.0, 1.0]]), np.array([[9.0, 9.0]]), np.array([12.0]))
+    30.0
+    """
+    return _filled(weights, np.argsort(-weights, kind="stable"), low, high, most)
+
+
+def least_weighted_sum(weights: np.ndarray, low: np.ndarray, high: np.ndarray, least: np.ndarray) -> float:
+    """Give the least weighted sum of cells, each in its range, whose plain sum at every site is at least `least`.
+
+    >>> least_weighted_sum(np.array([3.0, 1.0]), np.array([[1.0, 1.0]]), np.array([[9.0, 9.0]]), np.array([12.0]))
+    18.0
+    """
+    return _filled(weights, np.argsort(weights, kind="stable"), low, high, least)
+
+
+def _filled(weights: np.ndarray, order: np.ndarray, low: np.ndarray, high: np.ndarray, total: np.ndarray) -> float:
+    """Start at the lower ends, and add in this order what is left of the total."""
+    start, span = low[:, order], high[:, order] - low[:, order]
+    room = np.maximum(total - low.sum(axis=1), 0.0)[:, None]
+    added = np.clip(room - (np.cumsum(span, axis=1) - span), 0.0, span)
+    return float(((start + added) @ weights[order]).sum())

@@ -6,13 +6,15 @@ import itertools
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 from shared_code.config.study import ResultsTable
 from shared_code.methods import Totals
 from shared_code.pooling.cubes import cube
-from shared_code.pooling.totals import range_of_sum, totals_of
+from shared_code.pooling.totals import largest_weighted_sum, least_weighted_sum, range_of_sum, totals_of
 
 DECLARED = ResultsTable.model_validate({
     "title": "T", "layout": "counts",
@@ -80,3 +82,16 @@ def test_the_range_of_a_sum_holds_the_truth_and_is_no_wider_than_its_cells(count
     assert low[0, chosen].sum() <= least and most <= high[0, chosen].sum()
     if {0, 1} == members:
         assert least == most == sums[0, 0]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(0, 9)), min_size=1, max_size=5), st.integers(0, 60))
+def test_weighted_sums_are_what_a_linear_programme_finds(cells, total):
+    low, high = np.array([[min(a, b) for a, b, _ in cells]], float), np.array([[max(a, b) for a, b, _ in cells]], float)
+    weights, ones = np.array([w for *_, w in cells], float), np.ones((1, len(cells)))
+    total = float(np.clip(total, low.sum(), high.sum()))
+    ranges = list(zip(low[0], high[0]))
+    most = linprog(-weights, ones, [total], bounds=ranges)
+    least = linprog(weights, -ones, [-total], bounds=ranges)
+    assert largest_weighted_sum(weights, low, high, np.array([total])) == pytest.approx(-most.fun)
+    assert least_weighted_sum(weights, low, high, np.array([total])) == pytest.approx(least.fun)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared_code.disclosure.attacks import marks, tables
+from shared_code.config.agreement import Agreement
+from shared_code.disclosure.attacks import marks, relations, tables
 from shared_code.disclosure.attacks.known import Known, Tables
 
 LINEAR = {"margins": tables.margins, "complements": tables.complements, "nested bands": tables.nested,
-          "linked tables": tables.linked, "repeated denominators": tables.denominators}  # fmt: skip
+          "linked tables": tables.linked, "repeated denominators": tables.denominators,
+          "groups in groups": relations.groups}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,16 @@ def too_narrow(lower: float, upper: float, threshold: int, withheld: bool) -> bo
     return upper < threshold or (withheld and upper - lower < threshold - 1)
 
 
-def find(released: Tables, threshold: int) -> list[Weakness]:
+def find(released: Tables, threshold: int, agreements: Sequence[Agreement] = ()) -> list[Weakness]:
     """Attack one release: all its tables together, with everything the protocol says of them.
 
     released   analysis.table -> (declaration, cells)      threshold  of the rules in force
+    agreements what the protocol says of numbers of several tables
     """
     known = Known.of(released, threshold)
     for attack in LINEAR.values():
         attack(known, released)
+    relations.agreed(known, released, agreements)
     known.narrow()
     found = [
         Weakness("tables together", cell[0], cell[1], cell[2], known.lower[i], known.upper[i])

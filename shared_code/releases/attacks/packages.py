@@ -29,7 +29,7 @@ def attack_packages(study: Study, paths: Sequence[Path]) -> dict[Path, list[str]
         manifest, inside, _ = package.read(path)
         threshold = int(manifest["disclosure"]["rules"]["threshold"])
         tables = tables_of(study, inside)
-        weak = [f"{w.attack}: a number in {w.table} ({w.statistic})" for w in find(tables, threshold)]
+        weak = [f"{w.attack}: a number in {w.table} ({w.statistic})" for w in find(tables, threshold, study.agree)]
         weak += [f"files: {told}" for told in files.archive(path.read_bytes())]
         weak += [f"order: {told} ({name})" for name, (_, cells) in tables.items() if (told := marks.order(cells))]
         for earlier in before.get(manifest["site"], []):
