@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from shared_code.config.agreement import Agreement, Selected
 from shared_code.config.study import Dimension, ResultsTable
 from shared_code.disclosure.margins import Cohort
 from shared_code.disclosure.system import PEOPLE
-from shared_code.model import ALL
+from shared_code.model import ALL, LAYOUTS
 
 Entries = list[tuple[int, float]]  # unknowns and how often each counts
 Row = tuple[list[int], list[float], float, float]
@@ -68,6 +69,13 @@ def _selected(tables: Tables, one: Selected, said: Agreement) -> dict[tuple[str,
         if at < 0:
             broken.add(tuple(map(str, levels)))
     return {key: entries for key, entries in found.items() if key not in broken}
+
+
+def numbered(tables: Tables, cells: Mapping[tuple[str, str], np.ndarray]) -> dict[str, tuple[ResultsTable, pd.DataFrame]]:
+    """Give every table with the unknowns behind its numbers: `cells` says, per table and statistic, those of its rows."""
+    return {name: (declared, table[list(declared.dimensions)].astype(str).assign(
+                **{s: cells.get((name, s), -1) for s in LAYOUTS[declared.layout].statistics}))
+            for name, (declared, table) in tables.items()}  # fmt: skip
 
 
 def agreement_rows(tables: Tables, agreements: Sequence[Agreement], draft: Any) -> Iterator[Row]:

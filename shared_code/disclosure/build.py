@@ -11,7 +11,7 @@ from scipy import sparse
 
 from shared_code.config.agreement import Agreement
 from shared_code.config.study import Dimension, Policy, ResultsTable
-from shared_code.disclosure.agreements import agreement_rows, level_rows, levels_made_of_others
+from shared_code.disclosure.agreements import agreement_rows, level_rows, levels_made_of_others, numbered
 from shared_code.disclosure.bandings import band_rows
 from shared_code.disclosure.bounds import propagate
 from shared_code.disclosure.costs import cost_of, totals_over
@@ -19,7 +19,7 @@ from shared_code.disclosure.margins import Cohort, Key, margins, nested, sums_of
 from shared_code.disclosure.past import Past
 from shared_code.disclosure.rules import UNKNOWN_PEOPLE, Frames
 from shared_code.disclosure.system import DAYS, IMPLICIT, LINEAR, PEOPLE, SUM, UNIT, System
-from shared_code.model import ALL, LAYOUTS
+from shared_code.model import ALL
 
 AGAIN_COSTS = 0.1  # what an earlier release withheld is withheld again rather than something else
 
@@ -89,17 +89,9 @@ def build(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], frames: Mappi
             draft.row(columns, coefficients, lower, upper)
         for row in level_rows(cohort, draft, made):
             draft.row(*row)
-    for row in agreement_rows(_numbered(tables, cells), agreements, draft):
+    for row in agreement_rows(numbered(tables, cells), agreements, draft):
         draft.row(*row)
     return _system(draft, cells, policy)
-
-
-def _numbered(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], cells: Mapping[tuple[str, str], np.ndarray]
-              ) -> dict[str, tuple[ResultsTable, pd.DataFrame]]:  # fmt: skip
-    """Give every table with the unknowns behind its numbers."""
-    return {name: (declared, table[list(declared.dimensions)].astype(str).assign(
-                **{s: cells.get((name, s), -1) for s in LAYOUTS[declared.layout].statistics}))
-            for name, (declared, table) in tables.items()}  # fmt: skip
 
 
 def _unknowns(draft: Draft, name: str, declared: ResultsTable, table: pd.DataFrame, frames: Frames, statistic: str, unit: int,
