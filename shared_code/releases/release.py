@@ -55,7 +55,7 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     if problems:
         raise Refused(f"The release of {site.title} ({site.site})", problems)
     policy = study.disclosure.stricter(site.disclosure)
-    done = disclosure.protect(unprotected, ledger=earlier, policy=policy)
+    done = disclosure.protect(unprotected, ledger=earlier, policy=policy, agreements=study.agree)
     climbed = [counted for name, (declared, table) in unprotected.items() for counted in climb(name, declared, table, policy)]
     protected = dict(done.tables)
     manifest = describe(site, study, policy, protected, below) | {"quality": record.leaving(results)}
