@@ -7,6 +7,7 @@ be safe (the capacity inequalities of Fischetti & Salazar 2001).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,30 +51,32 @@ class Cutter:
     def cuts(self, finding: Finding) -> list[Cut]:
         """Give the inequalities that the failing interval calls for; none when nothing that can be withheld would help."""
         s, target = self.system, finding.unknown
-        size = 0
-        for hops in HOPS:
-            rows, members = self._around(target, hops)
-            if len(rows) == size and hops > 1:
-                break
-            size = len(rows)
+        members = np.array([target])
+        for rows, members in self._around(target):
             found = self._of(target, rows, members)
             if found:
                 return found
         candidates = [int(i) for i in members if np.isfinite(s.cost[i]) and not self.withheld[i]]
         return [Cut(target, 1.0, dict.fromkeys(candidates, 1.0))] if candidates else []  # only whole numbers explain it
 
-    def _around(self, target: int, hops: int) -> tuple[np.ndarray, np.ndarray]:
-        members, rows, front = {target}, set(), {target}
-        for _ in range(hops):
-            new_rows = {int(r) for c in front for r in self.columns.indices[self.columns.indptr[c]:self.columns.indptr[c + 1]]}
-            new_rows -= rows
-            if not new_rows:
-                break
-            rows |= new_rows
-            reached = {int(c) for r in new_rows for c in self.matrix.indices[self.matrix.indptr[r]:self.matrix.indptr[r + 1]]}
-            front = reached - members
-            members |= reached
-        return np.array(sorted(rows), int), np.array(sorted(members), int)
+    def _around(self, target: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Give the rows and unknowns within a few relations of a number, then within more, until there are no others."""
+        rows, members = np.zeros(self.matrix.shape[0], bool), np.zeros(self.matrix.shape[1], bool)
+        members[target] = True
+        front, hop = np.array([target]), 0
+        for hops in HOPS:
+            known = int(rows.sum())
+            while hop < hops and len(front):
+                reached = _stored(self.columns, front)
+                fresh = np.unique(reached[~rows[reached]])
+                rows[fresh] = True
+                beyond = _stored(self.matrix, fresh)
+                front = np.unique(beyond[~members[beyond]])
+                members[front] = True
+                hop = hop + 1
+            if hops > HOPS[0] and int(rows.sum()) == known:
+                return
+            yield np.flatnonzero(rows), np.flatnonzero(members)
 
     def _of(self, target: int, rows: np.ndarray, members: np.ndarray) -> list[Cut]:
         s = self.system
@@ -110,3 +113,10 @@ class Cutter:
                 if total > EPS:
                     gain[owner] = min(total, most)
         return gain
+
+
+def _stored(compressed: sparse.csr_matrix | sparse.csc_matrix, major: np.ndarray) -> np.ndarray:
+    """List the indices stored in some rows of a matrix by rows, or in some columns of one by columns."""
+    start, length = compressed.indptr[major], np.diff(compressed.indptr)[major]
+    ahead = np.cumsum(length) - length
+    return compressed.indices[np.arange(length.sum()) + np.repeat(start - ahead, length)]
