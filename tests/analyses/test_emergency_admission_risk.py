@@ -110,7 +110,7 @@ def test_a_site_of_another_level_is_told_to_recalibrate(shown, scored):
         for site, people in scored.items():
             risk = expit(logit(people["risk"]) - shift)
             sums[site] = {"performance": measures.risk_sums(people, risk, [0, 10, 15, 20, 30], levels, declared.sets)}
-        other = type(shown)(shown.study, shown.sites, False, {STEM: sums})
+        other = type(shown)(shown.study, shown.sites, False, _run={STEM: sums})
         found[shift] = other.pool(STEM)
     large = {shift: one(r, "calibration in the large")["estimate"] for shift, r in found.items()}
     assert large[0.7] - large[0.0] == pytest.approx(0.7, abs=0.03)
