@@ -27,6 +27,7 @@ DEMO = {name: site for name, site in SITES.items() if site.made_up and config.ge
 SITE = config.get("site", "{site}")  # a site named on the command line makes the site rules targets by themselves
 PEOPLE = int(config.get("people", 20_000))
 MODELS = [rooms.fitted(NAME, f"{stem}.{name}") for stem, entry in STUDY.analyses.items() for name in entry.models]
+PLAYED = MODELS if DEMO and set(DEMO) == set(SITES) else []  # where a real site takes part, people carry the rounds
 
 
 def code(*layers):
@@ -96,8 +97,7 @@ def whatever_arrived(wildcards):
 
 def whatever_was_fitted(wildcards):
     """Every regression that was fitted over the sites in rounds; people carry them, but for the demonstration's."""
-    found = map(str, rooms.models(NAME).glob("*.csv"))
-    return sorted({*found, *(map(str, MODELS) if DEMO else ())})
+    return sorted({*map(str, rooms.models(NAME).glob("*.csv")), *map(str, PLAYED)})
 
 
 wildcard_constraints:
@@ -247,19 +247,21 @@ rule carry_demo:
         f"python -m shared_code.cli carry-demo {{wildcards.site}} --study {STUDY_FILE} > {{log}} 2>&1"
 
 
-rule fit_demo:  # one job for all models: a site's ledger has one writer at a time
-    message: "Play the rounds of the regressions that are fitted over the sites"
-    input:
-        arrived=[rooms.incoming(name, NAME) for name in DEMO],
-        code=code("regression", "methods", "disclosure", "releases", "pooling"),
-    output:
-        MODELS,
-    params:
-        models=digests.of_json([digests.model(STUDY, stem, name) for stem, entry in STUDY.analyses.items() for name in entry.models]),
-    log:
-        rooms.PRIVATE / "coordination" / NAME / "fit_demo.log",
-    shell:
-        f"python -m shared_code.cli model demo --study {STUDY_FILE} > {{log}} 2>&1"
+if PLAYED:  # one job for all models: a site's ledger has one writer at a time
+
+    rule fit_demo:
+        message: "Play the rounds of the regressions that are fitted over the sites"
+        input:
+            arrived=[rooms.incoming(name, NAME) for name in DEMO],
+            code=code("regression", "methods", "disclosure", "releases", "pooling"),
+        output:
+            PLAYED,
+        params:
+            models=digests.of_json([digests.model(STUDY, stem, name) for stem, entry in STUDY.analyses.items() for name in entry.models]),
+        log:
+            rooms.PRIVATE / "coordination" / NAME / "fit_demo.log",
+        shell:
+            f"python -m shared_code.cli model demo --study {STUDY_FILE} > {{log}} 2>&1"
 
 
 rule pool:

@@ -28,7 +28,8 @@ WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 LOCKS = {"run": ROOT / "requirements.lock", "test": ROOT / "requirements-test.lock"}
 OLDEST = (3, 11)
-LONG = ["tests/workflow", "tests/analyses/test_planted_truth.py", "tests/linkage/test_linkage_demonstration.py",
+LONG = ["tests/workflow/test_canary.py", "tests/workflow/test_demonstration.py", "tests/workflow/test_inbox.py",
+        "tests/workflow/test_tenth.py", "tests/analyses/test_planted_truth.py", "tests/linkage/test_linkage_demonstration.py",
         "tests/regression/test_regression_rounds.py", "tests/onboarding/test_drafting.py",
         "tests/quality/test_quality_gate.py",
         "tests/benchmarks/test_benchmarks.py::test_one_command_measures_everything"]  # minutes each

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+
+from tests.workflow.conftest import copy_of_project
 
 ROOT = Path(__file__).parents[2]
 REAL = ["leafield", "demonstrably_real", "a_demo_site"]
@@ -57,6 +60,20 @@ def test_the_whole_graph_with_real_sites_carries_only_demonstration_sites(walled
     assert dag.returncode == 0, dag.stderr + graph.stderr
     assert "carry_demo" in dag.stdout
     assert not any(name in dag.stdout for name in REAL)
+
+
+def test_what_real_sites_fitted_together_is_never_played_again(tmp_path):
+    """The rule that plays the rounds for made-up sites would put its fit in the place of theirs."""
+    copy, played = copy_of_project(tmp_path / "copy"), "Play the rounds"
+    fitted = copy.folder / "public" / "demonstration" / "models" / "long_term_conditions.multimorbidity.csv"
+    fitted.parent.mkdir(parents=True)
+    fitted.write_text("", "utf-8")
+    os.utime(fitted, (0, 0))  # older than all code
+    made_up, without = copy.snakemake("report", "--dry-run"), copy.snakemake("report", "--dry-run", demo="no")
+    (copy.folder / "config" / "sites" / f"{REAL[0]}.yaml").write_text(SITE.format(name=REAL[0]), "utf-8")
+    mixed = copy.snakemake("report", "--dry-run")
+    assert [done.returncode for done in (made_up, without, mixed)] == [0, 0, 0], without.stderr + mixed.stderr
+    assert [played in done.stdout + done.stderr for done in (made_up, without, mixed)] == [True, False, False]
 
 
 def test_only_one_rule_names_the_inbox_as_its_output_and_one_the_outbox():
