@@ -9,12 +9,12 @@ from itertools import product
 
 import ibis
 import ibis.expr.types as ir
-import numpy as np
 import pandas as pd
 
 from shared_code.config.codelists import Codelist
 from shared_code.config.plan import Plan
 from shared_code.measures.cohort import band, conditions_present, recorded_codes, with_meaning
+from shared_code.measures.moments import moments_of
 from shared_code.measures.prepared import Prepared
 from shared_code.measures.spells import day_number, days_since_1970
 from shared_code.model import ALL, UNKNOWN
@@ -151,10 +151,8 @@ def number_of_checks(prepared: Prepared, people: ir.Table, concepts: Collection[
     counted["checks"] = counted["checks"].fillna(0)
     parts = []
     for level in [ALL, *levels]:
-        values = np.sort(counted.loc[(counted[group] == level) | (level == ALL), "checks"].to_numpy(float))[::-1]
-        parts.append({"quantity": "checks", group: level, "people": len(values), "sum": values.sum(),
-                      "sum_squares": np.square(values).sum(), "sum_products": np.nan, "largest": values[:1].sum(),
-                      "second_largest": values[1:2].sum()})  # fmt: skip
+        values = counted.loc[(counted[group] == level) | (level == ALL), "checks"]
+        parts.append({"quantity": "checks", group: level, **moments_of(values)})
     return pd.DataFrame(parts)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from shared_code.config.study import Period
 from shared_code.measures.groups import core20_of_fifths
+from shared_code.measures.moments import moments_of
 from shared_code.measures.prepared import Prepared
 from shared_code.measures.rolling_rule import Intervals
 from shared_code.measures.spells import NEVER, day_number, days_since_1970
@@ -78,7 +79,7 @@ def first_events_by_check(people: pd.DataFrame, events: pd.DataFrame, checks: pd
     inside = np.zeros(len(people), dtype=np.int64)
     overlap = np.minimum(spans.end, finish[spans.person]) - np.maximum(spans.begin, entry[spans.person])
     np.add.at(inside, spans.person, np.maximum(overlap, 0))
-    current = had & (spans.holding(np.arange(len(people)), np.minimum(first, 10**6))[1] > 0)
+    current = had & (spans.holding(np.arange(len(people)), finish)[1] > 0)  # finish: the day of the event, where there is one
     days = finish - entry
     parts = {"all": (had, days), "within": (current, inside), "longer": (had & ~current, days - inside)}
     return pd.DataFrame([{"event": event, "since_check": level, "people": int(of.sum()), "events": int(of.sum()),
@@ -110,13 +111,8 @@ def years_lost(people: pd.DataFrame, until: int) -> pd.DataFrame:
     """
     dead = people[people["died"]]
     lost = np.maximum(until - (dead["leave"] - dead["birth"]) / DAYS_A_YEAR, 0.0)
-    parts = []
-    for group in ("with", "without"):
-        values = np.sort(lost[dead["group"] == group].to_numpy(float))[::-1]
-        parts.append({"quantity": "years", "group": group, "people": len(values), "sum": values.sum(),
-                      "sum_squares": np.square(values).sum(), "sum_products": np.nan, "largest": values[:1].sum(),
-                      "second_largest": values[1:2].sum()})  # fmt: skip
-    return pd.DataFrame(parts)
+    return pd.DataFrame([{"quantity": "years", "group": group, **moments_of(lost[dead["group"] == group])}
+                         for group in ("with", "without")])  # fmt: skip
 
 
 def days_lived(people: pd.DataFrame, edges: list[int]) -> pd.DataFrame:
@@ -131,14 +127,9 @@ def days_lived(people: pd.DataFrame, edges: list[int]) -> pd.DataFrame:
     pieces = pd.DataFrame({"who": people["person_id"].to_numpy()[cut.row], "sex": people["sex"].to_numpy()[cut.row],
                            "age": np.array(labels, dtype=object)[cut.band], "days": cut.time * DAYS_A_YEAR})  # fmt: skip
     pieces = pieces.groupby(["sex", "age", "who"], as_index=False)["days"].sum()
-    parts = []
-    for sex in ("F", "M"):
-        for age in labels:
-            values = np.sort(pieces.loc[(pieces["sex"] == sex) & (pieces["age"] == age), "days"].to_numpy(float))[::-1]
-            parts.append({"quantity": "days", "sex": sex, "age": age, "people": len(values), "sum": values.sum(),
-                          "sum_squares": np.square(values).sum(), "sum_products": np.nan, "largest": values[:1].sum(),
-                          "second_largest": values[1:2].sum()})  # fmt: skip
-    return pd.DataFrame(parts)
+    return pd.DataFrame([{"quantity": "days", "sex": sex, "age": age,
+                          **moments_of(pieces.loc[(pieces["sex"] == sex) & (pieces["age"] == age), "days"])}
+                         for sex in ("F", "M") for age in labels])  # fmt: skip
 
 
 def check_days(prepared: Prepared, concepts: Collection[str]) -> pd.DataFrame:

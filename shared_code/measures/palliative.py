@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from shared_code.config.codelists import Codelist
+from shared_code.measures.cohort import recorded_codes
 from shared_code.measures.spells import day_number, days_since_1970
 
 REGISTER, IN_HOSPITAL = "register", "in_hospital"  # items of the codelist: until it is ended, and for a year
@@ -21,8 +22,7 @@ def palliative_records(events: ir.Table, codelist: Codelist) -> pd.DataFrame:
     events  diagnoses, those of the family left out     codelist  items `register` and `in_hospital`
     A record of the register's codes with the status resolved, or a code that the list says resolves it, ends it.
     """
-    codes = events.select("code_system", "code").distinct().execute()
-    recorded = sorted(codes.dropna().itertuples(index=False, name=None))
+    recorded = recorded_codes(events.filter(events.code_system.notnull(), events.code.notnull()))
     starts, ends = codelist.matches(recorded), codelist.resolutions(recorded)
     meaning = pd.DataFrame([(*m, ended) for listed, ended in ((starts, False), (ends, True)) for m in listed],
                            columns=["code_system", "code", "item", "ended"])  # fmt: skip

@@ -17,6 +17,7 @@ import pandas as pd
 from shared_code.config.codelists import Codelist
 from shared_code.measures.cohort import registered
 from shared_code.measures.groups import with_core20
+from shared_code.measures.moments import moments_of
 from shared_code.measures.palliative import in_palliative_care
 from shared_code.measures.prepared import Prepared
 from shared_code.measures.spells import NEVER, day_number, days_since_1970, death_days, registration_spells
@@ -159,11 +160,7 @@ def risk_sums(people: pd.DataFrame, risk: np.ndarray, edges: list[int], levels: 
             cells = {} if grid is None else dict(iter(rows.groupby(group[0] if len(group) == 1 else group)))
             for key in [()] if grid is None else grid:
                 own = rows if grid is None else cells.get(key[0] if len(group) == 1 else key, rows.iloc[:0])
-                values = np.sort(own["_p"].to_numpy(float))
-                parts.append({
-                    "quantity": quantity, **dict.fromkeys(totals, ALL), **dict(zip(group, key)), "people": len(values),
-                    "sum": values.sum(), "sum_squares": np.square(values).sum(), "sum_products": np.nan,
-                    "largest": values[-1] if len(values) else 0.0, "second_largest": values[-2] if len(values) > 1 else 0.0,
-                })  # fmt: skip
+                where = dict.fromkeys(totals, ALL) | dict(zip(group, key))
+                parts.append({"quantity": quantity, **where, **moments_of(own["_p"])})
     return pd.DataFrame(parts)
 

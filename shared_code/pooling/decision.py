@@ -61,10 +61,10 @@ def choices(step: Step, stem: str, entry: Analysis, inbox: Inbox) -> Iterator[Ch
             rare = set()
     left = cells[~cells[step.settings["item"]].astype(str).isin(rare)] if rare else cells
     if len(left):
-        yield Choice(step.method, step.table, declared, left, _with_effects(step.settings, stem, inbox), sites, reason)
+        yield Choice(step.method, step.table, declared, left, _with_other_tables(step.settings, stem, inbox), sites, reason)
 
 
-def _with_effects(settings: dict[str, Any], stem: str, inbox: Inbox) -> dict[str, Any]:
+def _with_other_tables(settings: dict[str, Any], stem: str, inbox: Inbox) -> dict[str, Any]:
     """Add the cells of further tables to the settings of a method that reads them beside the table of its step."""
     named = {name: settings[name] for name in OTHER_TABLES if isinstance(settings.get(name), dict)}
     return {**settings, **{name: {**value, "cells": inbox.stacked(stem, value["table"])} for name, value in named.items()}}

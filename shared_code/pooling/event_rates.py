@@ -16,6 +16,7 @@ from shared_code.model.units import DAYS_A_YEAR
 from shared_code.pooling.band_rates import band_rates, share
 from shared_code.pooling.cubes import cube, set_of
 from shared_code.pooling.expected_deaths import against_expected
+from shared_code.pooling.groups import TOO_MUCH
 
 ROBUST = "sum of sites; limits allow for events that come in clusters (sum of squares)"
 
@@ -98,7 +99,7 @@ def mortality_ratio(cells: pd.DataFrame, declared: ResultsTable, settings: dict[
         of = at["of"]
         if np.isnan(found.rate[of][found.total[of] > 0]).any():
             yield {"item": "deaths", "group": group, "level": settings["of"], "sex": "both", "scope": scope, "scale": "ratio",
-                   "measure": "standardised mortality ratio", "comparator": "reference rates", "reason": "too much is withheld",
+                   "measure": "standardised mortality ratio", "comparator": "reference rates", "reason": TOO_MUCH,
                    "sites": [events.sites[r] for r in rows]}  # fmt: skip
             continue
         observed, expected = float(np.nansum(deaths[of])), float(methods.expected_events(found.total[of], reference[of]))

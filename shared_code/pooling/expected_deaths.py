@@ -11,12 +11,11 @@ import pandas as pd
 from shared_code import methods
 from shared_code.methods.checks import normal_quantile
 from shared_code.model.units import DAYS_A_YEAR
+from shared_code.pooling.groups import FITTED, TOO_MUCH
 
 REFERENCE, OTHERS = "standardised mortality ratio", "mortality ratio to people without"
 SUMS = "all observed over all expected deaths"
-FITTED = "; withheld and rounded numbers of a site are fitted within their ranges"
 ENDS = ("estimate", "lower", "upper", "bound_lower", "bound_upper")
-TOO_MUCH = "too much is withheld"
 
 
 def against_expected(cells: pd.DataFrame, settings: dict[str, Any], scopes: dict[str, list[str]]) -> Iterator[dict[str, Any]]:

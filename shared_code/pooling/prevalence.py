@@ -19,6 +19,7 @@ from shared_code.config.study import ResultsTable
 from shared_code.model import UNKNOWN
 from shared_code.pooling.cubes import Cube, cube, set_of
 from shared_code.pooling.fitted import complete_cases, proportions
+from shared_code.pooling.groups import TOO_MUCH
 from shared_code.pooling.totals import largest_weighted_sum, least_weighted_sum, range_of_sum, sums_by_site, totals_of
 
 EVERYONE = "everyone"
@@ -192,7 +193,7 @@ class _Group:
     def _standardised(self) -> methods.Estimate:
         reason = ""
         if np.isnan(self.cases) or self.too_little:
-            reason = "too much is withheld"
+            reason = TOO_MUCH
         elif self.cases < FEWEST_CASES:
             reason = f"fewer than {FEWEST_CASES} cases"
         elif np.isnan(self.p).any():
@@ -203,7 +204,7 @@ class _Group:
 
     def _crude(self) -> methods.Estimate:
         if np.isnan(self.cases) or self.too_little:
-            return methods.Estimate(np.nan, np.nan, np.nan, np.nan, "too much is withheld")
+            return methods.Estimate(np.nan, np.nan, np.nan, np.nan, TOO_MUCH)
         p = self.cases / self.people
         complete, fitted = np.nansum(self.n * self.p * (1 - self.p)), np.nansum(self.n**2 * self.variance)
         effective = self.people * min(1.0, complete / fitted) if fitted > 0 else self.people

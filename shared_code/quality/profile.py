@@ -17,6 +17,7 @@ from shared_code.measures.cohort import (
     completed_years,
     ethnicity5,
 )
+from shared_code.measures.moments import moments_of
 from shared_code.measures.prepared import Prepared
 from shared_code.model import ALL, UNKNOWN, band_labels
 from shared_code.model.units import DAYS_A_YEAR
@@ -138,7 +139,6 @@ def coding_depth(prepared: Prepared, period_start: dt.date, on: dt.date) -> pd.D
 
     One value per person, so that the sums are over people; spells of the period; a spell without a diagnosis counts 0.
     """
-    empty = dict.fromkeys(["people", "sum", "sum_squares", "largest", "second_largest"], 0)
     value = np.zeros(0)
     if prepared.has("admission") and prepared.has("condition_event"):
         start, end = (ibis.literal(d.isoformat()).cast("date") for d in (period_start, on))
@@ -149,11 +149,8 @@ def coding_depth(prepared: Prepared, period_start: dt.date, on: dt.date) -> pd.D
         codes = codes.group_by(spell_id="parent_id").agg(n=codes.count())
         if int(codes.count().execute()):
             counts = spells.left_join(codes, "spell_id").select(n=lambda t: t.n.fill_null(0)).execute()["n"]
-            value = np.sort(counts.to_numpy(float))
-    if len(value):
-        empty = {"people": len(value), "sum": value.sum(), "sum_squares": (value**2).sum(), "largest": value[-1],
-                 "second_largest": value[-2] if len(value) > 1 else 0.0}  # fmt: skip
-    return pd.DataFrame([{"quantity": "diagnoses", **empty, "sum_products": np.nan}])
+            value = counts.to_numpy(float)
+    return pd.DataFrame([{"quantity": "diagnoses", **moments_of(value)}])
 
 
 def _counted(prepared: Prepared, on: dt.date) -> ir.Table:
