@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,15 +135,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=HERE / "results.json", metavar="FILE.json")
     chosen = parser.parse_args(arguments)
     events = chosen.events or EVENTS_A_PERSON * chosen.people
-    try:
-        for shape in chosen.shapes:
-            with tempfile.TemporaryDirectory(prefix="cohortium-benchmark-", ignore_cleanup_errors=True) as name:
-                rows = measure(Path(name), shape, chosen.people, events, chosen.repeats, chosen.check, whole.saying())
-            whole.put_into(chosen.out, rows)
-    except Failed as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    return 0
+    return whole.by_themselves(chosen.out, *(
+        lambda folder, say, shape=shape: measure(folder, shape, chosen.people, events, chosen.repeats, chosen.check, say)
+        for shape in chosen.shapes))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -4,8 +4,7 @@
 
 Each stage is the command a person would type, an analysis in an ordinary kernel, so that its memory can be measured. Time,
 processor time and peak memory of the largest process are put into the results, in the place of earlier ones of this section.
-Making up the extract is not part of it. Everything lies in a temporary folder that is removed at the end (TMPDIR says where;
-a million people need about 10 GB).
+Making up the extract is not part of it. Everything lies in a temporary folder that is removed at the end (TMPDIR says where).
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import argparse
 import datetime as dt
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,14 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--release", action="store_true", help="protect the results as well")
     parser.add_argument("--out", type=Path, default=HERE / "results.json", metavar="FILE.json")
     chosen = parser.parse_args(arguments)
-    try:
-        with tempfile.TemporaryDirectory(prefix="cohortium-benchmark-", ignore_cleanup_errors=True) as name:
-            rows = measure(Path(name), chosen.site, chosen.people, chosen.release, whole.saying())
-        whole.put_into(chosen.out, rows)
-    except Failed as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    return 0
+    return whole.by_themselves(chosen.out, lambda folder, say: measure(folder, chosen.site, chosen.people, chosen.release, say))
 
 
 if __name__ == "__main__":

@@ -73,6 +73,19 @@ def put_into(out: Path, rows: list[dict[str, Any]]) -> None:
     write(out, measured | {"rows": merged(measured.get("rows", []), rows)})
 
 
+def by_themselves(out: Path, *measurements: Callable[[Path, Callable[[str], None]], list[dict[str, Any]]]) -> int:
+    """Run measurements one after the other, each in a folder that is removed, and put their rows in; 0, or 1 after a message."""
+    try:
+        for measurement in measurements:
+            with tempfile.TemporaryDirectory(prefix="cohortium-benchmark-", ignore_cleanup_errors=True) as name:
+                rows = measurement(Path(name), saying())
+            put_into(out, rows)
+    except Failed as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
 def merged(earlier: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Keep the rows of what is measured by itself and was not measured again, section by section."""
     def name(row: dict[str, Any]) -> tuple[str, str, str]:

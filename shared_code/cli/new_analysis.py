@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated
@@ -35,10 +36,15 @@ def new_analysis(
     title = title or stem.replace("_", " ").capitalize()
     parts = ("entry.yaml", "notebook.ipynb", "page.qmd")
     entry, cells, words = (_filled(part, stem, title, protocol.study, study) for part in parts)
-    changed = with_entry(study.read_text("utf-8"), entry, str(study))
-    for path, text in ((notebook, cells), (page, words), (study, changed)):
+    before = study.read_text("utf-8")
+    study.write_text(with_entry(before, entry, str(study)), "utf-8", newline="\n")
+    try:
+        Study.read(study)
+    except Refused:  # nothing is left half-written
+        study.write_text(before, "utf-8", newline="\n")
+        raise
+    for path, text in ((notebook, cells), (page, words)):
         path.write_text(text, "utf-8", newline="\n")
-    Study.read(study)
     if study == PROTOCOL:
         from shared_code.cli import generated
 
@@ -48,8 +54,10 @@ def new_analysis(
 
 
 def _filled(name: str, stem: str, title: str, study: str, file: Path) -> str:
-    text = rooms.from_root(TEMPLATE / name).read_text("utf-8").replace("STEM", stem).replace("TITLE", title)
-    return text.replace("config/study.yaml", file.as_posix()).replace("/demonstration/results/", f"/{study}/results/")
+    text = rooms.from_root(TEMPLATE / name).read_text("utf-8").replace("STEM", stem)
+    text = text.replace("config/study.yaml", file.as_posix()).replace("/demonstration/results/", f"/{study}/results/")
+    quoted = json.dumps(title, ensure_ascii=False)  # as both YAML and JSON read it
+    return text.replace("TITLE", quoted[1:-1] if name.endswith(".ipynb") else quoted)
 
 
 def with_entry(protocol: str, entry: str, where: str = "the protocol") -> str:

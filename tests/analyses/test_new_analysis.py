@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -58,6 +59,24 @@ def test_what_exists_is_never_overwritten_and_a_name_is_a_stem(project):
     assert call("new-analysis", STEM).exit_code == 0
     again = call("new-analysis", STEM)
     assert isinstance(again.exception, Refused) and "never overwritten" in str(again.exception)
+
+
+@pytest.mark.parametrize("title", ['Asthma: who has it', 'The "new" question', "What's new", "back\\slash"])
+def test_any_title_is_written_as_it_is(project, title):
+    done = call("new-analysis", STEM, "--title", title)
+    assert done.exit_code == 0, done.output
+    assert Study.read(project / "config" / "study.yaml").analyses[STEM].title == title
+    cells = json.loads((project / "notebooks" / f"{STEM}.ipynb").read_text("utf-8"))["cells"]
+    assert any(title in "".join(cell["source"]) for cell in cells)
+
+
+def test_an_entry_that_cannot_be_read_leaves_everything_as_it_was(project):
+    template = project / "notebooks" / "_template" / "entry.yaml"
+    template.write_text(template.read_text("utf-8").replace("results:", "result:"), "utf-8")
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    done = call("new-analysis", STEM)
+    assert isinstance(done.exception, Refused) or done.exit_code == 1
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
 
 
 def test_the_notebook_keeps_the_form(project):
