@@ -17,6 +17,7 @@ from shared_code.pooling.cubes import cube
 from shared_code.pooling.decision import in_words
 from shared_code.pooling.meta import FEW_EVENTS, as_random_effects
 
+WITHHELD = "a month of it is withheld"  # at the site, or at every one of several
 NAIVE, TREND, ROLLING, AGAINST = ("change, naive", "change against trend", "change, rolling cohorts", "ratio of ratios")
 HOW = {
     NAIVE: "the fixed group, same months of the year before",
@@ -112,7 +113,7 @@ def _ratio(base: dict[str, Any], measure: str, groups: list[_Series], members: l
     row = base | {"measure": measure, "method": f"sum of sites; {HOW[measure]}", "sites": sites,
                   "scale": "ratio" if measure == AGAINST else "% change"}  # fmt: skip
     if not sites:
-        return row | {"reason": "a month of it is withheld at every site"}
+        return row | {"reason": WITHHELD}
     sums = [one.sums(sites, span).sum(axis=1) for one in groups for span in (wave, before)]
     events, days, squares = np.array(sums).T
     if not (events > 0).all():
@@ -136,7 +137,7 @@ def _trend(base: dict[str, Any], one: _Series, members: list[str], months: list[
     sites = one.complete(members, until)
     row = base | {"measure": TREND, "scale": "% change", "method": f"sum of sites; {HOW[TREND]}", "sites": sites}
     if not sites:
-        return row | {"reason": "a month of it is withheld at every site"}
+        return row | {"reason": WITHHELD}
     events, days, _ = one.sums(sites, until)
     steps = [[float(month in wave) for month in until]]
     try:
