@@ -197,11 +197,12 @@ def balance_table(frozen: Frozen) -> pd.DataFrame:
     weights = frozen.rows.loc[frozen.rows["treated"] == 0, "weight"]
     of = frozen.candidates["treated"] == 1
     sizes = {"before": (of.sum(), frozen.candidates.loc[~of, "person"].nunique()),
-             "after": (frozen.rows["set"].nunique(), weights.sum() ** 2 / (weights**2).sum())}  # fmt: skip
+             "after": (frozen.rows["set"].nunique(), weights.sum() ** 2 / (weights**2).sum() if len(weights) else 0)}  # fmt: skip
     people = {"before": min(sizes["before"]), "after": int(min(sizes["after"][0], len(weights)))}
     for sample, (n1, n0) in sizes.items():
         d = frozen.balance[sample].to_numpy()
-        se = np.sqrt(1 / n1 + 1 / n0 + d**2 / (2 * (n1 + n0)))
+        known = n1 > 0 and n0 > 0  # else nobody was matched
+        se = np.sqrt(1 / n1 + 1 / n0 + d**2 / (2 * (n1 + n0))) if known else np.nan
         parts.append(pd.DataFrame({"covariate": frozen.balance["covariate"], "sample": sample, "estimate": d,
                                    "se": np.where(np.isnan(d), np.nan, se), "people": int(people[sample]),
                                    "person_days": 0.0}))  # fmt: skip

@@ -155,9 +155,10 @@ def standardised_difference(treated: ArrayLike, control: ArrayLike, *, treated_w
     for values, weights in ((treated, treated_weights), (control, control_weights)):
         x = np.atleast_2d(np.asarray(values, dtype=float))
         w = np.ones(len(x)) if weights is None else np.asarray(weights, dtype=float)
-        mean = w @ x / w.sum()
+        total = w.sum() or np.nan  # nobody in a group: no mean, and no difference
+        mean = w @ x / total
         binary = ((x == 0) | (x == 1)).all(axis=0)
-        sample = w @ np.square(x - mean) / w.sum() * (len(x) / max(len(x) - 1, 1))
+        sample = w @ np.square(x - mean) / total * (len(x) / max(len(x) - 1, 1))
         parts.append((mean, np.where(binary, mean * (1 - mean), sample)))
     (m1, v1), (m0, v0) = parts
     scale = np.sqrt((v1 + v0) / 2) if spread is None else np.asarray(spread, dtype=float)

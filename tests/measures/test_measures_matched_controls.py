@@ -261,6 +261,18 @@ def test_a_site_where_nobody_is_matched_gives_no_estimate_and_does_not_stop(froz
     assert (measures.deaths(nobody)[["people", "cases"]] == 0).all().all()
 
 
+def test_where_no_control_is_near_enough_the_whole_analysis_goes_on_without_estimates(frozen):
+    alone = measures.match_controls(frozen.sets, {"caliper": 1e-12})
+    assert alone.rows.empty and len(alone.balance) == len(frozen.balance)
+    balance = measures.balance_table(alone).set_index("sample")
+    assert balance.loc["after", ["estimate", "se"]].isna().all().all() and (balance.loc["after", "people"] == 0).all()
+    assert balance.loc["before", "estimate"].notna().all()
+    followed = measures.outcomes_of(alone, made_up.END, ["ed_attendance"])
+    assert measures.estimates(followed, followed, {"other": None})["estimate"].isna().all()
+    groups = measures.effects_in_groups(followed)
+    assert groups["estimate"].isna().all() and (groups["people"] == 0).all() and len(groups) == 10
+
+
 def test_sums_of_a_site_give_its_estimate_again(frozen):
     from shared_code import methods
 
