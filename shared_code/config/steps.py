@@ -14,7 +14,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "life_expectancy": (("group", "by", "age", "ages"), ()),
     "gather": (("item", "unit"), ()),
     "change": (("item", "along", "at", "against"), ()),
-    "meta_analysis": (("item", "unit"), ("scale", "prior", "profiles")),
+    "meta_analysis": (("item", "unit"), ("scale", "prior", "profiles", "cumulative", "kinds", "moderators", "small_sites")),
     "profile": (("point",), ("item",)),
     "against_trend": (("item", "along", "at", "until"), ()),
     "policy_change": (("item", "along", "group", "fixed", "rolling", "comparator", "months"), ()),
@@ -84,8 +84,31 @@ def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[s
         yield from unknown((*where, "primary"), [step["primary"]] if levels else [], levels, "an outcome")
     if step["method"] == "recorded_expected":
         yield from _rates_faults(where, step, dimensions)
+    if step["method"] == "meta_analysis":
+        yield from _sites_faults(where, step)
     if step["method"] == "allocation":
         yield from _allocation_faults(where, step, dimensions)
+
+
+def _sites_faults(where: tuple[str, ...], step: dict[str, Any]) -> Iterator[Fault]:
+    """Find what is said of sites in a way that cannot be used: no order, no title, a moderator that is no number."""
+    order = step.get("cumulative", "people")
+    if order != "people" and not (isinstance(order, list) and order and all(isinstance(site, str) for site in order)):
+        yield Fault((*where, "cumulative"), f"{order!r} is no order of sites", "people, or a list of sites")
+    elif order != "people" and len(set(order)) < len(order):
+        yield Fault((*where, "cumulative"), "a site is named twice", "each site once")
+    if not isinstance(step.get("small_sites", False), bool):
+        yield Fault((*where, "small_sites"), f"{step['small_sites']!r} is neither true nor false")
+    for setting, kind, words in (("kinds", str, "a word"), ("moderators", int | float, "a number")):
+        for name, one in mapping(step, setting).items():
+            place = (*where, setting, str(name))
+            said = mapping(one, "sites")
+            if not said or not isinstance(one.get("title"), str) or set(one) != {"title", "sites"}:
+                wrong = "it does not say what it is, and which site is what"
+                yield Fault(place, wrong, "title: WORDS, sites: {SITE: VALUE, ...}")
+            for site, value in said.items():
+                if not isinstance(value, kind) or isinstance(value, bool):
+                    yield Fault((*place, "sites", str(site)), f"{value!r} is not {words}", words)
 
 
 def _rates_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[str, Any]) -> Iterator[Fault]:

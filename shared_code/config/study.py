@@ -64,8 +64,9 @@ class Figure(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     kind: Literal["ratios", "gradient", "caterpillar", "trend", "change", "heat_map", "strata", "flow", "funnel",
-                  "forest", "leave_one_out", "heterogeneity", "availability", "coefficients", "curves", "pairs", "lever",
-                  "ward_map", "rank_caterpillar", "scorecards", "beside_context", "intervals", "event_study"]  # fmt: skip
+                  "forest", "leave_one_out", "cumulative", "heterogeneity", "availability", "coefficients", "curves",
+                  "pairs", "lever", "ward_map", "rank_caterpillar", "scorecards", "beside_context", "intervals",
+                  "event_study"]  # fmt: skip
     caption: str
 
     @property

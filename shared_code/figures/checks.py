@@ -21,6 +21,7 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "funnel": ({"item"}, {"measure"}),
     "forest": ({"item"}, {"group", "level", "sex", "measure"}),
     "leave_one_out": ({"item"}, {"group", "level", "sex"}),
+    "cumulative": ({"item"}, {"group", "level", "sex"}),
     "heterogeneity": (set(), set()),
     "availability": (set(), set()),
     "intervals": ({"measure"}, {"rows", "group", "by", "items", "published", "line", "note"}),
@@ -36,7 +37,7 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
 }
 
 
-ONE_ITEM = ("caterpillar", "forest", "leave_one_out")  # kinds that show one item
+ONE_ITEM = ("caterpillar", "forest", "leave_one_out", "cumulative")  # kinds that show one item
 
 
 def problems(request: Request) -> Iterator[Problem]:

@@ -42,7 +42,8 @@ from shared_code.model import Refused
 KINDS: dict[str, Callable[[Request], Drawn]] = {
     "ratios": ratios.draw, "gradient": gradient.draw, "caterpillar": caterpillar.draw, "trend": trend.draw,
     "change": change.draw, "heat_map": heat_map.draw, "strata": strata.draw, "flow": flow.draw, "funnel": funnel.draw,
-    "forest": forest.draw, "leave_one_out": forest.leave_one_out, "heterogeneity": heterogeneity.draw,
+    "forest": forest.draw, "leave_one_out": forest.leave_one_out, "cumulative": forest.cumulative,
+    "heterogeneity": heterogeneity.draw,
     "availability": availability.draw, "coefficients": coefficients.draw, "curves": curves.draw, "pairs": pairs.draw,
     "lever": lever.draw,
     "ward_map": ward_map.draw, "rank_caterpillar": rank_caterpillar.draw, "beside_context": beside_context.draw,

@@ -15,7 +15,7 @@ from shared_code.figures.page import Key, Page
 from shared_code.figures.request import POOLED, SITE, Drawn, Request, numbers_of
 from shared_code.pooling.results import BAYES, COMMON, OWN, RANDOM
 
-LOSO = "loso:"
+LOSO, JOINED_UP_TO = "loso:", "joined:"
 MANY = 14  # rows above which they are lower
 ROW, ROW_LOW = 0.24, 0.155  # inches
 TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 4, 5, 10, 20, 50, 100]
@@ -110,6 +110,34 @@ def leave_one_out(request: Request) -> Drawn:
     return Drawn(page.figure, numbers_of([found, whole.assign(shown="all sites")]), words.description(alt), subtitle, [note])
 
 
+def cumulative(request: Request) -> Drawn:
+    """Draw the pooled estimate as each site joins, in the order that the study declares.
+
+    settings  item; group, level and sex where there are several
+    """
+    rows = chosen(request)
+    found = rows[rows["scope"].str.startswith(JOINED_UP_TO) & rows["estimate"].notna()].sort_values("n_sites", kind="stable")
+    if len(found) < 2:
+        raise request.why_empty("Fewer than two sites have joined, or the step does not say cumulative.")
+    whole = rows[(rows["scope"] == POOLED) & (rows["measure"] == RANDOM)]
+    texts = [shown_numbers(row) for row in found.to_dict("records")]
+    note = ("Each line is computed from the site named and all above it: one site as it is, two as a common effect, more with a "
+            "variance between sites. Where lines stop moving, further sites would change little.")  # fmt: skip
+    subtitle = _subtitle(request, whole) if len(whole) else ""
+    keys = [Key("interval", "estimate from the sites up to here")]
+    titles = [("" if n == 0 else "+ ") + title for n, title in enumerate(found["site_title"])]
+    page, axes, at = frame(request, titles, texts, len(found), numbers_of([found]), subtitle, [note], keys)
+    for n, row in enumerate(found.to_dict("records")):
+        at.name(n, titles[n])
+        at.value(n, texts[n], "")
+        axes.plot([row["lower"], row["upper"]], [n, n], color=style.POOLED, linewidth=1.3 if len(found) <= MANY else 0.9)
+        axes.plot([row["estimate"]], [n], "o", color=style.POOLED, markersize=4.5)
+    first, last = found.iloc[0], found.iloc[-1]
+    alt = [f"{request.figure.caption.rstrip('.')}: {first['site_title']} alone {words.interval(first.to_dict())}",
+           f"with all {len(found)} sites {words.interval(last.to_dict())}"]  # fmt: skip
+    return Drawn(page.figure, numbers_of([found]), words.description(alt), subtitle, [note])
+
+
 def chosen(request: Request) -> pd.DataFrame:
     """Pick the rows of one estimate, over sites and together; several are an empty figure that says so."""
     item = request.setting("item")
@@ -121,7 +149,8 @@ def chosen(request: Request) -> pd.DataFrame:
     if len(kinds) > 1:
         listed = words.listed([" ".join(map(str, k)) for k in kinds.to_numpy()], 4)
         raise request.why_empty(f"There are several estimates ({listed}): name group, level or sex in the figure's settings.")
-    return rows.assign(item_title=request.item(item), site_title=[request.site(s.removeprefix(LOSO)) for s in rows["scope"]])
+    return rows.assign(item_title=request.item(item), site_title=[request.site(s.removeprefix(LOSO).removeprefix(JOINED_UP_TO))
+                                                                              for s in rows["scope"]])
 
 
 class _Rows:

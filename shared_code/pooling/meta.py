@@ -16,6 +16,7 @@ from shared_code.methods.bayes import PRIOR_SD, PRIOR_TAU
 from shared_code.methods.checks import normal_quantile
 from shared_code.pooling import cautions
 from shared_code.pooling.gather import WHY_EMPTY
+from shared_code.pooling.moderators import across_sites
 from shared_code.pooling.results import APART, BAYES, COMMON, OWN, RANDOM, WITHOUT_ONE
 
 POOLED = "pooled"
@@ -36,7 +37,8 @@ def meta_analysis(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
 
     settings  item (dimension that names the term), unit, and scale: log (shown as a ratio), logit (shown in per cent) or
               identity (default); prior: sd of the mean effect and tau (scale of the half-normal of how much sites differ), or
-              item -> these two. On the scales log and logit it is 2 and 0.5 where nothing is said
+              item -> these two. On the scales log and logit it is 2 and 0.5 where nothing is said; cumulative, kinds,
+              moderators, small_sites: see moderators.across_sites
     Yields, per item and combination of the other dimensions, the estimate of every site with its weight, the random-effects
     average (REML, Hartung-Knapp with floor) with prediction interval, tau2 and its limits, Q, I2 and H2, the common effect,
     and the average without each site in turn (scope loso:<name>). Two sites give a common effect, their difference and no
@@ -59,7 +61,11 @@ def meta_analysis(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
             yield base | {"measure": OWN, "scope": f"site:{site}", "sites": [site], "reason": why}
         if good.any():
             prior = _prior(settings, str(levels[settings["item"]]))
-            yield from average_of_sites(base, part[good], excluded, settings.get("scale", "identity"), POOLED in scopes, prior)
+            scale, together = settings.get("scale", "identity"), POOLED in scopes
+            yield from average_of_sites(base, part[good], excluded, scale, together, prior)
+            if together:
+                numbers = (part.loc[good, name].to_numpy(float) for name in ("estimate", "se", "people"))
+                yield from across_sites(base, list(part.loc[good, "site"]), *numbers, scale, SCALES[scale], settings)
 
 
 def _prior(settings: dict[str, Any], item: str) -> tuple[float, float] | None:

@@ -61,7 +61,7 @@ METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "shares": shares, "months": months, "list_ratio": list_ratio, "quantiles": quantiles,
     "means": means,
 }  # fmt: skip
-POOLED, LEFT_OUT = "pooled", "loso:"  # all sites; all but one
+POOLED, SOME = "pooled", ("loso:", "joined:", "kind:")  # all sites; some of them
 EMPTIED = ("estimate", "lower", "upper", "se", "people", "events", "person_years", "bound_lower", "bound_upper",
            "withheld_share", "weight", "df", "pi_lo", "pi_hi", "tau2", "tau2_lo", "tau2_hi", "q", "i2", "h2",
            "agreement", "caution", "verdict")  # fmt: skip
@@ -151,7 +151,8 @@ def _step(study: Study, inbox: Inbox, stem: str, step: Step, expected: list[str]
             scopes = {POOLED: sites, **scopes}
         for row in METHODS[choice.method](choice.cells, choice.declared, choice.settings, scopes):
             inside = row["sites"]
-            if (row["scope"] == POOLED or row["scope"].startswith(LEFT_OUT)) and len(inside) < study.fewest_sites:
+            several = row["scope"] == POOLED or (row["scope"].startswith(SOME) and len(inside) != 1)  # one is its own effect
+            if several and len(inside) < study.fewest_sites:
                 row |= dict.fromkeys(EMPTIED) | {"reason": f"fewer than {study.fewest_sites} sites"}
             without = [s for s in expected if s not in inside] if row["scope"] == POOLED else []
             excluded = in_words({site: absent.reason(site, row) for site in without})

@@ -10,6 +10,8 @@ import pandas as pd
 # what a meta-analysis calls its rows
 RANDOM, COMMON, OWN, WITHOUT_ONE = "pooled estimate", "common effect", "effect at the site", "pooled without one site"
 BAYES, APART = "pooled estimate, Bayesian", "difference of the two sites"
+JOINED, GROUP, GROUPS_DIFFER = "pooled as sites join", "pooled over one kind of site", "difference between kinds of site"
+MODERATOR, SMALL_SITES = "change with what describes sites", "small sites against large"
 
 COLUMNS = {
     "analysis": "stem of the analysis",
@@ -19,7 +21,7 @@ COLUMNS = {
     "level": "level of that dimension",
     "stratum": "the only people it is about, as dimension=level; empty: everyone",
     "sex": "F, M or both",
-    "scope": "pooled, meta, site:<name>, or loso:<name> (without that site)",
+    "scope": "pooled, meta, site:<name>, loso:<name> (without that site), joined:<name> (up to that site), kind:<kind of site>",
     "scale": "unit of the estimate",
     "comparator": "level it is compared with",
     "estimate": "the estimate",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from shared_code.pooling.results import APART, BAYES, OWN, RANDOM
+from shared_code.pooling.results import APART, BAYES, GROUP, GROUPS_DIFFER, MODERATOR, OWN, RANDOM, SMALL_SITES
 from shared_code.reporting.words import estimate, interval, number, pipe_table
 
 LARGEST = 4  # measures named in one cell
@@ -101,6 +101,23 @@ def effects(rows: pd.DataFrame, titles: dict[str, str], entry: dict, decimals: i
     frame = pd.DataFrame(table).fillna("")
     frame = frame[[c for c in frame.columns if (frame[c] != "").any()]]
     return pipe_table(frame, right=tuple(c for c in frame.columns if c in ("Together", "Difference", *titles.values())))
+
+
+def between_sites(rows: pd.DataFrame, entry: dict, decimals: int) -> str:
+    """Tabulate what the study declares about differences between sites: kinds of site, what describes them, small sites.
+
+    rows  results of one analysis     entry  its words (labels, items, sites_by: what the study says of sites)
+    """
+    table = []
+    for row in rows[rows["measure"].isin([GROUP, GROUPS_DIFFER, MODERATOR, SMALL_SITES])].to_dict("records"):
+        name, _, kind = row["stratum"].partition("=")
+        about = entry["sites_by"].get(name, name)
+        asked = {GROUP: f"{about}: {kind}", GROUPS_DIFFER: f"{about}: {kind} against {row['comparator']}",
+                 MODERATOR: f"one more of: {about}", SMALL_SITES: "small sites against large"}[row["measure"]]  # fmt: skip
+        table.append({entry["item_label"] or "Effect": entry["labels"].get(row["item"], row["item"]), "Asked": asked,
+                      "Estimate": estimate(pd.Series(row), decimals), "Sites": number(row["n_sites"], 0),
+                      "Says": "; ".join(said for said in (row["agreement"], row["caution"]) if said)})  # fmt: skip
+    return pipe_table(pd.DataFrame(table, columns=None if table else ["Asked", "Estimate"]), right=("Estimate", "Sites"))
 
 
 def model(rows: pd.DataFrame, declared: dict, titles: dict[str, str], record: dict) -> str:

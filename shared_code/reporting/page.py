@@ -187,6 +187,10 @@ class Report(PlaceTables):
             rows = rows[rows[column] == value]
         return evidence.effects(rows, self._titles, self.entry(stem), decimals)
 
+    def between_sites(self, stem: str, decimals: int = 2) -> str:
+        """Tabulate what the study asks of differences between sites: kinds of site, what describes them, small sites."""
+        return evidence.between_sites(self.results[self.results["analysis"] == stem], self.entry(stem), decimals)
+
     def verdicts(self, stem: str) -> str:
         """Tabulate, site by site, whether a prediction may be used as it is."""
         return evidence.verdicts(self.results[(self.results["analysis"] == stem) & (self.results["stratum"] == "")], self._titles)

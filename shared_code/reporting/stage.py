@@ -68,6 +68,8 @@ def study_record(study: Study) -> dict[str, Any]:
             "title": entry.title, "question": entry.question, "labels": labels, "items": items,
             "item_label": item_label,
             "dimensions": {name: spec.label for table in entry.results.values() for name, spec in table.dimensions.items()},
+            "sites_by": {name: one["title"] for step in entry.pooled for setting in ("kinds", "moderators")
+                         for name, one in step.settings.get(setting, {}).items()},
             "models": {name: {"title": model.title, "terms": {term: {"label": spec.label or term, "levels": spec.levels}
                                                               for term, spec in model.terms.items()}}
                        for name, model in entry.models.items()},

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_code.config import Policy, Study
+from shared_code.config.steps import step_faults
 from shared_code.config.study import months_between
 
 ENTRY = "analyses.illness"
@@ -153,3 +154,20 @@ def test_the_smallest_shown_count_never_looks_smaller_than_the_threshold(policy)
     base, threshold = policy.rounding, policy.threshold
     passing = (n for n in range(1, 200) if n >= threshold and (2 * n + base) // (2 * base) * base >= threshold)
     assert policy.smallest_shown == (1 if threshold == 1 else next(passing))
+
+
+@pytest.mark.parametrize(("more", "words"), [
+    ({"cumulative": "size"}, "'size' is no order of sites"), ({"cumulative": ["a", "a"]}, "a site is named twice"),
+    ({"small_sites": "yes"}, "neither true nor false"),
+    ({"kinds": {"setting": {"sites": {"a": "x"}}}}, "does not say what it is"),
+    ({"moderators": {"share": {"title": "Share", "sites": {"a": "many"}}}}, "'many' is not a number"),
+    ({"kinds": {"setting": {"title": "Setting", "sites": {"a": 3}}}}, "3 is not a word"),
+    ({"moderator": {}}, "did you mean moderators?"),
+])  # fmt: skip
+def test_what_is_said_of_sites_can_be_used(more, words):
+    step = {"target": "effect", "method": "meta_analysis", "table": "effects", "item": "term", "unit": "ratio", **more}
+    assert any(words in fault.wrong for fault in step_faults(("pooled", "0"), step, {"term": {"values": {"a": "A"}}}))
+    good = {"cumulative": ["b", "a"], "small_sites": True, "kinds": {"s": {"title": "S", "sites": {"a": "x"}}},
+            "moderators": {"m": {"title": "M", "sites": {"a": 1.5}}}}  # fmt: skip
+    plain = {name: value for name, value in step.items() if name not in more}
+    assert not [*step_faults(("pooled", "0"), {**plain, **good}, {"term": {"values": {"a": "A"}}})]

@@ -185,7 +185,7 @@ def meta_rows(items: dict[str, str], sites: dict[str, str], seed: int = 6) -> li
     for n, item in enumerate(items):
         names = [*sites][: -1 if n == 0 else None]
         y, v = chance.normal(0.3, 0.25, len(names)), chance.uniform(0.005, 0.2, len(names))
-        found, one_out = methods.random_effects(y, v), methods.leave_one_out(y, v)
+        found, one_out, joined = methods.random_effects(y, v), methods.leave_one_out(y, v), methods.cumulative(y, v)
         common = {"item": item, "group": "everyone", "level": "all", "scale": "ratio"}
         if n == 0:
             rows.append(row(**common, measure="effect at the site", scope=f"site:{[*sites][-1]}",
@@ -198,6 +198,8 @@ def meta_rows(items: dict[str, str], sites: dict[str, str], seed: int = 6) -> li
                             sites="; ".join(s for s in names if s != site), n_sites=len(names) - 1,
                             method="as the pooled estimate" + ("; hangs on this site: size changes without it" if i == 1 else ""),
                             **{end: math.exp(getattr(one_out, end)[i]) for end in ("estimate", "lower", "upper")}))  # fmt: skip
+            rows.append(row(**common, measure="pooled as sites join", scope=f"joined:{site}", sites="; ".join(names[: i + 1]),
+                            n_sites=i + 1, **{end: math.exp(getattr(joined, end)[i]) for end in ("estimate", "lower", "upper")}))
         for measure, result in (("pooled estimate", found), ("common effect", methods.common_effect(y, v))):
             more = {} if measure == "common effect" else {
                 "tau2": found.tau2, "tau2_lo": found.tau2_lower, "tau2_hi": found.tau2_upper, "i2": found.i2_percent,
@@ -231,6 +233,7 @@ def figures_of(items: dict[str, str]) -> dict:
         "change": {"kind": "change", "caption": "Change in hospital use"},
         "forest": {"kind": "forest", "item": "item_0", "group": "everyone", "caption": "Effect at each site, and together"},
         "leave_one_out": {"kind": "leave_one_out", "item": "item_0", "group": "everyone", "caption": "Without each site in turn"},
+        "cumulative": {"kind": "cumulative", "item": "item_0", "group": "everyone", "caption": "As sites join"},
         "heterogeneity": {"kind": "heterogeneity", "caption": "How much sites differ"},
         "availability": {"kind": "availability", "caption": "Which site is in which measure"},
         "curves": {"kind": "curves", "measure": "share by age", "along": "age", "group": "deprivation", "levels": ["1", "3", "5"],

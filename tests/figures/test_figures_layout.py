@@ -11,8 +11,8 @@ import pytest
 from shared_code.figures import style
 from tests.figures import further
 
-KINDS = ["ratios", "gradient", "caterpillar", "trend", "change", "forest", "leave_one_out", "heterogeneity", "availability",
-         "curves"]  # fmt: skip
+KINDS = ["ratios", "gradient", "caterpillar", "trend", "change", "forest", "leave_one_out", "cumulative", "heterogeneity",
+         "availability", "curves"]  # fmt: skip
 # matrices of Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
 BLIND = {
     "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],

@@ -26,6 +26,14 @@ def test_leaving_one_out_marks_the_site_on_which_the_answer_hangs(made, draw, tm
     assert len(drawn.numbers) == 5  # four sites with an estimate, and all together
 
 
+def test_the_average_as_sites_join_stands_in_their_order(made, draw, tmp_path):
+    study, pooled = made.everything(tmp_path, 2, 5)
+    drawn = draw(study, pooled, "cumulative")
+    assert drawn.numbers["n_sites"].tolist() == [1, 2, 3, 4] and "With all 4 sites" in drawn.alt
+    last = drawn.numbers.iloc[-1]
+    assert f"{last['estimate']:.2f} ({last['lower']:.2f} to {last['upper']:.2f})" in drawn.alt
+
+
 def test_heterogeneity_lists_the_widest_spread_first(made, draw, tmp_path):
     study, pooled = made.everything(tmp_path, 6, 8)
     drawn = draw(study, pooled, "heterogeneity")

@@ -10,6 +10,7 @@ from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.pooling.meta import meta_analysis, profile
 from shared_code.pooling.results import results_table
+from shared_code.reporting.evidence import between_sites
 
 TERMS = {"did": "Change", "other": "Other"}
 DECLARED = ResultsTable.model_validate({"title": "t", "layout": "estimates", "dimensions": {
@@ -29,10 +30,10 @@ def cells(withheld: str = "") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def run(table: pd.DataFrame, scale: str = "log", pool: bool = True) -> pd.DataFrame:
+def run(table: pd.DataFrame, scale: str = "log", pool: bool = True, **more) -> pd.DataFrame:
     scopes = {f"site:{site}": [site] for site in SITES}
     scopes = {"pooled": [*SITES], **scopes} if pool else scopes
-    rows = list(meta_analysis(table, DECLARED, {"item": "term", "unit": "ratio", "scale": scale}, scopes))
+    rows = list(meta_analysis(table, DECLARED, {"item": "term", "unit": "ratio", "scale": scale, **more}, scopes))
     for row in rows:
         row["sites"] = "; ".join(row["sites"])
     return results_table(rows)
@@ -80,6 +81,76 @@ def test_two_sites_make_no_claim_and_too_few_sites_pool_nothing():
 def test_other_scales_are_turned_back():
     logit = run(cells(), "logit").set_index("scope").loc["site:a", "estimate"]
     assert np.atleast_1d(logit)[0] == pytest.approx(100 / (1 + np.exp(0.35)))
+
+
+def test_the_average_as_sites_join_by_size_or_as_declared():
+    y, v = (np.array([site[i] for site in SITES.values()]) for i in (0, 1))
+    table = run(cells(), cumulative="people")
+    joined = table[table["measure"] == "pooled as sites join"]
+    assert joined["scope"].tolist() == ["joined:b", "joined:d", "joined:a", "joined:c"]  # 60, 50, 40 and 7 people
+    assert joined["sites"].tolist() == ["b", "b; d", "b; d; a", "b; d; a; c"]
+    np.testing.assert_allclose(joined["estimate"], np.exp(methods.cumulative(y[[1, 3, 0, 2]], v[[1, 3, 0, 2]]).estimate))
+    assert joined["estimate"].iloc[-1] == pytest.approx(table.set_index("measure").loc["pooled estimate", "estimate"])
+    declared = run(cells(withheld="b"), cumulative=["c", "b", "a"])
+    assert declared.loc[declared["measure"] == "pooled as sites join", "scope"].tolist() == ["joined:c", "joined:a"]
+
+
+SIX = {f"s{i}": (0.1 * i + (0.05 if i % 2 else -0.05), 0.01 + 0.003 * i, 40 + i) for i in range(6)}
+
+
+def of_six() -> pd.DataFrame:
+    return pd.concat([cells().query("site == 'a'").assign(site=site, value=[y, v**0.5, people, 1000.0])
+                      for site, (y, v, people) in SIX.items()], ignore_index=True)  # fmt: skip
+
+
+def run_six(**more) -> pd.DataFrame:
+    scopes = {"pooled": [*SIX], **{f"site:{site}": [site] for site in SIX}}
+    rows = list(meta_analysis(of_six(), DECLARED, {"item": "term", "unit": "ratio", "scale": "log", **more}, scopes))
+    return results_table([row | {"sites": "; ".join(row["sites"])} for row in rows])
+
+
+def test_kinds_of_site_are_averaged_by_themselves_and_compared():
+    said = {"setting": {"title": "Setting", "sites": {"s0": "city", "s1": "city", "s2": "city", "s4": "county", "s5": "county"}}}
+    table = run_six(kinds=said)
+    y, v, _ = (np.array(x) for x in zip(*SIX.values(), strict=True))
+    city = table[table["scope"] == "kind:city"].iloc[0]
+    assert city["estimate"] == pytest.approx(np.exp(methods.random_effects(y[:3], v[:3]).estimate))
+    assert city["sites"] == "s0; s1; s2"
+    apart = table[table["measure"] == "difference between kinds of site"].iloc[0]
+    expected = methods.meta_regression(y[[0, 1, 2, 4, 5]], v[[0, 1, 2, 4, 5]], [0, 0, 0, 1, 1])
+    assert apart["estimate"] == pytest.approx(np.exp(expected.estimate[1])) and apart["comparator"] == "city"
+    assert apart["stratum"] == "setting=county" and "s3 (the study says nothing of its Setting)" in apart["sites_excluded"]
+    assert f"p = {expected.p:.2g}" in apart["agreement"] and "explains nothing" in apart["caution"]
+
+
+def test_what_describes_sites_is_regressed_on_or_the_reason_is_given():
+    share = {"title": "Share", "sites": {site: 10.0 * i for i, site in enumerate(SIX)}}
+    y, v, _ = (np.array(x) for x in zip(*SIX.values(), strict=True))
+    row = run_six(moderators={"share": share}).query("measure == 'change with what describes sites'").iloc[0]
+    expected = methods.meta_regression(y, v, [10.0 * i for i in range(6)])
+    np.testing.assert_allclose(row[["estimate", "lower", "upper"]].astype(float),
+                               np.exp([expected.estimate[1], expected.lower[1], expected.upper[1]]))  # fmt: skip
+    assert row["scale"] == "ratio of the effects" and row["stratum"] == "share" and row["df"] == 4
+    few = run(cells(), moderators={"share": {"title": "Share", "sites": {"a": 1, "b": 2, "c": 3}}})
+    few = few[few["measure"] == "change with what describes sites"].iloc[0]
+    assert np.isnan(few["estimate"]) and "3 sites for 2 coefficients" in few["reason"] and few["sites_excluded"].startswith("d (")
+
+
+def test_the_page_says_what_was_asked_of_differences_between_sites():
+    said = {"setting": {"title": "Setting", "sites": {site: "city" if i < 3 else "county" for i, site in enumerate(SIX)}}}
+    page = between_sites(run_six(kinds=said, small_sites=True), {"item_label": "Effect", "labels": {"did": "Change"},
+                                                                "sites_by": {"setting": "Setting"}}, 2)  # fmt: skip
+    for words in ("Setting: city", "Setting: county against city", "small sites against large", "Change"):
+        assert words in page
+
+
+def test_small_sites_against_large():
+    y, v, _ = (np.array(x) for x in zip(*SIX.values(), strict=True))
+    row = run_six(small_sites=True).query("measure == 'small sites against large'").iloc[0]
+    assert row["estimate"] == pytest.approx(methods.egger_test(y, v).estimate)
+    assert "fewer than 10 sites" in row["caution"] and "p = " in row["agreement"]
+    two = run(cells()[lambda t: t["site"].isin(["a", "b"])], small_sites=True)
+    assert "2 sites" in two[two["measure"] == "small sites against large"].iloc[0]["reason"]
 
 
 POINTS = methods.default_points()
