@@ -19,7 +19,7 @@ def across_sites(base: dict[str, Any], names: list[str], y: Any, se: Any, people
 
     base      what all rows share; its scale is the unit of the effect
     names     the sites with an estimate; y, se, people: shape (sites,), estimates on the scale of the analysis
-    settings  `cumulative`: people (those with most events first) or a list of sites in order of joining
+    settings  `cumulative`: people (those with most behind their estimate first) or a list of sites in order of joining
               `kinds`: name -> {title, sites: {site: kind}}; each kind is averaged by itself, and the kinds are compared
               `moderators`: name -> {title, sites: {site: number}}; all together in one regression of the sites' effects
               `small_sites`: true for Egger's regression
