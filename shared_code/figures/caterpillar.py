@@ -12,7 +12,8 @@ from shared_code.figures.request import Drawn, Request
 
 MEASURE = "estimate of the site"
 NAMED = 60  # rows up to which places are named; with more, rows are lower and only sites are named
-ROW, ROW_LOW = 0.15, 0.075  # inches
+ROW, ROW_LOW, ROW_LEAST = 0.15, 0.075, 0.008  # inches
+TALLEST = 10.0  # inches that the rows may fill before they are lower still
 SITE_ROW = 0.22  # least height of a site, so that its name fits
 GAP = 0.1
 
@@ -49,7 +50,8 @@ def _picture(request: Request, rows: pd.DataFrame, sexes: list[str]):
     places = blocks(rows)
     count = sum(len(names) for names in places.values())
     named = count <= NAMED
-    step = ROW if named else ROW_LOW
+    step = ROW if named else max(ROW_LEAST, min(ROW_LOW, TALLEST / count))
+    small = math.sqrt(step / ROW_LOW) if not named else 1.0
     tall = {site: max(len(names) * step, SITE_ROW) + GAP for site, names in places.items()}
     height = sum(tall.values())
     site_wide = min(max(style.width_of(site, weight="bold") for site in places), 1.6)
@@ -96,9 +98,10 @@ def _picture(request: Request, rows: pd.DataFrame, sexes: list[str]):
             for sex, axes in panels:
                 mine = known[(known["site_title"] == site) & (known["level"] == name) & (known["sex"] == sex)]
                 for _, one in mine.iterrows():
-                    axes.plot([one["lower"], one["upper"]], [y, y], color=colour, linewidth=1.3 if named else 0.8,
-                              alpha=0.65)  # fmt: skip
-                    axes.plot([one["estimate"]], [y], marker=marker, markersize=4.4 if named else 2.8, color=colour)
+                    axes.plot([one["lower"], one["upper"]], [y, y], color=colour, linewidth=1.3 if named else 0.8 * small,
+                              alpha=0.65 if small > 0.6 else 0.4)  # fmt: skip
+                    axes.plot([one["estimate"]], [y], marker=marker, markersize=4.4 if named else 2.8 * small,
+                              color=colour, markeredgewidth=0 if small < 1 else None)
         at += tall[site]
     return page.figure, subtitle, notes
 

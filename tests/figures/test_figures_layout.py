@@ -117,6 +117,13 @@ def test_all_sites_are_named_when_there_are_forty(made, draw, tmp_path):
         assert [title for title in titles if title.split()[0] not in said] == []
 
 
+def test_twelve_hundred_places_of_forty_sites_fit_on_two_pages(made, draw, tmp_path):
+    study, pooled = made.everything(tmp_path, 1, 40, places=30)
+    drawn = draw(study, pooled, "caterpillar")
+    assert drawn.picture.get_size_inches()[1] < 18 and "1,200 wards" in drawn.subtitle
+    assert not collisions(drawn.picture)
+
+
 def test_pictures_are_as_wide_as_a_page_of_the_report(made, draw, tmp_path):
     study, pooled = made.everything(tmp_path, 3, 5)
     for kind in KINDS:
