@@ -50,9 +50,9 @@ def standardise(values: ArrayLike, variances: ArrayLike, weights: ArrayLike) -> 
             "There is one weight per band", "Take the weights from the edges of these bands")
     w = w / w.sum(axis=-1, keepdims=True)
     counts = w > 0
-    estimate = np.sum(np.where(counts, w * np.where(counts, v, 0), 0), axis=-1)
-    variance = np.sum(np.where(counts, w**2 * np.where(counts, var, 0), 0), axis=-1)
-    return Standardised(plain(estimate), plain(variance))
+    if not counts.all():
+        v, var = np.where(counts, v, 0), np.where(counts, var, 0)
+    return Standardised(plain(np.einsum("...b,...b->...", v, w)), plain(np.einsum("...b,...b->...", var, w**2)))
 
 
 def standardised_proportion(
@@ -138,21 +138,25 @@ def dobson_rate(
     require(squares is None or variances is None, where, "both squares and variances are given",
             "At most one of them says how uncertain a band is", "Drop one")
     used = np.asarray(weights, dtype=float) > 0
-    time = np.where(t > 0, t, np.nan)
+    empty = t == 0
+    time = np.where(empty, np.nan, t) if empty.any() else t
+    rates = x / time
     if variances is not None:
         var = np.asarray(variances, dtype=float)
-    else:
-        sum_of_squares = x if squares is None else np.asarray(squares, dtype=float)
+        require_not_negative(where, variances=var)
+    elif squares is not None:
+        sum_of_squares = np.asarray(squares, dtype=float)
         require(~(sum_of_squares < x), where, "a sum of squares is below the events",
                 "y squared is at least y for whole y", "Sum squared events per person, not per band")
         var = sum_of_squares / time**2
-    require_not_negative(where, variances=var)
+    else:
+        var = rates / time
 
-    rate, total = standardise(x / time, var, weights)
+    rate, total = standardise(rates, var, weights)
     count = _sum(x, used)
     reason = reasons(
         np.shape(rate),
-        (((t == 0) & used).any(axis=-1), _EMPTY),
+        ((empty & used).any(axis=-1), _EMPTY),
         (np.isnan(rate) | np.isnan(total), _WITHHELD),
         (count < FEWEST, _TOO_FEW),
     )
@@ -245,7 +249,7 @@ def mantel_haenszel_ratio(
 
 
 def _sum(values: Floats, used: Any) -> Any:
-    return np.sum(np.where(used, values, 0), axis=-1)
+    return np.sum(values if np.all(used) else np.where(used, values, 0), axis=-1)
 
 
 def _log_normal(ratio: Any, se: Any, reason: Any, confidence: float) -> Ratio:
