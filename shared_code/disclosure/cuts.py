@@ -47,17 +47,20 @@ class Cutter:
         self.owner = np.arange(system.size)
         rest = system.kind[system.child] == IMPLICIT
         self.owner[system.child[rest]] = system.parent[rest]
+        self.zeros_with: dict[int, list[int]] = {}  # what is shown as a zero unless one of these is withheld as well
+        for parent, child in zip(system.parent[system.one_way].tolist(), system.child[system.one_way].tolist()):
+            self.zeros_with.setdefault(child, []).append(parent)
 
     def cuts(self, finding: Finding) -> list[Cut]:
         """Give the inequalities that the failing interval calls for; none when nothing that can be withheld would help."""
         s, target = self.system, finding.unknown
-        members = np.array([target])
+        near: list[int] = []
         for rows, members in self._around(target):
             found = self._of(target, rows, members)
             if found:
                 return found
-        candidates = [int(i) for i in members if np.isfinite(s.cost[i]) and not self.withheld[i]]
-        return [Cut(target, 1.0, dict.fromkeys(candidates, 1.0))] if candidates else []  # only whole numbers explain it
+            near = near or [int(i) for i in members if np.isfinite(s.cost[i]) and not self.withheld[i]]
+        return [Cut(target, 1.0, dict.fromkeys(near, 1.0))] if near else []  # only whole numbers explain it: begin nearby
 
     def _around(self, target: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Give the rows and unknowns within a few relations of a number, then within more, until there are no others."""
@@ -105,14 +108,29 @@ class Cutter:
             for i in np.flatnonzero((end.at_upper > EPS) | (end.at_lower > EPS)):
                 unknown = int(members[i])
                 owner = int(self.owner[unknown])
-                if self.withheld[owner] or not np.isfinite(s.cost[owner]):
-                    continue
                 up = np.inf if end.at_upper[i] > EPS else 0.0
                 down = end.at_lower[i] * (self.lower[unknown] - s.floor[unknown]) if end.at_lower[i] > EPS else 0.0
-                total = gain.get(owner, 0.0) + up + max(0.0, down)
-                if total > EPS:
-                    gain[owner] = min(total, most)
+                for lifts, most_of_it in self._lifting(unknown, owner, up, max(0.0, down), float(end.at_lower[i])):
+                    if self.withheld[lifts] or not np.isfinite(s.cost[lifts]):
+                        continue
+                    total = gain.get(lifts, 0.0) + most_of_it
+                    if total > EPS:
+                        gain[lifts] = min(total, most)
         return gain
+
+    def _lifting(self, unknown: int, owner: int, up: float, down: float, at_lower: float) -> Iterator[tuple[int, float]]:
+        """Give what lifts the bounds of an unknown when it is withheld, and by how much at most.
+
+        Of one that is withheld already: its large whole, which is its upper end while shown, and what makes zeros possible.
+        """
+        yield owner, up + down
+        if self.withheld[unknown]:
+            whole = int(self.system.whole[unknown])
+            if whole >= 0 and up:
+                yield whole, up
+            if at_lower > EPS and self.lower[unknown] > 0:
+                for parent in self.zeros_with.get(unknown, ()):
+                    yield parent, at_lower * float(self.lower[unknown])
 
 
 def _stored(compressed: sparse.csr_matrix | sparse.csc_matrix, major: np.ndarray) -> np.ndarray:

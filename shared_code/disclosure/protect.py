@@ -25,7 +25,7 @@ from shared_code.disclosure.record import record
 from shared_code.disclosure.rules import GUARDS, Frames
 from shared_code.disclosure.search import NoPattern, Pattern, choose
 from shared_code.disclosure.system import LINEAR, SUM, System
-from shared_code.model import CELL_COLUMNS, LAYOUTS, Problem, Refused
+from shared_code.model import CELL_COLUMNS, LAYOUTS, Problem, Refused, few
 
 COMPLEMENTARY = "withheld so that a smaller number cannot be computed"
 RULE = "withheld by the rule of its layout"
@@ -64,7 +64,7 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy, agreement
         pattern = choose(system, suspects, points)
         ranges = publish(system, pattern.withheld, policy, look, points)
     except NoPattern as nothing:
-        raise _refused(system, tables, nothing) from None
+        raise _refused(system, tables, nothing, {name for one in ledger for name in one.tables}) from None
     released, reasons = {}, {}
     for name, (declared, table) in tables.items():
         cells = _cells(name, declared, table, frames[name], system, pattern, ranges)
@@ -83,14 +83,16 @@ def _narrowest(ranges: Ranges) -> str:
     return "nothing is withheld" if np.isinf(least) else f"at least {np.floor(least * 100) / 100:g} times what is asked"
 
 
-def _refused(system: System, tables: Tables, nothing: NoPattern) -> Refused:
-    """Say where numbers cannot be protected, without saying which numbers."""
+def _refused(system: System, tables: Tables, nothing: NoPattern, before: set[str]) -> Refused:
+    """Say where numbers cannot be protected, without saying which numbers; what is new beside earlier releases is named."""
     problems = []
+    new = [name for name in tables if before and name not in before]
+    added = f". New beside what left before, and so the likely reason: {few(new)}" if new else ""
     for (name, statistic), at in system.cells.items():
         number = int(np.isin(at, nothing.unknowns).sum())
         if number:
             wrong = f"{statistic}: withholding further numbers does not protect all that are small"
-            mend = "Declare coarser bands or fewer dimensions for this table, or leave out what was released before"
+            mend = "Declare coarser bands or fewer dimensions for this table, or leave out what was released before" + added
             problems.append(Problem(name, wrong, "", mend))
     if not problems:
         mend = "Wait until more people differ, or leave out the tables that changed"

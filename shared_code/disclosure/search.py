@@ -7,7 +7,7 @@ shown again. Every choice is made in a fixed order, so the same numbers give the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -66,6 +66,7 @@ def choose(system: System, suspects: np.ndarray | None = None, points: Points | 
     if len(small) < len(failing):
         if small:
             first = outsider(system, withheld, since=first, points=points)
+        system = _without_hopeless(system, withheld)
         withheld, cuts, n = _greedy(system, withheld, first, points)
         solved += n
         withheld, n = _cleaned(system, withheld, start, cuts, points)
@@ -77,6 +78,27 @@ def outsider(system: System, withheld: np.ndarray, only: np.ndarray | None = Non
              points: Points | None = None, enough: int = CUTS_AT_ONCE) -> Audit:  # fmt: skip
     """Audit a pattern against an outsider who knows of a withheld number only that it is not zero."""
     return audit(system, withheld, *system.bounds(withheld), only=only, since=since, enough=enough, points=points)
+
+
+def _without_hopeless(system: System, start: np.ndarray) -> System:
+    """Forbid to withhold what no pattern can protect: what anyone could derive even if all that may be withheld were.
+
+    Withholding more only widens intervals, so an audit of everything withheld tells; then again without what was found. A
+    number that is the sum of numbers that left before is such a one: withholding it would call for more and more, in vain.
+    Raises NoPattern where a number that must be withheld, or a piece that the tables give away, is among them.
+    """
+    never, found = np.zeros(system.size, bool), None
+    while True:
+        everything = system.closed((np.isfinite(system.cost) & ~never) | start)
+        found = outsider(system, everything, since=found, enough=10**9)
+        failing = np.array([finding.unknown for finding in found.findings], int)
+        if (lost := failing[start[failing] | (system.kind[failing] == IMPLICIT)]).size:
+            raise NoPattern(lost.tolist())
+        if not failing.size:
+            return replace(system, cost=np.where(never, np.inf, system.cost))
+        never[failing] = True
+        while (more := never[system.child] & ~never[system.parent]).any():  # nor what would withhold it as well
+            never[system.parent[more]] = True
 
 
 def _narrowest(found: Audit) -> list[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,6 +72,31 @@ def test_whatever_the_greedy_search_withholds_is_needed(table):
         trial[unknown] = False
         trial = system.closed(trial)
         assert trial[unknown] or not outsider(system, trial).safe
+
+
+@steady
+@given(TABLES, st.lists(st.integers(0, 40), max_size=10))
+def test_the_greedy_search_fails_only_where_no_pattern_is_safe(table, fixed):
+    """Some numbers left before and cannot be withheld: where everything else withheld is safe, a pattern is found."""
+    system, at = system_of(table)
+    cost = system.cost.copy()
+    cost[[u for i, u in enumerate(at.values()) if i in fixed and not system.primary[u]]] = np.inf
+    system = replace(system, cost=cost)
+    start = system.closed(system.primary)
+    withheld = system.closed(np.isfinite(cost) | start)
+    while not (found := outsider(system, withheld, enough=10**9)).safe:  # what cannot be withheld safely is shown after all
+        failing = [f.unknown for f in found.findings]
+        if any(start[u] or system.kind[u] == IMPLICIT for u in failing):
+            withheld = None
+            break
+        withheld = system.closed((np.isfinite(cost) & withheld & ~np.isin(np.arange(system.size), failing)) | start)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "EXACT_CELLS", 0)
+        if withheld is None:
+            with pytest.raises(NoPattern):
+                choose(system)
+        else:
+            assert outsider(system, choose(system).withheld).safe
 
 
 def test_bands_of_other_tables_add_no_unknowns():
