@@ -29,9 +29,17 @@ def test_it_agrees_with_looking_for_one_after_the_other(finder):
 
 
 def test_it_finds_what_lies_on_the_edge_of_a_block(finder):
-    for shift in (-11, -5, 0):
+    for shift in (-11, -10, *range(-6, 2)):
         content = b" " * (BLOCK + shift) + VALUES[7] + b" " * 50
         assert finder.found_in(content) == {VALUES[7]}
+
+
+def test_it_looks_into_data_within_data_within_an_archive(finder):
+    inside = base64.b64encode(b"<img src='data:image/svg+xml;base64," + base64.b64encode(b" " * 9 + VALUES[3] + b" " * 9) + b"'>")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("page.html", b"<object data='data:text/html;base64," + inside + b"'>")
+    assert finder.inside(buffer.getvalue()) == {VALUES[3]}
 
 
 def test_it_looks_into_archives_and_pages(finder):

@@ -195,6 +195,9 @@ def test_pooling_checks_again_what_lies_in_the_inbox(sent, receiving, message_of
     assert "it is not release 2, which was received on" in message_of(receive, sent.study, inbox, sent.expected)
     (inbox / "received.jsonl").unlink()
     assert "it was put here by hand" in message_of(receive, sent.study, inbox, sent.expected)
+    last = dt.date.fromisoformat(package.parsed((inbox / "s1.zip").read_bytes()).signatures["sent"]["expires"])
+    assert "it expired on" not in message_of(receive, sent.study, inbox, sent.expected, last)
+    assert "it expired on" in message_of(receive, sent.study, inbox, sent.expected, last + dt.timedelta(days=1))
     later = dt.date.today() + dt.timedelta(days=4000)
     assert "it expired on" in message_of(receive, sent.study, inbox, sent.expected, later)
 
