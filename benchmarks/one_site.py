@@ -44,7 +44,7 @@ def measure(folder: Path, site: str, people: int, with_release: bool, say: Calla
         if "Did not run" in took.said:
             raise Failed(f"{name}: {took.said}")
         say(f"    {name}: {took.seconds:.1f} s, of the processor {took.cpu_seconds or 0:.1f} s, {took.peak_mb or 0:,.0f} MB")
-        what = f"{name.replace('_', ' ')}, {people:,} people"
+        what = name.replace("_", " ")
         section = f"One site of {people:,} people"
         rows += [row(section, what, median([took]), quantity=quantity) | noted for quantity in QUANTITIES]
     return rows

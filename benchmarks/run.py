@@ -107,7 +107,18 @@ def write(out: Path, measured: dict[str, Any]) -> None:
     if out.resolve() == DEFAULT.resolve() and README.is_file():  # what the project measured, shown where people look first
         before, start, rest = README.read_text("utf-8").partition(START)
         _, end, after = rest.partition(END)
-        README.write_text(f"{before}{start}\n{text.partition(chr(10))[2].strip()}\n{end}{after}", encoding="utf-8", newline="\n")
+        sites = [row["section"] for row in measured["rows"] if row["section"].startswith(ONE_SITE)]
+        largest = max(sites, key=_people, default="")
+        short = as_markdown(measured | {"rows": [row for row in measured["rows"] if not row["section"].startswith(ONE_SITE)
+                                                 or row["section"] == largest]})  # fmt: skip
+        README.write_text(f"{before}{start}\n{short.partition(chr(10))[2].strip()}\n{end}{after}", encoding="utf-8", newline="\n")
+
+
+ONE_SITE = "One site of "
+
+
+def _people(section: str) -> int:
+    return int("".join(c for c in section if c.isdigit()))
 
 
 def measure(options: sections.Options, together: bool) -> list[Any]:
@@ -151,20 +162,28 @@ def as_markdown(measured: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in on["packages"].items())
     lines = [
         "# Benchmarks", "", *(_head(on, options, packages) if options else []),
-        "| what | ours | compared with | | ratio |", "|---|---:|---|---:|---:|",
+        "| what | ours | processor | memory | compared with | | memory | ratio of times |",
+        "|---|---:|---:|---:|---|---:|---:|---:|",
     ]  # fmt: skip
     section, apart = "", [row for row in measured["rows"] if "date" in row]
+    lined: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
     for row in measured["rows"]:
-        if row["section"] != section:
-            section = row["section"]
-            lines.append(f"| **{section}** | | | | |")
-        unit = UNITS[row["quantity"]]
-        ratio = f"{row['ratio']:.2f}" if row["ratio"] else ""
-        cells = [row["what"] + unit, shown(row, "ours"), row["compared_with"], shown(row, "other"), ratio]
+        lined.setdefault((row["section"], row["what"], row["compared_with"]), {})[row["quantity"]] = row
+    for (heading, what, other), of in lined.items():
+        if heading != section:
+            section = heading
+            lines.append(f"| **{section}** | | | | | | | |")
+        given = {(q, side): shown(of[q], side) if q in of else "" for q in QUANTITIES for side in ("ours", "other")}
+        ratio = of["seconds"]["ratio"] if "seconds" in of else None
+        cells = [what, *(given[q, "ours"] for q in QUANTITIES), other, given["seconds", "other"], given["peak_mb", "other"],
+                 f"{ratio:.2f}" if ratio else ""]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     if apart:
-        made = sorted({f"{row['what'].partition(', ')[2] or row['what']} on {row['date']} at a load of {row['load']}"
-                       for row in apart if row["quantity"] == "seconds"})  # fmt: skip
+        loads: dict[str, list[float]] = {}
+        for row in apart:
+            loads.setdefault(f"{row['section']} on {row['date']}", []).append(row["load"] or 0.0)
+        made = [f"{what} at a load of {min(found):g}" + (f" to {max(found):g}" if max(found) > min(found) else "")
+                for what, found in sorted(loads.items())]  # fmt: skip
         lines += ["", f"Measured by themselves: {'; '.join(made)}. {ONBOARDING}"]
     if not options:
         return "\n".join(lines) + "\n"
@@ -175,7 +194,7 @@ def as_markdown(measured: dict[str, Any]) -> str:
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 
-UNITS = {"seconds": "", "peak_mb": ", peak memory", "cpu_seconds": ", processor time"}
+QUANTITIES = ("seconds", "cpu_seconds", "peak_mb")
 ONBOARDING = (
     "Onboarding is `prepare`: it reads, copies, maps every column, replaces identifiers by keyed pseudonyms, looks for "
     "unexplained codes, repeated keys and rows about unknown people, and writes the prepared tables in order; beside it "
