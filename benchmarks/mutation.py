@@ -51,8 +51,12 @@ UNFINISHED = 75
 
 
 def places(tree: ast.AST) -> Iterator[tuple[int, int]]:
-    """Number every place that can be changed: (number of the node, which change)."""
+    """Number every place that can be changed: (number of the node, which change); what says types is left alone."""
+    types = {id(part) for node in ast.walk(tree) for said in (getattr(node, "annotation", None), getattr(node, "returns", None))
+             if said is not None for part in ast.walk(said)}  # fmt: skip
     for number, node in enumerate(ast.walk(tree)):
+        if id(node) in types:
+            continue
         if isinstance(node, ast.Compare):
             yield from ((number, i) for i, op in enumerate(node.ops) if type(op) in COMPARED)
             continue

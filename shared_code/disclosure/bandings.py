@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from shared_code.config.study import Dimension, Policy
 from shared_code.model import band_labels
+
+Sets = Mapping[tuple[str, ...], Mapping[tuple[str, ...], float]]
 
 
 def band_rows(cohort: Any, draft: Any, bandings: dict[str, list[tuple[str, Dimension]]], policy: Policy
@@ -47,6 +50,37 @@ def band_rows(cohort: Any, draft: Any, bandings: dict[str, list[tuple[str, Dimen
             if len(inside) > 1 or own[inside[0]] != number:
                 rows.append(([number, *[own[e] for e in inside]], [1.0, *[-1.0] * len(inside)], 0.0, 0.0))
         yield from rows
+
+
+def banded_alike(own: Sets, theirs: Sets, bandings: dict[str, list[tuple[str, Dimension]]]) -> bool:
+    """Say whether two sets of numbers are of the same people in different bands: equal between all edges they share.
+
+    own, theirs  dimensions -> levels -> number; a second banding of a dimension is named with a number behind it
+    """
+    specs = {key: spec for every in bandings.values() for key, spec in every if spec.kind == "exclusive"}
+    for first, second in product(own, theirs):
+        apart = [i for i, (a, b) in enumerate(zip(first, second)) if a != b]
+        if len(first) != len(second) or len(apart) != 1:
+            continue
+        a, b = first[apart[0]], second[apart[0]]
+        if a.partition("#")[0] != b.partition("#")[0] or a not in specs or b not in specs:
+            continue
+        shared = sorted(set(specs[a].bands) & set(specs[b].bands))
+        sums = [_between(numbers, apart[0], specs[key], shared) for numbers, key in ((own[first], a), (theirs[second], b))]
+        if shared and any(sums[0].values()) and sums[0] == sums[1]:
+            return True
+    return False
+
+
+def _between(numbers: Mapping[tuple[str, ...], float], at: int, spec: Dimension, shared: list[float]) -> dict[tuple, float]:
+    """Add numbers up between shared edges."""
+    ends = dict(zip(band_labels(spec.bands, spec.kind), _ends(spec)))
+    found: dict[tuple, float] = {}
+    for levels, number in numbers.items():
+        begin = max((edge for edge in shared if edge <= ends[levels[at]][0]), default=-1)
+        key = (*levels[:at], *levels[at + 1 :], begin)
+        found[key] = found.get(key, 0.0) + float(number)
+    return found
 
 
 def _ends(spec: Dimension) -> list[tuple[float, float]]:

@@ -12,7 +12,7 @@ from scipy import sparse
 from shared_code.config.agreement import Agreement
 from shared_code.config.study import Dimension, Policy, ResultsTable
 from shared_code.disclosure.agreements import agreement_rows, level_rows, levels_made_of_others, numbered
-from shared_code.disclosure.bandings import band_rows
+from shared_code.disclosure.bandings import band_rows, banded_alike
 from shared_code.disclosure.bounds import propagate
 from shared_code.disclosure.costs import cost_of, totals_over
 from shared_code.disclosure.margins import Cohort, Key, margins, nested, sums_of
@@ -209,7 +209,7 @@ def _cohort(draft: Draft, statistic: tuple[str, str], declared: ResultsTable, va
     """Find the cohort that these numbers belong to: every number they have in common agrees, and there is one."""
     splits = _splits(declared, bandings)
     for cohort in draft.cohorts:
-        if cohort.statistic == statistic and _agrees(cohort, values, draft.truth, splits | cohort.partition):
+        if cohort.statistic == statistic and _agrees(cohort, values, draft.truth, splits | cohort.partition, bandings):
             cohort.partition |= splits
             return cohort
     draft.cohorts.append(Cohort(statistic, {}, splits))
@@ -223,7 +223,7 @@ def _splits(declared: ResultsTable, bandings: dict[str, list[tuple[str, Dimensio
     return {names[n][0] for n, s in declared.dimensions.items() if not s.codelist and s.kind == "exclusive"}
 
 
-def _agrees(cohort: Cohort, values: dict, truth: list[float], partition: set[str]) -> bool:
+def _agrees(cohort: Cohort, values: dict, truth: list[float], partition: set[str], bandings: dict) -> bool:
     common = [(cohort.sets[d][k], v) for (d, k), v in values.items() if k in cohort.sets.get(d, {})]
     if common:
         return all(truth[at] == v for at, v in common)
@@ -236,7 +236,7 @@ def _agrees(cohort: Cohort, values: dict, truth: list[float], partition: set[str
             sums = sums_of(fine[f], f, p)
             if sums.keys() == coarse[p].keys() and all(sums[k] == coarse[p][k] for k in sums):
                 return True
-    return False
+    return banded_alike(own, theirs, bandings)
 
 
 def _within_rows(draft: Draft, name: str, declared: ResultsTable, cells: dict, policy: Policy) -> None:

@@ -18,6 +18,7 @@ from shared_code.config.agreement import Agreement
 from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure.build import build
 from shared_code.disclosure.forms import Earlier, Protected
+from shared_code.disclosure.known import without_known
 from shared_code.disclosure.past import hold, past_tables
 from shared_code.disclosure.points import Points
 from shared_code.disclosure.ranges import Ranges, first_look, publish
@@ -56,7 +57,9 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy, agreement
     frames = {}
     for name, (declared, table) in tables.items():
         frames[name] = hold(name, declared, table, _judged(declared, table, policy), past, policy)
-    system = build(tables, frames, policy, past, agreements)
+    system, told = build(tables, frames, policy, past, agreements), 0
+    if past:
+        system, told = without_known(system, policy.threshold)
     try:
         points = Points(system)
         look = first_look(system, policy, points)
@@ -74,6 +77,8 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy, agreement
     outcome = {"pattern": "least loss" if pattern.exact else "greedy, then cleaned up",
                "programmes": look.programmes + pattern.programmes + ranges.audit.programmes,
                "narrowest_interval": _narrowest(ranges)}  # fmt: skip
+    if told:
+        outcome["told_before"] = told  # large numbers that follow from earlier releases, with the range that follows
     declarations = {name: declared for name, (declared, _) in tables.items()}
     return Protected(released, record(released, declarations, policy, ledger, outcome), reasons)
 
