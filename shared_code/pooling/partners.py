@@ -21,8 +21,8 @@ from shared_code.disclosure.pooled import FEW_SITES
 from shared_code.disclosure.search import NoPattern
 from shared_code.model import ALL
 
-FAMILY = ["analysis", "measure", "item", "group", "stratum", "sex"]
-CELL = ["analysis", "item", "group", "level", "stratum", "sex"]
+FAMILY = ["analysis", "table", "measure", "item", "group", "stratum", "sex"]
+CELL = ["analysis", "table", "item", "group", "level", "stratum", "sex"]
 FOLLOWS = "withheld so that another pooled number cannot be computed"
 COMPARED = "what it is compared with is withheld"
 OWN = "site:"
@@ -32,7 +32,8 @@ UNKNOWN_SITES = "sites whose own number is withheld"
 def guarded(study: Study, rows: Iterable[dict[str, Any]], numbers: Iterable[str]) -> list[dict[str, Any]]:
     """Withhold the numbers of pooled rows that would tell a site of a few people elsewhere, with the reason.
 
-    rows     of the results table, each site's own (scope site:<name>) among them
+    rows     of the results table, each site's own (scope site:<name>) among them, with the `table` that they come from:
+             an item of another table is another number, also where it has the same name
     numbers  columns that are emptied
     """
     rows = list(rows)

@@ -116,7 +116,7 @@ def _write(study: Study, received: Inbox, folder: Path, expected: Mapping[str, S
                 notes += [{"analysis": stem, "table": name, **n} for n in incomplete_margins(cells, declared)]
         for step in entry.pooled:
             rows += _step(study, received, stem, step, [*expected])
-    rows = guarded(study, rows, EMPTIED)
+    rows = [{name: value for name, value in row.items() if name != "table"} for row in guarded(study, rows, EMPTIED)]
     rows += fitted[0]
     if found:
         rows = [row | {"footnotes": footnotes(row, found, row["sites"].split("; "))} for row in rows]
@@ -157,7 +157,8 @@ def _step(study: Study, inbox: Inbox, stem: str, step: Step, expected: list[str]
             without = [s for s in expected if s not in inside] if row["scope"] == POOLED else []
             excluded = in_words({site: absent.reason(site, row) for site in without})
             yield row | {
-                "analysis": stem, "sites": "; ".join(inside), "n_sites": len(inside), "sites_without": "; ".join(without),
+                "analysis": stem, "table": step.table, "sites": "; ".join(inside), "n_sites": len(inside),
+                "sites_without": "; ".join(without),
                 "sites_excluded": excluded, "target": step.target, "why": choice.why, "period_start": study.period.start,
                 "period_end": study.period.end, "releases": "; ".join(named(inbox.releases[s].digest) for s in inside),
             }  # fmt: skip

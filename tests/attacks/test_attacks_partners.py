@@ -120,3 +120,14 @@ def test_nothing_is_withheld_where_the_study_withholds_nothing():
     study = make_study(["illness"], threshold=1)
     rows = [row("site:a", "1", 900, 1), row("pooled", "1", 900, 1)]
     assert guarded(study, rows, EMPTIED) == rows
+
+
+def test_an_item_of_another_table_is_another_number():
+    """Few deaths of people in a service: what is withheld of them says nothing of a table about their attendances."""
+    study = make_study(["illness"]).model_copy(update={"disclosure": RULES})
+    deaths = [row("site:a", "1", 1000, 50), row("site:b", "1", 1000, 4), row("pooled", "1", 2000, 54)]
+    visits = [row("site:a", "1", 1000, 50), row("site:b", "1", 1000, 40), row("pooled", "1", 2000, 90)]
+    rows = [one | {"table": "deaths"} for one in deaths] + [one | {"table": "visits"} for one in visits]
+    assert [one["reason"] for one in guarded(study, rows, EMPTIED)] == ["", "", PARTNER, "", "", ""]
+    apart = [one | {"measure": "another"} for one in visits]
+    assert [one["reason"] for one in guarded(study, deaths + apart, EMPTIED)][-1] == PARTNER  # of one table: goes with it
