@@ -120,5 +120,13 @@ def test_rooms_are_ignored_by_git():
 
 
 def test_the_readme_ends_with_the_benchmarks_as_they_were_measured():
-    measured = (ROOT / "benchmarks" / "results.md").read_text("utf-8").replace("# Benchmarks\n", "").strip()
-    assert measured in (ROOT / "README.md").read_text("utf-8")
+    """Every line of the table, but of one site only its largest size."""
+    measured = [line for line in (ROOT / "benchmarks" / "results.md").read_text("utf-8").splitlines() if line.startswith("|")]
+    readme = (ROOT / "README.md").read_text("utf-8").splitlines()
+    assert len(measured) > 20
+    section, shown = "", []
+    for line in measured:
+        section = line if line.startswith("| **") else section
+        shown += [] if section.startswith("| **One site of") and "1,000,000" not in section else [line]
+    at = readme.index(shown[0])
+    assert readme[at : at + len(shown)] == shown
