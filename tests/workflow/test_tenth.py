@@ -73,9 +73,9 @@ def test_a_new_question_is_one_notebook_one_entry_and_one_page(small):
     assert "How much more common is asthma" in page and "<img" in page
 
 
-def test_a_new_site_is_one_yaml(small):
+def test_a_new_site_is_one_yaml(small, tmp_path):
     """A real site: its extract lies in its room, two of its people approve, somebody carries the package."""
-    keys = {"COHORTIUM_KEYS": str(small.folder / "keys"), "COHORTIUM_KEY": bytes(range(32)).hex()}
+    keys = {"COHORTIUM_KEYS": str(tmp_path / "keys"), "COHORTIUM_KEY": bytes(range(32)).hex()}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in keys.items():
             patch.setenv(name, value)
