@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -102,8 +101,9 @@ def test_a_new_site_is_one_yaml(small, tmp_path):
             assert done.returncode == 0, done.stderr
         sent = small.cohortium("send", SITE)
         assert sent.returncode == 0, sent.stderr
-        (package,) = (small.folder / "outbox" / "demonstration").glob(f"{SITE}*")
-        shutil.copyfile(package, small.folder / "inbox" / "demonstration" / package.name)  # a person carries it
+        package = small.folder / "outbox" / "demonstration" / f"{SITE}.zip"  # a person carries it
+        received = small.cohortium("receive", str(package))
+        assert received.returncode == 0, received.stderr
         jobs = run(small)
     changed = {name for name, text in files(small.folder).items() if before.get(name) != text}
     assert changed == {f"config/sites/{SITE}.yaml"}
