@@ -197,6 +197,9 @@ def _spans(pooled: pd.DataFrame, dots: pd.DataFrame, panels: list) -> dict[str, 
     for item in {item for item, _ in panels}:
         mine, single = (frame[frame["item"] == item] for frame in (pooled, dots))
         values = pd.concat([mine["estimate"], mine["lower"], mine["upper"], single["estimate"]]).dropna()
+        if values.empty:  # every number of this item is withheld: an empty panel
+            spans[item] = (0.0, 1.0)
+            continue
         low, high = float(values.min()), float(values.max())
         room = 0.12 * ((high - low) or abs(high) or 1)
         spans[item] = (0.0 if mine["scale"].iloc[0] == "%" else low - room, high + room)
