@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -52,34 +52,41 @@ def band_rows(cohort: Any, draft: Any, bandings: dict[str, list[tuple[str, Dimen
         yield from rows
 
 
-def banded_alike(own: Sets, theirs: Sets, bandings: dict[str, list[tuple[str, Dimension]]]) -> bool:
-    """Say whether two sets of numbers are of the same people in different bands: equal between all edges they share.
+def bands_fit(own: Sets, theirs: Sets, bandings: dict[str, list[tuple[str, Dimension]]]) -> bool | None:
+    """Say whether numbers in two bandings of a dimension can be of the same people; None where nothing can be compared.
 
     own, theirs  dimensions -> levels -> number; a second banding of a dimension is named with a number behind it
+    As many people have reached each edge that both have, and ever fewer the next, whichever banding it is of.
     """
     specs = {key: spec for every in bandings.values() for key, spec in every if spec.kind == "exclusive"}
+    fit = None
     for first, second in product(own, theirs):
         apart = [i for i, (a, b) in enumerate(zip(first, second)) if a != b]
         if len(first) != len(second) or len(apart) != 1:
             continue
-        a, b = first[apart[0]], second[apart[0]]
+        (at,) = apart
+        a, b = first[at], second[at]
         if a.partition("#")[0] != b.partition("#")[0] or a not in specs or b not in specs:
             continue
-        shared = sorted(set(specs[a].bands) & set(specs[b].bands))
-        sums = [_between(numbers, apart[0], specs[key], shared) for numbers, key in ((own[first], a), (theirs[second], b))]
-        if shared and any(sums[0].values()) and sums[0] == sums[1]:
-            return True
-    return False
+        mine, others = _reached(own[first], at, specs[a]), _reached(theirs[second], at, specs[b])
+        for group in mine.keys() & others.keys():
+            reached = sorted([*mine[group].items(), *others[group].items()], key=lambda one: (one[0], -one[1]))
+            differ = any(mine[group][edge] != others[group][edge] for edge in mine[group].keys() & others[group].keys())
+            if differ or any(later > earlier for (_, earlier), (_, later) in pairwise(reached)):
+                return False
+        whole = mine.keys() == others.keys() and min(specs[a].bands) == min(specs[b].bands)
+        fit = fit or (True if whole and any(map(any, (group.values() for group in mine.values()))) else None)
+    return fit
 
 
-def _between(numbers: Mapping[tuple[str, ...], float], at: int, spec: Dimension, shared: list[float]) -> dict[tuple, float]:
-    """Add numbers up between shared edges."""
-    ends = dict(zip(band_labels(spec.bands, spec.kind), _ends(spec)))
-    found: dict[tuple, float] = {}
+def _reached(numbers: Mapping[tuple[str, ...], float], at: int, spec: Dimension) -> dict[tuple[str, ...], dict[float, float]]:
+    """Give, for each group, the number from each edge on."""
+    begins = {label: begin for label, (begin, _) in zip(band_labels(spec.bands, spec.kind), _ends(spec))}
+    found: dict[tuple[str, ...], dict[float, float]] = {}
     for levels, number in numbers.items():
-        begin = max((edge for edge in shared if edge <= ends[levels[at]][0]), default=-1)
-        key = (*levels[:at], *levels[at + 1 :], begin)
-        found[key] = found.get(key, 0.0) + float(number)
+        group = found.setdefault((*levels[:at], *levels[at + 1 :]), dict.fromkeys(spec.bands, 0.0))
+        for edge in spec.bands:
+            group[edge] += float(number) if begins[levels[at]] >= edge else 0.0
     return found
 
 

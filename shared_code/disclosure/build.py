@@ -12,7 +12,7 @@ from scipy import sparse
 from shared_code.config.agreement import Agreement
 from shared_code.config.study import Dimension, Policy, ResultsTable
 from shared_code.disclosure.agreements import agreement_rows, level_rows, levels_made_of_others, numbered
-from shared_code.disclosure.bandings import band_rows, banded_alike
+from shared_code.disclosure.bandings import band_rows, bands_fit
 from shared_code.disclosure.bounds import propagate
 from shared_code.disclosure.costs import cost_of, totals_over
 from shared_code.disclosure.margins import Cohort, Key, margins, nested, sums_of
@@ -224,19 +224,22 @@ def _splits(declared: ResultsTable, bandings: dict[str, list[tuple[str, Dimensio
 
 
 def _agrees(cohort: Cohort, values: dict, truth: list[float], partition: set[str], bandings: dict) -> bool:
-    common = [(cohort.sets[d][k], v) for (d, k), v in values.items() if k in cohort.sets.get(d, {})]
-    if common:
-        return all(truth[at] == v for at, v in common)
     own: dict[tuple[str, ...], dict[Key, float]] = {}
     for (dimensions, levels), value in values.items():
         own.setdefault(dimensions, {})[levels] = value
     theirs = {d: {k: truth[at] for k, at in cells.items()} for d, cells in cohort.sets.items()}
+    fit = bands_fit(own, theirs, bandings)
+    if fit is False:
+        return False
+    common = [(cohort.sets[d][k], v) for (d, k), v in values.items() if k in cohort.sets.get(d, {})]
+    if common:
+        return all(truth[at] == v for at, v in common)
     for fine, coarse in ((own, theirs), (theirs, own)):
         for f, p in nested(list(fine), list(coarse), partition):
             sums = sums_of(fine[f], f, p)
             if sums.keys() == coarse[p].keys() and all(sums[k] == coarse[p][k] for k in sums):
                 return True
-    return banded_alike(own, theirs, bandings)
+    return fit is True
 
 
 def _within_rows(draft: Draft, name: str, declared: ResultsTable, cells: dict, policy: Policy) -> None:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from shared_code.config.agreement import Agreement
 from shared_code.config.study import Policy, ResultsTable
+from shared_code.disclosure.audit import Audit
 from shared_code.disclosure.build import build
 from shared_code.disclosure.forms import Earlier, Protected
 from shared_code.disclosure.known import without_known
@@ -58,14 +59,14 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy, agreement
     for name, (declared, table) in tables.items():
         frames[name] = hold(name, declared, table, _judged(declared, table, policy), past, policy)
     system, told = build(tables, frames, policy, past, agreements), 0
-    if past:
-        system, told = without_known(system, policy.threshold)
     try:
-        points = Points(system)
-        look = first_look(system, policy, points)
-        suspects = np.isin(look.components, look.components[[f.unknown for f in look.findings]])
-        pattern = choose(system, suspects, points)
-        ranges = publish(system, pattern.withheld, policy, look, points)
+        try:
+            look, pattern, ranges = _chosen(system, policy)
+        except NoPattern:
+            if not past:
+                raise
+            system, told = without_known(system, policy.threshold)
+            look, pattern, ranges = _chosen(system, policy)
     except NoPattern as nothing:
         raise _refused(system, tables, nothing, {name for one in ledger for name in one.tables}) from None
     released, reasons = {}, {}
@@ -81,6 +82,15 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy, agreement
         outcome["told_before"] = told  # large numbers that follow from earlier releases, with the range that follows
     declarations = {name: declared for name, (declared, _) in tables.items()}
     return Protected(released, record(released, declarations, policy, ledger, outcome), reasons)
+
+
+def _chosen(system: System, policy: Policy) -> tuple[Audit, Pattern, Ranges]:
+    """Find what is withheld, and the ranges that say so; gives the audit of the small numbers by themselves as well."""
+    points = Points(system)
+    look = first_look(system, policy, points)
+    suspects = np.isin(look.components, look.components[[f.unknown for f in look.findings]])
+    pattern = choose(system, suspects, points)
+    return look, pattern, publish(system, pattern.withheld, policy, look, points)
 
 
 def _narrowest(ranges: Ranges) -> str:

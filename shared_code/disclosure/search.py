@@ -21,6 +21,7 @@ from shared_code.disclosure.system import IMPLICIT, System
 
 EXACT_CELLS = 400
 MOST_ROUNDS = 200
+ALL = 10**9  # failing numbers
 CUTS_AT_ONCE = 2  # failing numbers of one component that are looked into in a round
 SPARE = 1e-9  # of what a cut asks for, lost in adding up
 ZERO_COSTS = 1e4  # a zero is hidden only where nothing else helps
@@ -80,17 +81,24 @@ def outsider(system: System, withheld: np.ndarray, only: np.ndarray | None = Non
     return audit(system, withheld, *system.bounds(withheld), only=only, since=since, enough=enough, points=points)
 
 
-def _without_hopeless(system: System, start: np.ndarray) -> System:
-    """Forbid to withhold what no pattern can protect: what anyone could derive even if all that may be withheld were.
+def all_withheld(system: System, start: np.ndarray, but: np.ndarray | None = None, since: Audit | None = None) -> Audit:
+    """Audit the pattern that withholds all it may: withholding more only widens intervals, so what fails here fails always.
 
-    Withholding more only widens intervals, so an audit of everything withheld tells; then again without what was found. A
-    number that is the sum of numbers that left before is such a one: withholding it would call for more and more, in vain.
+    start  what has to be withheld     but  what is shown all the same
+    """
+    free = np.isfinite(system.cost) if but is None else np.isfinite(system.cost) & ~but
+    return outsider(system, system.closed(free | start), since=since, enough=ALL)
+
+
+def _without_hopeless(system: System, start: np.ndarray) -> System:
+    """Forbid to withhold what no pattern can protect, as often as this leaves more of it.
+
+    Without this, withholding such a number would call for more and more, in vain.
     Raises NoPattern where a number that must be withheld, or a piece that the tables give away, is among them.
     """
     never, found = np.zeros(system.size, bool), None
     while True:
-        everything = system.closed((np.isfinite(system.cost) & ~never) | start)
-        found = outsider(system, everything, since=found, enough=10**9)
+        found = all_withheld(system, start, never, found)
         failing = np.array([finding.unknown for finding in found.findings], int)
         if (lost := failing[start[failing] | (system.kind[failing] == IMPLICIT)]).size:
             raise NoPattern(lost.tolist())
