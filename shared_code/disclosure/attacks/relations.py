@@ -9,17 +9,21 @@ from itertools import pairwise, product
 from shared_code.config.agreement import Agreement, Selected
 from shared_code.config.study import Dimension, ResultsTable
 from shared_code.disclosure.attacks.known import Cell, Known, Tables
-from shared_code.model import ALL
+from shared_code.model import ALL, LAYOUTS
 
 
 def groups(known: Known, tables: Tables) -> Known:
-    """Subtract a group from one that holds it; a union holds each of its parts and no more than all of them together."""
+    """Subtract a group from one that holds it; a union holds each of its parts and no more than all of them together.
+
+    Only what counts those in a group: the people among whom cases are counted are no smaller in the smaller group.
+    """
     for name, (declared, _) in tables.items():
         for place, (dimension, spec) in enumerate(declared.dimensions.items()):
             if not (spec.formed or spec.within):
                 continue
+            wholes = LAYOUTS[declared.layout].part_of.values()
             own = [(s, (*levels[:place], *levels[place + 1 :])) for (table, s, levels), i in known.index.items()
-                   if table == name and not known.implicit[i]]  # fmt: skip
+                   if table == name and not known.implicit[i] and s not in wholes]  # fmt: skip
             for statistic, rest in dict.fromkeys(own):
 
                 def at(level: str) -> int | None:

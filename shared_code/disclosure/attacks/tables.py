@@ -58,11 +58,15 @@ def nested(known: Known, tables: Tables) -> Known:
 
 
 def linked(known: Known, tables: Tables) -> Known:
-    """Find the same people in two tables: what one withholds the other may show."""
+    """Find the same people in two tables: what one withholds the other may show.
+
+    Only numbers that tables hold: what was worked out (people without, a group less another) has no range of its own by
+    which a reader would see that two are not the same.
+    """
     seen: dict[tuple, list[int]] = defaultdict(list)
     for (name, statistic, levels), i in known.index.items():
-        if name in tables:
-            declared = tables[name][0]
+        declared = tables[name][0]
+        if statistic in LAYOUTS[declared.layout].statistics:
             stem = name.partition(".")[0]
             key = frozenset((d, level) for d, level in zip(declared.dimensions, levels) if level != ALL)
             seen[stem, declared.layout, statistic, key].append(i)
