@@ -99,8 +99,7 @@ def leave_one_out(request: Request) -> Drawn:
         colour, marker = (style.VERMILION, "D") if marked else (style.POOLED, "o")
         at.name(n, row["site_title"], weight="bold" if marked else "normal")
         at.value(n, texts[n], "")
-        axes.plot([row["lower"], row["upper"]], [n, n], color=colour, linewidth=1.3 if len(found) <= MANY else 0.9)
-        axes.plot([row["estimate"]], [n], marker, color=colour, markersize=4.5)
+        _average(axes, n, row, colour, marker, len(found))
     marked = [str(t) for t in found.loc[hangs.to_numpy(), "site_title"]]
     low, high = found.loc[found["estimate"].idxmin()], found.loc[found["estimate"].idxmax()]
     alt = [f"{request.figure.caption.rstrip('.')}: all {len(found)} sites together {words.interval(whole.iloc[0].to_dict())}",
@@ -130,12 +129,16 @@ def cumulative(request: Request) -> Drawn:
     for n, row in enumerate(found.to_dict("records")):
         at.name(n, titles[n])
         at.value(n, texts[n], "")
-        axes.plot([row["lower"], row["upper"]], [n, n], color=style.POOLED, linewidth=1.3 if len(found) <= MANY else 0.9)
-        axes.plot([row["estimate"]], [n], "o", color=style.POOLED, markersize=4.5)
+        _average(axes, n, row, style.POOLED, "o", len(found))
     first, last = found.iloc[0], found.iloc[-1]
     alt = [f"{request.figure.caption.rstrip('.')}: {first['site_title']} alone {words.interval(first.to_dict())}",
            f"with all {len(found)} sites {words.interval(last.to_dict())}"]  # fmt: skip
     return Drawn(page.figure, numbers_of([found]), words.description(alt), subtitle, [note])
+
+
+def _average(axes: Axes, at: int, row: dict[str, Any], colour: str, marker: str, rows: int) -> None:
+    axes.plot([row["lower"], row["upper"]], [at, at], color=colour, linewidth=1.3 if rows <= MANY else 0.9)
+    axes.plot([row["estimate"]], [at], marker, color=colour, markersize=4.5)
 
 
 def chosen(request: Request) -> pd.DataFrame:
@@ -149,8 +152,8 @@ def chosen(request: Request) -> pd.DataFrame:
     if len(kinds) > 1:
         listed = words.listed([" ".join(map(str, k)) for k in kinds.to_numpy()], 4)
         raise request.why_empty(f"There are several estimates ({listed}): name group, level or sex in the figure's settings.")
-    return rows.assign(item_title=request.item(item), site_title=[request.site(s.removeprefix(LOSO).removeprefix(JOINED_UP_TO))
-                                                                              for s in rows["scope"]])
+    sites = [request.site(scope.removeprefix(LOSO).removeprefix(JOINED_UP_TO)) for scope in rows["scope"]]
+    return rows.assign(item_title=request.item(item), site_title=sites)
 
 
 class _Rows:

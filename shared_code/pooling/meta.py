@@ -16,7 +16,7 @@ from shared_code.methods.bayes import PRIOR_SD, PRIOR_TAU
 from shared_code.methods.checks import normal_quantile
 from shared_code.pooling import cautions
 from shared_code.pooling.gather import WHY_EMPTY
-from shared_code.pooling.moderators import across_sites
+from shared_code.pooling.moderators import SiteEffects, across_sites
 from shared_code.pooling.results import APART, BAYES, COMMON, OWN, RANDOM, WITHOUT_ONE
 
 POOLED = "pooled"
@@ -64,8 +64,8 @@ def meta_analysis(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
             scale, together = settings.get("scale", "identity"), POOLED in scopes
             yield from average_of_sites(base, part[good], excluded, scale, together, prior)
             if together:
-                numbers = (part.loc[good, name].to_numpy(float) for name in ("estimate", "se", "people"))
-                yield from across_sites(base, list(part.loc[good, "site"]), *numbers, scale, SCALES[scale], settings)
+                sites = SiteEffects([*part.loc[good, "site"]], *part.loc[good, ["estimate", "se", "people"]].to_numpy(float).T)
+                yield from across_sites(base, sites, scale, SCALES[scale], settings)
 
 
 def _prior(settings: dict[str, Any], item: str) -> tuple[float, float] | None:

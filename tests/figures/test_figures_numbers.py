@@ -70,6 +70,18 @@ def test_gradient_places_pooled_numbers_and_only_sites_of_which_little_is_withhe
     assert "8.0 percentage points (6.5 to 9.5), higher at the most deprived end" in said
 
 
+def test_a_gradient_of_which_every_number_is_withheld_is_an_empty_panel(made, draw, tmp_path):
+    items, sites = made.titles(2), made.site_names(3)
+    rows = made.gradient_rows(items, sites)
+    for row in rows:
+        if row["item"] == "item_1":
+            row.update(dict.fromkeys(("estimate", "lower", "upper")), reason="too much is withheld")
+    study = made.study({"gradient": {"kind": "gradient", "group": "deprivation", "items": [*items], "caption": "G"}}, items)
+    drawn = draw(study, made.write(tmp_path, rows, sites), "gradient")
+    panels = [axes for axes in drawn.picture.axes if axes.get_ylim() == (0.0, 1.0)]
+    assert len(drawn.picture.axes) == 2 and len(panels) == 1
+
+
 def test_gradient_leaves_out_the_dots_of_a_few_sites(made, draw, tmp_path):
     study, pooled = made.everything(tmp_path, items=1, sites=1)
     drawn = draw(study, pooled, "gradient")
