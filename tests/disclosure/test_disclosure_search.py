@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure import search
 from shared_code.disclosure.audit import audit
 from shared_code.disclosure.bandings import band_rows
-from shared_code.disclosure.build import Draft, _bandings
+from shared_code.disclosure.build import Draft, _bandings, build
+from shared_code.disclosure.cuts import Cutter
 from shared_code.disclosure.margins import Cohort
 from shared_code.disclosure.points import Points
+from shared_code.disclosure.rules import GUARDS
 from shared_code.disclosure.search import NoPattern, choose, outsider
 from shared_code.disclosure.system import IMPLICIT
 from tests.disclosure.test_disclosure_losses import system_of
@@ -112,3 +115,37 @@ def test_bands_of_other_tables_add_no_unknowns():
     rows = list(band_rows(Cohort(("bins", "people"), both), draft, bandings, Policy()))
     assert len(draft.truth) == 6 + 1  # only 18-39 is no band of either
     assert len(rows) == 3
+
+
+COUNTS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 25)), min_size=4, max_size=4)
+
+
+@steady
+@given(COUNTS, st.lists(st.integers(0, 17), max_size=4), st.integers(0, 2**32 - 1))
+@example([(0, 0), (0, 0), (1, 0), (19, 10)], [], 0)  # a large denominator, shown, is the upper end of withheld cases
+def test_every_safe_pattern_fulfils_every_cut(cells, also, seed):
+    """A cut that leaves out a number whose withholding would help could rule a good pattern out."""
+    rows = [(f"r{i // 2}", f"c{i % 2}", n, min(n, k)) for i, (n, k) in enumerate(cells)]
+    frame = pd.DataFrame(rows, columns=["r", "c", "people", "cases"])
+    sums = [frame.groupby(by, as_index=False)[["people", "cases"]].sum() for by in ("r", "c")]
+    frame = pd.concat([frame, sums[0].assign(c="all"), sums[1].assign(r="all"),
+                       frame[["people", "cases"]].sum().to_frame().T.assign(r="all", c="all")], ignore_index=True)  # fmt: skip
+    declared = ResultsTable.model_validate({
+        "title": "t", "layout": "counts", "sets": [[], ["r"], ["c"], ["r", "c"]],
+        "dimensions": {d: {"values": {f"{d}{i}": "" for i in range(2)}, "total": True} for d in "rc"}})  # fmt: skip
+    policy = Policy(threshold=10, rounding=1)
+    system = build({"t": (declared, frame)}, {"t": GUARDS["counts"](frame, declared, policy)}, policy)
+    free = np.flatnonzero(np.isfinite(system.cost) & ~system.primary)
+    withheld = system.primary.copy()
+    withheld[free[[i for i in also if i < len(free)]]] = True
+    withheld = system.closed(withheld)
+    cutter = Cutter(system, withheld)
+    cuts = [cut for finding in outsider(system, withheld, enough=10**9).findings for cut in cutter.cuts(finding)]
+    rng = np.random.default_rng(seed)
+    for _ in range(25):
+        wider = withheld.copy()
+        wider[free[rng.random(len(free)) < rng.random()]] = True
+        wider = system.closed(wider)
+        if outsider(system, wider).safe:
+            for cut in cuts:
+                assert sum(gain for unknown, gain in cut.gain.items() if wider[unknown]) >= cut.short - 1e-6, cut
