@@ -47,9 +47,6 @@ class Cutter:
         self.owner = np.arange(system.size)
         rest = system.kind[system.child] == IMPLICIT
         self.owner[system.child[rest]] = system.parent[rest]
-        self.zeros_with: dict[int, list[int]] = {}  # what is shown as a zero unless one of these is withheld as well
-        for parent, child in zip(system.parent[system.one_way].tolist(), system.child[system.one_way].tolist()):
-            self.zeros_with.setdefault(child, []).append(parent)
 
     def cuts(self, finding: Finding) -> list[Cut]:
         """Give the inequalities that the failing interval calls for; none when nothing that can be withheld would help."""
@@ -125,11 +122,11 @@ class Cutter:
         """
         yield owner, up + down
         if self.withheld[unknown]:
-            whole = int(self.system.whole[unknown])
-            if whole >= 0 and up:
-                yield whole, up
+            s = self.system
+            if s.whole[unknown] >= 0 and up:
+                yield int(s.whole[unknown]), up
             if at_lower > EPS and self.lower[unknown] > 0:
-                for parent in self.zeros_with.get(unknown, ()):
+                for parent in s.parent[s.one_way & (s.child == unknown)].tolist():
                     yield parent, at_lower * float(self.lower[unknown])
 
 
