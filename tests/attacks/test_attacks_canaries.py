@@ -37,7 +37,7 @@ def test_it_finds_what_lies_on_the_edge_of_a_block(finder):
 def test_it_looks_into_data_within_data_within_an_archive(finder):
     inside = base64.b64encode(b"<img src='data:image/svg+xml;base64," + base64.b64encode(b" " * 9 + VALUES[3] + b" " * 9) + b"'>")
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("page.html", b"<object data='data:text/html;base64," + inside + b"'>")
     assert finder.inside(buffer.getvalue()) == {VALUES[3]}
 

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from shared_code.releases import ledger
 from shared_code.releases.attacks.files import identifiers
 from shared_code.releases.release import FROZEN, frozen_of
-from shared_code.releases.steps import _steps
+from shared_code.releases.steps import STEP, _steps
 
 DIGEST = "ab" * 32
 
@@ -27,8 +28,11 @@ def test_anything_else_is_refused(tmp_path, message_of, content):
     assert "something else than digests" in message_of(frozen_of, tmp_path, ["one.a"])
 
 
-def test_a_site_that_never_answered_has_no_steps(tmp_path):
-    assert _steps(tmp_path) == []
+def test_a_site_has_the_steps_it_answered_since_it_began_anew(tmp_path):
+    assert _steps(tmp_path / "none") == []
+    for number, kind in enumerate((STEP, ledger.START, STEP, STEP)):
+        ledger.chain(tmp_path).append({"kind": kind, "round": number}, {})
+    assert [entry["round"] for entry in _steps(tmp_path)] == [2, 3]
 
 
 @pytest.mark.parametrize(("number", "found"), [("943 476 5919", True), ("943 476 5918", False), ("400 000 0000", False),
