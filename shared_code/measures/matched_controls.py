@@ -27,6 +27,8 @@ from shared_code.model.care import CORE20_DECILES
 ILLNESS = "severe_mental_illness"
 EVER = 200 * 365  # days
 FROZEN = "frozen.json"
+ROWS = ["person", "start", "treated", "set", "weight"]
+FEWEST = 2  # people of each group from which a spread, and so a caliper, can be had
 COUNTED = ("ed_ambulance", "ed_admission", "mh_contact", "mh_crisis", "gp_encounter", "eye_appointment")  # in the year before
 
 
@@ -119,7 +121,7 @@ def match_controls(sets: RiskSets, matching: Matching | dict[str, Any]) -> Froze
 
     Exact on day of start, sex, band of events in the year before, and severe mental illness or contact with mental health
     services; nearest on the logit of a propensity score, within a caliper, a person once. Source: methods specification,
-    section 4. Raises model.Refused where nobody can be matched.
+    section 4. Where fewer than two people started, or might have, nobody is matched: no rows, and a balance that is not known.
     """
     matching = matching if isinstance(matching, Matching) else Matching.model_validate(matching)
     every = sets.rows.assign(stratum=_strata(sets, matching.bands))
@@ -129,9 +131,10 @@ def match_controls(sets: RiskSets, matching: Matching | dict[str, Any]) -> Froze
     measured = covariates(replace(sets, rows=rows))
     names, eligible = list(measured), pd.concat([rows, measured], axis=1)
     of = eligible["treated"].to_numpy() == 1
-    if of.sum() < 2 or (~of).sum() < 2:
-        wrong = f"{of.sum()} people started and {(~of).sum()} might have: too few for a comparison"
-        raise Refused("The matched controls", [Problem("match_controls", wrong, "two of each at least", "Widen the recruitment")])
+    if min(of.sum(), (~of).sum()) < FEWEST:  # a small site goes on without estimates
+        nobody, unknown = rows.iloc[:0].assign(set=0, weight=1.0)[ROWS], pd.DataFrame({"covariate": names})
+        unknown[["before", "after", "variance_ratio"]] = np.nan
+        return Frozen(sets, nobody, unknown, len(treated), digest_of(nobody, unknown), eligible)
     model = [n for n in names if n not in matching.beside]
     logit = methods.propensity_logit(_transformed(eligible[model]), of, matching.ridge)
     caliper = methods.caliper_width(logit[of], logit[~of], matching.caliper)
@@ -145,7 +148,7 @@ def match_controls(sets: RiskSets, matching: Matching | dict[str, Any]) -> Froze
         t.loc[inside].assign(set=np.arange(len(inside)), weight=1.0),
         c.loc[found.control].assign(set=number[found.treated].to_numpy(), weight=found.weight),
     ])  # fmt: skip
-    rows = matched[["person", "start", "treated", "set", "weight"]].sort_values(["set", "treated", "person"], ignore_index=True)
+    rows = matched[ROWS].sort_values(["set", "treated", "person"], ignore_index=True)
     balance = _balance(t[names], c[names], matched, names)
     return Frozen(sets, rows, balance, len(treated), digest_of(rows, balance), eligible)
 

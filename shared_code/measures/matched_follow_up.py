@@ -101,15 +101,15 @@ def effect_row(outcome: str, estimator: str, followed: FollowUp, z: np.ndarray) 
     return _row(outcome, estimator, followed, _by_set(followed, z), z)
 
 
-def estimates(followed: FollowUp, offered: FollowUp | None = None, variants: Mapping[str, FollowUp | None] | None = None
+def estimates(followed: FollowUp, offered: FollowUp | None = None, variants: Mapping[str, FollowUp] | None = None
               ) -> pd.DataFrame:  # fmt: skip
     """Estimate the effect on every outcome and, on the first, in the other ways that were planned.
 
     Gives outcome, estimator, and the layout `estimates`: log rate ratio with standard error; people with an event in the
     smaller arm. Estimators: `primary` (difference-in-differences, robust to matched sets), and `people`, `after_only`,
     `negative_binomial`, `without_edges`, `later_starts_ignored`, `winsorised`, `placebo`, `intention_to_treat` (from
-    `offered`, matched at the day of referral), and one for each of `variants` (matched under other rules; None: too few
-    people, no estimate). Source: methods specification, section 4.
+    `offered`, matched at the day of referral), and one for each of `variants` (matched under other rules). Source:
+    methods specification, section 4.
     """
     rule = followed.frozen.sets.cohort.rule
     before, after = (-rule.look_back, 0), (0, rule.follow_up)
@@ -135,10 +135,7 @@ def estimates(followed: FollowUp, offered: FollowUp | None = None, variants: Map
         values = offered.four(main, before, after)
         found.append(_row(main, "intention_to_treat", offered, _by_set(offered, values), values))
     for name, other in (variants or {}).items():
-        if other is None:
-            found.append({"outcome": main, "estimator": name, "estimate": np.nan, "se": np.nan, "people": 0, "person_days": 0.0})
-        else:
-            found.append(effect_row(main, name, other, other.four(main, before, after)))
+        found.append(effect_row(main, name, other, other.four(main, before, after)))
     return pd.DataFrame(found)
 
 

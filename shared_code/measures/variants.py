@@ -15,7 +15,6 @@ from shared_code.measures.matched_controls import ILLNESS, Frozen, match_control
 from shared_code.measures.matched_follow_up import FollowUp, effect_row
 from shared_code.measures.prepared import Prepared
 from shared_code.measures.risk_sets import open_cohort, risk_sets
-from shared_code.model import Refused
 from shared_code.model.care import CORE20_DECILES
 
 FEWEST_TREATED = 30  # of a group at a site, below which no effect in it is estimated (methods, section 4)
@@ -24,18 +23,12 @@ OLDER, MORE = 50, 10  # age and attendances in the year before that part the gro
 
 def match_variants(prepared: Prepared, rule: Mapping[str, Any], matching: Mapping[str, Any],
                    changes: Mapping[str, Mapping[str, Any]], codelist: Codelist, palliative: Codelist, first_day: dt.date
-                   ) -> dict[str, Frozen | None]:  # fmt: skip
-    """Match again under changed rules (name -> what is changed of the rule), to be frozen with the main sets.
-
-    None where too few people meet a changed rule for a comparison.
-    """
-    found: dict[str, Frozen | None] = {}
+                   ) -> dict[str, Frozen]:  # fmt: skip
+    """Match again under changed rules (name -> what is changed of the rule), to be frozen with the main sets."""
+    found: dict[str, Frozen] = {}
     for name, change in changes.items():
         cohort = open_cohort(prepared, {**rule, **change}, codelist, first_day, palliative=palliative)
-        try:
-            found[name] = match_controls(risk_sets(cohort), dict(matching))
-        except Refused:
-            found[name] = None
+        found[name] = match_controls(risk_sets(cohort), dict(matching))
     return found
 
 

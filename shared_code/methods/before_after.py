@@ -76,7 +76,7 @@ def before_after(arm: Sums, confidence: float = 0.95, small_sample: bool = True)
     """
     c, reason = _gradient(arm.total)
     variance = float(c @ arm.products @ c) * _few(arm.clusters, small_sample)
-    return _ratio(float(_log_change(arm.total)), variance, normal_quantile(confidence), reason)
+    return _ratio(float(_log_change(arm.total)), variance, normal_quantile(confidence), reason or _alone(arm.clusters))
 
 
 def difference_in_differences(
@@ -99,7 +99,8 @@ def difference_in_differences(
     people = treated.clusters + control.clusters
     variance = float(ct @ treated.products @ ct + cc @ control.products @ cc) * _few(people, small_sample)
     delta = _log_change(treated.total) - _log_change(control.total)
-    return _ratio(float(delta), variance, _quantile(treated.clusters, people, confidence, small_sample), why_t or why_c)
+    why = why_t or why_c or _alone(treated.clusters, control.clusters)
+    return _ratio(float(delta), variance, _quantile(treated.clusters, people, confidence, small_sample), why)
 
 
 def difference_in_differences_of_sets(sets: Sums, confidence: float = 0.95, small_sample: bool = True) -> Ratio:
@@ -115,9 +116,8 @@ def difference_in_differences_of_sets(sets: Sums, confidence: float = 0.95, smal
     c = np.concatenate([ct, -cc])
     variance = float(c @ sets.products @ c) * _few(sets.clusters, small_sample)
     delta = _log_change(sets.total[:4]) - _log_change(sets.total[4:])
-    return _ratio(
-        float(delta), variance, _quantile(sets.clusters, sets.clusters, confidence, small_sample), why_t or why_c
-    )
+    why = why_t or why_c or _alone(sets.clusters)
+    return _ratio(float(delta), variance, _quantile(sets.clusters, sets.clusters, confidence, small_sample), why)
 
 
 def common_difference(totals: ArrayLike, products: ArrayLike, clusters: ArrayLike, confidence: float = 0.95,
@@ -186,6 +186,11 @@ def _gradient(total: Floats) -> tuple[Floats, str]:
     if not (total > 0).all():
         return np.full(4, np.nan), "no events, or no days, before or after"
     return np.array([-1.0, 1.0, 1.0, -1.0]) / total, ""
+
+
+def _alone(*clusters: float) -> str:
+    """Say why there is no variance: the influence of somebody alone is always zero, which would look like certainty."""
+    return "one person, or one matched set, does not tell how much they vary" if min(clusters) < 2 else ""
 
 
 def _few(clusters: float, small_sample: bool) -> float:

@@ -63,7 +63,8 @@ def event_study(events: ArrayLike, days: ArrayLike, treated: ArrayLike, referenc
     """Compare two arms month by month with their ratio in a reference month.
 
     events, days: shape (n, months); treated: shape (n,), 0 or 1; weights: (n,); clusters: (n,), whole numbers (matched
-    sets), or each person. nan for months without events in an arm. Method: METHODS 4; Bertrand, Duflo & Mullainathan 2004.
+    sets), or each person. nan for months without events in an arm, and for one cluster, which tells no variance.
+    Method: METHODS 4; Bertrand, Duflo & Mullainathan 2004.
 
     >>> study = event_study([[2, 4], [3, 3], [2, 2], [3, 5]], np.full((4, 2), 30), [1, 1, 0, 0], reference=0)
     >>> study.log_ratio.round(3).tolist()
@@ -84,7 +85,7 @@ def event_study(events: ArrayLike, days: ArrayLike, treated: ArrayLike, referenc
             own = wy / wy.sum(axis=0) - wt / wt.sum(axis=0)
             np.add.at(influence, which[mine], sign * (own - own[:, [reference]]))
         log = log - log[reference]
-    log = np.where(np.isfinite(log), log, np.nan)
+    log = np.where(np.isfinite(log) & (len(influence) > 1), log, np.nan)
     return EventStudy(log, influence.T @ influence, reference, len(influence))
 
 
@@ -114,13 +115,16 @@ def clustered_rates(columns: ArrayLike, events: ArrayLike, days: ArrayLike, weig
                     family: str = "poisson", confidence: float = 0.95) -> Ratio:  # fmt: skip
     """Fit a weighted Poisson or negative binomial regression of rates with cluster-robust limits; gives one coefficient.
 
-    columns: shape (n, p), the first one 1; at: which coefficient is given, as a ratio. Raises ConvergenceError.
+    columns: shape (n, p), the first one 1; at: which coefficient is given, as a ratio. nan with a reason where rows that are
+    all alike, or one cluster, do not tell it. Raises ConvergenceError.
 
     >>> x = np.column_stack([np.ones(4), [1, 1, 0, 0]])
     >>> round(float(clustered_rates(x, [1, 2, 2, 4], [180] * 4, np.ones(4), range(4), at=1).estimate), 3)
     0.5
     """
     x, y, t, w = (np.asarray(v, dtype=float) for v in (columns, events, days, weights))
+    if np.linalg.matrix_rank(x) < x.shape[1] or len(np.unique(clusters)) < 2:
+        return Ratio(np.nan, np.nan, np.nan, np.nan, "too few people, or too much alike, for a regression")
     dispersed = family == "negative_binomial"
     beta = np.zeros(x.shape[1] + dispersed)
     beta[0] = np.log((w @ y) / (w @ t))

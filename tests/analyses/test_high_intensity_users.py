@@ -128,6 +128,9 @@ def test_a_group_of_too_few_people_has_no_estimate(followed):
 
 def test_another_rule_is_matched_and_frozen_again(followed):
     """Ten attendances choose fewer people than seven; a rule that nobody meets gives no estimate and does not stop."""
-    table = measures.estimates(followed, None, {"same": followed, "nobody": None}).set_index("estimator")
+    sets = followed.frozen.sets
+    empty = measures.match_controls(replace(sets, rows=sets.rows[sets.rows["treated"] == 0]), {})
+    nobody = measures.outcomes_of(empty, made_up.END, ["ed_attendance"])
+    table = measures.estimates(followed, None, {"same": followed, "nobody": nobody}).set_index("estimator")
     assert table.loc["same", "estimate"] == pytest.approx(table.loc["primary", "estimate"])
     assert np.isnan(table.loc["nobody", "estimate"]) and table.loc["nobody", "people"] == 0

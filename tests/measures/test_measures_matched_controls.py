@@ -268,9 +268,46 @@ def test_where_no_control_is_near_enough_the_whole_analysis_goes_on_without_esti
     assert balance.loc["after", ["estimate", "se"]].isna().all().all() and (balance.loc["after", "people"] == 0).all()
     assert balance.loc["before", "estimate"].notna().all()
     followed = measures.outcomes_of(alone, made_up.END, ["ed_attendance"])
-    assert measures.estimates(followed, followed, {"other": None})["estimate"].isna().all()
+    assert measures.estimates(followed, followed, {"other": followed})["estimate"].isna().all()
     groups = measures.effects_in_groups(followed)
     assert groups["estimate"].isna().all() and (groups["people"] == 0).all() and len(groups) == 10
+
+
+@pytest.mark.parametrize("sets", [1, 2, 3])
+def test_one_matched_set_tells_no_variance_and_few_do_not_stop(frozen, sets):
+    """The influence of one set alone is zero: an error of nothing would look like certainty."""
+    followed = measures.outcomes_of(frozen, made_up.END, ["ed_attendance"])
+    few = dataclasses.replace(followed, rows=followed.rows[followed.rows["set"] < sets].reset_index(drop=True))
+    found = measures.estimates(few, few, {"other": few})
+    assert (found["se"].isna() | (found["se"] > 1e-6)).all()
+    assert sets > 1 or found["estimate"].isna().all()
+    months, joint = measures.months(few)
+    assert sets > 1 or (months["estimate"].isna().all() and joint["estimate"].isna().all())
+    falls = measures.changes(few, np.array([[8.0, 365, 3, 183]])).set_index("group_of")
+    assert np.isnan(falls.loc["by_rule", "estimate"]) and (sets > 1 or np.isnan(falls.loc["treated", "se"]))
+
+
+@pytest.mark.parametrize(("started", "others"), [(0, 50), (1, 50), (40, 0), (40, 1), (0, 0), (2, 2), (3, 50)])
+def test_where_hardly_anybody_started_the_site_goes_on_without_estimates(frozen, started, others):
+    """A new or small service: nobody can be compared, which is no reason to stop the whole release of the site."""
+    rows = frozen.sets.rows
+    first = rows.loc[rows["treated"] == 1, "start"].min()
+    parts = [rows[(rows["treated"] == 1)].head(started), rows[(rows["treated"] == 0) & (rows["start"] == first)].head(others)]
+    few = dataclasses.replace(frozen.sets, rows=pd.concat(parts, ignore_index=True))
+    alone = measures.match_controls(few, {})
+    alone.check()
+    assert list(alone.balance["covariate"]) == list(frozen.balance["covariate"]) and alone.eligible == started
+    balance = measures.balance_table(alone)
+    assert len(balance) == 2 * len(frozen.balance)
+    followed = measures.outcomes_of(alone, made_up.END, ["ed_attendance"])
+    found = measures.estimates(followed, followed, {"other": followed})
+    assert not np.isinf(found[["estimate", "se"]].to_numpy()).any()
+    if min(started, others) < 2:
+        assert alone.rows.empty and balance[["estimate", "se"]].isna().all().all()
+        assert found["estimate"].isna().all() and (found["people"] == 0).all()
+        assert (balance["people"] <= min(started, others)).all()
+    measures.activity_sums(followed), measures.months(followed), measures.deaths(followed), measures.effects_in_groups(followed)
+    measures.changes(followed, np.zeros((0, 4)))
 
 
 def test_sums_of_a_site_give_its_estimate_again(frozen):
