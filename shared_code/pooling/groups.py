@@ -15,6 +15,7 @@ from shared_code.config.study import ResultsTable
 from shared_code.methods.checks import normal_quantile
 from shared_code.model import ALL, UNKNOWN
 
+TOO_WIDE = 0.5  # withheld numbers whose ranges together hold more than this share of all people leave no share to be told
 NARROW = 0.01  # a range no wider than this share of its upper end says what the number is
 POOLED, EVERYONE = "pooled", "everyone"
 SUMS = "sum of sites, Wilson interval"
@@ -52,13 +53,16 @@ class Part:
     def share(self) -> methods.Interval | None:
         """Give the share with its limits (Wilson); ranges are fitted beside known numbers, and alone they say nothing.
 
-        The fit takes the sites of a range to have the share of the others (methods, 10.8).
+        The fit takes the sites of a range to have the share of the others (methods, 10.8). Where the ranges are so wide that
+        a few people at one site would answer for all others, nothing is given.
         """
         if not self.withheld:
             return methods.wilson(self.cases.sum(), self.people.sum())
         if np.isnan(self.cases).all():
             return None
         known = ~np.isnan(self.cases)
+        if np.where(known, 0.0, self.high - self.low).sum() > TOO_WIDE * self.people.sum():
+            return None
         low, high = (np.where(known, self.cases, side)[:, None] for side in (self.low, self.high))
         found = methods.censored_proportion(low, high, self.people[:, None])
         plain = [float(np.asarray(v).ravel()[0]) for v in (found.estimate, found.lower, found.upper)]

@@ -27,6 +27,7 @@ DECOY = 0.5  # of those without the care: a record that must not count
 OLD_READING = 0.25  # of people with hypertension who are not treated to target: no reading within the year
 CHECKS = ("bp", "bmi", "lipids", "hba1c_glucose", "alcohol", "smoking")
 UNITS = {"bp": "mm[Hg]", "bmi": "kg/m2", "lipids": "mmol/L", "hba1c_glucose": "mmol/mol"}
+HIGH, READ_AGAIN, AGAIN = 0.35, 0.6, 91  # severe mental illness without hypertension: a high pressure; measured again; days
 STAGED = 0.7  # of people with cancer: a stage is recorded within the last five years
 
 
@@ -64,11 +65,15 @@ COLUMNS = ["item", "core20", "locality", "people", "cases"]
 
 @dataclass(frozen=True)
 class Care:
-    """Hold what was planted: records as `make_diagnoses` gives them, measurements, and who is (eligible, case) by item."""
+    """Hold what was planted: records as `make_diagnoses` gives them, measurements, and who is (eligible, case) by item.
+
+    again  whose pressure was high with severe mental illness, and who of these was measured again in time
+    """
 
     records: dict[str, np.ndarray]
     measurements: pd.DataFrame
     members: dict[str, tuple[np.ndarray, np.ndarray]]
+    again: tuple[np.ndarray, np.ndarray]
 
 
 class _Writer:
@@ -127,7 +132,7 @@ def make_care(people: People, places: Places, has: tuple[np.ndarray, np.ndarray]
     members["hypertension_target"] = (condition["hypertension"], condition["hypertension"] & met["hypertension_target"])
     condition = {name: found & alive for name, found in condition.items()}
     ill, hypertension = condition["severe_mental_illness"], condition["hypertension"]
-    _pressures(rng, out, hypertension, met["hypertension_target"], ill)
+    pressed = _pressures(rng, out, hypertension, met["hypertension_target"], ill)
     _checks(rng, out, ill, met["smi_checks"])
     copd = np.isin(np.arange(len(people)), has[0][has[1] == list(planted.CONDITIONS).index("copd")])
     for item, code, ever in (("copd_flu", "86198006", YEAR), ("copd_pneumococcal", "12866006", 10 * YEAR)):
@@ -142,10 +147,12 @@ def make_care(people: People, places: Places, has: tuple[np.ndarray, np.ndarray]
     for row, codes in ((np.flatnonzero(staged & met["cancer_early"]), ("13104003", "60333009")),
                        (np.flatnonzero(staged & ~met["cancer_early"]), ("50283003", "2640006"))):  # fmt: skip
         out.code(row, _one(rng, codes, len(row)), end - 1 - (rng.random(len(row)) * (5 * YEAR - 1)).astype(np.int64))
+    still_high = hypertension & ~met["hypertension_target"]
+    again = _read_again(stream(seed, "high pressures"), out, ill, still_high, pressed, hypertension)
     records = {name: np.concatenate([part[name] for part in out.records]) for name in out.records[0]}
     measured = pd.concat(out.measured, ignore_index=True)
     measured.insert(0, "meas_id", np.arange(1, len(measured) + 1))
-    return Care(records, measured, members)
+    return Care(records, measured, members, again)
 
 
 def _one(rng: np.random.Generator, codes: tuple[str, ...], size: int) -> np.ndarray:
@@ -168,8 +175,12 @@ def _births(rng: np.random.Generator, out: _Writer, early: np.ndarray, late: np.
         out.code(row, "424525001", born - 30)  # a later contact, which must not count as the first
 
 
-def _pressures(rng: np.random.Generator, out: _Writer, hypertension: np.ndarray, met: np.ndarray, ill: np.ndarray) -> None:
-    """Record the latest blood pressure of people with hypertension, and an older one that says the opposite."""
+def _pressures(rng: np.random.Generator, out: _Writer, hypertension: np.ndarray, met: np.ndarray, ill: np.ndarray) -> np.ndarray:
+    """Record the latest blood pressure of people with hypertension, and an older one that says the opposite.
+
+    Of people with severe mental illness the older one is never high, for `_read_again` says who of them is measured again.
+    Gives the day of everybody's latest reading, 0 for people without hypertension.
+    """
     row = np.flatnonzero(hypertension)
     good = met[row]
     day = out.end - 1 - (rng.random(len(row)) * (YEAR - 31)).astype(np.int64)
@@ -179,7 +190,31 @@ def _pressures(rng: np.random.Generator, out: _Writer, hypertension: np.ndarray,
     out.measure(row, "bp", day, _pressure(rng, np.where(good, low, high), np.where(good, 60, 85)))
     older = row[rng.random(len(row)) < DECOY]
     at = np.searchsorted(row, older)
-    out.measure(older, "bp", day[at] - 30, _pressure(rng, np.where(good[at], high[at], low[at]), np.where(good[at], 85, 60)))
+    was_high = good[at] & ~ill[older]
+    out.measure(older, "bp", day[at] - 30, _pressure(rng, np.where(was_high, high[at], low[at]), np.where(was_high, 85, 60)))
+    latest = np.zeros(len(hypertension), dtype=np.int64)
+    latest[row] = day
+    return latest
+
+
+def _read_again(rng: np.random.Generator, out: _Writer, ill: np.ndarray, still_high: np.ndarray, latest: np.ndarray,
+                hypertension: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Give people with severe mental illness high pressures, and a share of them another reading in time; tell who they are.
+
+    Those with hypertension have theirs, and stay high when measured again. Of the others some have one high reading within
+    the year, so late that the routine check a year ago does not count as measured again, and so early that its time is over.
+    """
+    some = ill & ~hypertension & (rng.random(len(ill)) < HIGH)
+    first = np.where(some, out.end - AGAIN - 1 - (rng.random(len(ill)) * (YEAR - AGAIN - 1)).astype(np.int64), latest)
+    high = some | (ill & still_high & (latest < out.end - AGAIN))
+    seen = high & (rng.random(len(ill)) < READ_AGAIN)
+    gap, value = 1 + rng.integers(0, AGAIN, len(ill)), rng.integers(151, 185, len(ill))
+    row = np.flatnonzero(some)
+    out.measure(row, "bp", first[row], _pressure(rng, value[row], np.full(len(row), 85)))
+    row = np.flatnonzero(seen)
+    later = np.where(some[row], 125, value[row])
+    out.measure(row, "bp", first[row] + gap[row], _pressure(rng, later, np.where(some[row], 60, 85)))
+    return high, seen
 
 
 def _pressure(rng: np.random.Generator, systolic: np.ndarray, diastolic: np.ndarray) -> np.ndarray:
@@ -220,3 +255,9 @@ def group_truth(care: Care, registered: np.ndarray, places: Places, people: Peop
         rows += [[item, *map(str, row[:2]), int(row[2]), int(row[3])] for row in summed.itertuples(index=False)]
     shares = {name: {"core20": s.core20, "rest": s.rest, "minimum_age": s.minimum_age} for name, s in (GROUPS | CARE).items()}
     return {"planted": shares, "columns": COLUMNS, "rows": rows}
+
+
+def again_truth(care: Care, registered: np.ndarray) -> dict[str, Any]:
+    """Write down the planted share of high pressures that were measured again, and the registered people it fell on."""
+    high, seen = care.again
+    return {"planted": READ_AGAIN, "people": int((high & registered).sum()), "cases": int((seen & registered).sum())}

@@ -19,7 +19,7 @@ from shared_code.synthetic.chance import stream
 from shared_code.synthetic.conditions import draw_conditions, make_reference
 from shared_code.synthetic.days import completed_years, day
 from shared_code.synthetic.diagnoses import make_diagnoses
-from shared_code.synthetic.groups import group_truth, make_care
+from shared_code.synthetic.groups import again_truth, group_truth, make_care
 from shared_code.synthetic.hospital import make_hospital
 from shared_code.synthetic.listing import make_listing
 from shared_code.synthetic.mental_health import make_mental_health
@@ -175,5 +175,5 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
         "groups": group_truth(care, truth.members, places, persons),
         "emergency_admissions": stays.truth,
         "listing": listing.truth,
-        "severe_mental_illness": mental,
+        "severe_mental_illness": mental | {"read_again": again_truth(care, truth.members)},
     }  # fmt: skip

@@ -13,6 +13,7 @@ from picking import one
 from shared_code import measures, methods
 from shared_code.config import Site, codelists
 from shared_code.config.study import Period
+from shared_code.pooling.groups import gaps
 
 ROOT = Path(__file__).parents[2]
 STEM, PEOPLE = "severe_mental_illness_care", 6000
@@ -52,6 +53,42 @@ def test_planted_shares_and_rates_are_recovered(two, pooled):
     assert abs(np.log(row["estimate"] / truth["crisis_ratio"])) < 3 * row["se"]
     row = one(pooled, measure="mortality ratio to people without")
     assert abs(np.log(row["estimate"] / truth["mortality_ratio"])) < 3 * row["se"]
+
+
+def test_high_pressures_measured_again_are_those_that_were_planted(two, pooled):
+    """Person by person at every site; nobody's routine check a year ago passes for being measured again."""
+    whole = np.zeros(2)
+    for made in two.sites:
+        truth = made.truth["severe_mental_illness"]["read_again"]
+        row = two.tables(STEM)[made.site.site]["checks"].set_index("check").loc["high_pressure"]
+        assert [row["people"], row["cases"]] == [truth["people"], truth["cases"]] and truth["people"] > 10
+        whole += truth["people"], truth["cases"]
+    row = one(pooled, measure="share", item="high_pressure")
+    assert row["estimate"] == pytest.approx(100 * whole[1] / whole[0])
+    assert abs(row["estimate"] / 100 - truth["planted"]) < 3 * np.sqrt(0.6 * 0.4 / whole[0])
+
+
+def test_at_larger_sites_who_is_seen_is_told_by_core20(demonstration, two):
+    """Withheld at sites of some 20,000 people, with bounds that hold the truth; given at ten times that size."""
+    name, told = "after_discharge", {}
+    for times in (4, 40):
+        larger = demonstration(PEOPLE, *SITES)
+        larger._run = {STEM: {site: {name: scaled(t[name], times)} for site, t in two.tables(STEM).items()}}
+        rows = gaps(larger.cells(STEM)[name], two.study.analyses[STEM].results[name], SEEN, {"pooled": SITES})
+        told[times] = {(row["measure"], row["level"]): row for row in rows}
+    small, large = told[4]["difference", "core20"], told[40]["difference", "core20"]
+    raw = pd.concat([t[name] for t in two.tables(STEM).values()]).groupby("core20")[["people", "cases"]].sum()
+    share = 100 * raw["cases"] / raw["people"]
+    assert "estimate" not in small and small["reason"] == "too much is withheld"
+    assert small["bound_lower"] < share["core20"] - share["rest"] < small["bound_upper"]
+    assert abs(large["estimate"] - (share["core20"] - share["rest"])) < 3 and large["withheld_share"] < 0.2
+
+
+SEEN = {"item": "check", "group": "core20", "compare": "core20", "against": "rest"}
+
+
+def scaled(table: pd.DataFrame, times: int) -> pd.DataFrame:
+    return table.assign(people=times * table["people"], cases=times * table["cases"])
 
 
 def test_crises_by_hand(two):

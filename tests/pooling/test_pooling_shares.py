@@ -51,3 +51,16 @@ def test_withheld_sites_are_not_in_it_and_too_few_give_a_reason():
 
 def test_it_is_given_only_where_it_is_asked_for():
     assert typical(released(), between_sites=False) == []
+
+
+def test_a_few_people_at_one_site_do_not_answer_for_all_others():
+    """A share is not told from one site in four where the others' numbers could be nearly anything; its bounds are."""
+    cells = released((11, 13, 11, 13), (25, 20, 20, 20), withheld=("b", "c", "d"))
+    wide = (cells["statistic"] == "cases") & cells["value"].isna()
+    cells.loc[wide, "upper"] = 19
+    (row,) = shares(cells, DECLARED, {"item": "check"}, {"pooled": list("abcd")})
+    assert row["estimate"] is None and row["reason"] == "too much is withheld"
+    assert row["bound_lower"] < 100 * 48 / 85 < row["bound_upper"]
+    cells.loc[wide, ["lower", "upper"]] = [10, 14]  # narrow ranges are fitted as before
+    (row,) = shares(cells, DECLARED, {"item": "check"}, {"pooled": list("abcd")})
+    assert row["bound_lower"] < row["estimate"] < row["bound_upper"]
