@@ -40,6 +40,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "risk_performance": (("item", "band", "groups", "act_at", "reduction"), ()),
     "equivalent_age": (("item", "age", "until", "at", "groups"), ()),
 }
+BEFOREHAND = {"risk_performance": ("act_at",)}  # settings that are parameters too, to which every release is bound
 SCALES = ("identity", "log", "logit")  # on which sites estimate; a log is shown as a ratio, a logit in per cent
 DIMENSIONS = ("item", "standardise", "groups", "local_groups", "slope", "group", "by", "age", "along", "point", "level",
               "only", "place", "arm", "quantity", "beside", "band")  # fmt: skip
@@ -88,6 +89,14 @@ def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[s
         yield from _sites_faults(where, step)
     if step["method"] == "allocation":
         yield from _allocation_faults(where, step, dimensions)
+
+
+def beforehand_faults(where: tuple[str, ...], step: dict[str, Any], parameters: dict[str, Any]) -> Iterator[Fault]:
+    """Find settings that could be chosen once results are seen: they must be parameters, which change every release's plan."""
+    for name in BEFOREHAND.get(str(step.get("method")), ()):
+        if name in step and step[name] != parameters.get(name):
+            wrong = f"{step[name]!r} is not the parameter {name!r} of the analysis, so it could be chosen on the results"
+            yield Fault((*where, name), wrong, f"{name}: the same value, under parameters")
 
 
 def _sites_faults(where: tuple[str, ...], step: dict[str, Any]) -> Iterator[Fault]:

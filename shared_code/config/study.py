@@ -17,7 +17,7 @@ from shared_code.config.policy import Policy
 from shared_code.config.reading import read_yaml, refuse_if_invalid
 from shared_code.config.results import Dimension, ResultsTable, months_between
 from shared_code.config.specification import Deviation, Specification
-from shared_code.config.steps import step_faults
+from shared_code.config.steps import beforehand_faults, step_faults
 from shared_code.config.strict import STEM, Fault, Strict, key_of, mapping, sequence, unknown
 from shared_code.config.targets import target_faults, with_method
 from shared_code.model import ALL, TABLES, Problem, Refused, did_you_mean
@@ -170,6 +170,7 @@ class Analysis(Strict):
                 yield from unknown(("pooled", str(number), "table"), [table], results, "a results table of this analysis")
                 wrong = list(target_faults(("pooled", str(number)), mapping(step), content))
                 yield from wrong or step_faults(("pooled", str(number)), mapping(step), mapping(results, table, "dimensions"))
+                yield from beforehand_faults(("pooled", str(number)), mapping(step), parameters)
 
     def items(self, dimension: Dimension, codelists: Any) -> dict[str, str] | None:
         """Give the levels of a dimension of this analysis, reading its codelist where it has one."""

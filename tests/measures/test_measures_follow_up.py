@@ -119,6 +119,24 @@ def test_the_second_condition_is_the_second_different_one(tables, expect):
     """)  # fmt: skip
 
 
+def test_a_stroke_and_a_tia_are_one_condition(tables, expect):
+    """Pitfall: the same illness under two names would make multimorbidity of one vessel."""
+    found = measures.nth_condition(tables(condition_event="""
+    event_id who code      code_system event_date source status
+    1        ann I64       ICD10       2021-01-01 APC    .
+    2        ann G459      ICD10       2021-02-01 APC    .
+    3        ann 266257000 SCT         2021-03-01 GP     active
+    4        bob I219      ICD10       2021-01-01 APC    .
+    5        bob 414545008 SCT         2021-02-01 GP     active
+    6        cy  I64       ICD10       2021-01-01 APC    .
+    7        cy  I259      ICD10       2021-02-01 APC    .
+    """), LIST, PERIOD.end)  # fmt: skip
+    expect(found.assign(day=found["day"].map(date)), """
+    person_id day
+    cy        2021-02-01
+    """)  # fmt: skip
+
+
 def count(tables, missing=None):
     prepared = tables(person=PEOPLE, gp_registration=REGISTERED, death=DIED, condition_event=CODES)
     people = measures.follow_up(prepared, PERIOD, (20, 90)).assign(deprivation="1")

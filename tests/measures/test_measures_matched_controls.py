@@ -15,6 +15,7 @@ from benchmarks import matched_controls as made_up
 from shared_code import measures
 from shared_code.config import codelists
 from shared_code.measures.event_days import Events, attendances, day_number
+from shared_code.measures.matched_controls import _strata as strata_of
 from shared_code.measures.matched_controls import covariates, digest_of
 from shared_code.measures.rolling_rule import Intervals, spans
 from shared_code.model import Refused
@@ -212,6 +213,26 @@ def test_nothing_after_the_start_changes_who_is_matched(cohort, frozen):
                                                               frozen.sets.rows[first].reset_index(drop=True), frozen.sets.flow,
                                                               "start_date")), measured[first].reset_index(drop=True))  # fmt: skip
     assert len(person)
+
+
+def test_what_a_service_writes_down_of_its_people_is_not_matched_on(site):
+    """A pitfall: a care plan records illnesses of those in the service; matched on these, nobody outside would be like them."""
+    site.person("same", THREE)
+
+    def known():
+        sets = measures.risk_sets(site.cohort())
+        return covariates(sets), list(strata_of(sets, [0, 7]))
+
+    before, strata = known()
+    assert strata[0] == strata[1]
+    for day_of_plan in ("2021-01-10", "2021-02-01"):  # the day of the start itself is after it began
+        site.code("t", "ICD10", "F200", day_of_plan).code("t", "SCT", "73211009", day_of_plan)
+    after, same = known()
+    pd.testing.assert_frame_equal(before, after)
+    assert same == strata
+    site.code("t", "ICD10", "F200", "2021-01-09")
+    earlier, other = known()
+    assert earlier["severe_mental_illness"].tolist() == [0.0, 1.0] and other[0] != other[1]
 
 
 def made_up_copy(cohort, **changed):

@@ -86,6 +86,18 @@ def test_what_was_recorded_later_was_not_known(prepared, expect):
     assert later.loc["ann", "hospital_points"] == pytest.approx(3.2 + 1.8 + 3.2)
 
 
+def test_writing_the_same_down_again_makes_nobody_frailer(tables):
+    """Pitfall (coding depth): a site that records every deficit three times has no frailer people for it."""
+    lines = CODES.strip().splitlines()
+    again = [line.replace(line[0], f"{n}{line[0]}", 1) for n in (7, 8) for line in lines[1:]]
+    found = [measures.frailty(tables(person=PEOPLE, condition_event="\n".join([*lines, *more])), DEFICITS, ON)
+             for more in ([], again)]  # fmt: skip
+    assert found[0]["deficits"].max() > 1 and found[0]["hospital_points"].max() > 0
+    for scored in found:
+        scored.sort_values("person_id", inplace=True, ignore_index=True)
+    pd.testing.assert_frame_equal(*found)
+
+
 def test_people_in_palliative_care_are_left_out(tables):
     codes = CODES + "8        eve 103735009 SCT 2024-01-01 . GP active\n"
     prepared = tables(person=PEOPLE, gp_registration=REGISTERED, admission=SPELLS, condition_event=codes)
