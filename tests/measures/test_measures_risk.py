@@ -90,6 +90,7 @@ def test_writing_the_same_down_again_makes_nobody_frailer(tables):
     """Pitfall (coding depth): a site that records every deficit three times has no frailer people for it."""
     lines = CODES.strip().splitlines()
     again = [line.replace(line[0], f"{n}{line[0]}", 1) for n in (7, 8) for line in lines[1:]]
+    again.append("90       bob 38341003 SCT 2001-01-01 . GP active")  # high blood pressure under another code
     found = [measures.frailty(tables(person=PEOPLE, condition_event="\n".join([*lines, *more])), DEFICITS, ON)
              for more in ([], again)]  # fmt: skip
     assert found[0]["deficits"].max() > 1 and found[0]["hospital_points"].max() > 0
