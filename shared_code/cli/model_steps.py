@@ -71,7 +71,8 @@ def where_it_stands(rounds: Any, expected: dict[str, Site] | None = None) -> str
         return f"Round {state.round + 1}: requests in {folder}; waiting for {few(rounds.waiting(state), 12)}."
     fit = rounds.result(state)
     target = rooms.fitted(rounds.study.study, f"{rounds.stem}.{rounds.name}")
-    write_fit(rounds, fit, {name: site.title for name, site in (expected or expected_sites(rounds.study)).items()}, target)
+    titles = {name: site.title for name, site in (expected or expected_sites(rounds.study)).items()}
+    write_fit(rounds, fit, titles, target, rounds.without_each(state))
     left = "".join(f" Without {site}: {why}." for site, why in fit.left_out.items())
     if not fit.settled:
         return f"The fit ended without an answer after {fit.rounds} rounds: {fit.words}.{left}"

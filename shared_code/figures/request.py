@@ -98,7 +98,8 @@ class Request:
                 titles |= {name: title.capitalize() for name, title in TITLES.items()}
             for age in step.settings.get("ages", []):
                 titles.setdefault(f"e{age}", f"Life expectancy at {'birth' if age == 0 else f'age {age}'}")
-        return titles
+        slope = "Calibration slope at the site left out"
+        return titles | {f"{name}_slope": f"{slope}: {model.title}" for name, model in self.plan.entry.models.items()}
 
     @cached_property
     def unions(self) -> set[str]:

@@ -83,6 +83,7 @@ from shared_code.methods.moments import correlation, mean
 from shared_code.methods.one_stage import binomial_normal, binomial_normal_ratio, poisson_normal, poisson_normal_ratio
 from shared_code.methods.predictions import (
     auc_from_bins,
+    brier_interval,
     calibration,
     interval_of_area,
     needed_to_intervene,
@@ -192,6 +193,7 @@ __all__ = [
     "binomial_normal",
     "binomial_normal_ratio",
     "bounds",
+    "brier_interval",
     "calibration",
     "caliper_width",
     "censored_proportion",

@@ -42,6 +42,39 @@ def calibration(
     return Calibration(*map(plain, (ratio, lower, upper, observed, expected, brier, scaled)))
 
 
+def brier_interval(
+    people: ArrayLike, events: ArrayLike, losses: ArrayLike, confidence: float = 0.95
+) -> tuple[Estimate, Estimate]:
+    """Give the Brier score and its scaled form with limits, from groups of people with the same outcome and like predictions.
+
+    people: shape (groups,); events: 1 where everybody of the group has the event, 0 where nobody has; losses: sum of
+    (p - y)^2 over the people of a group. Limits are those of drawing people anew (what a bootstrap of people approaches), with
+    the predictions as declared; the spread of losses within a group is left out, which for bands of predicted risk hardly
+    matters. nan where a group is withheld, or all people have the same outcome.
+    Method: delta method; Bradley, Schwartz & Hashino 2008. Raises ValueError for negative input.
+
+    >>> brier, scaled = brier_interval([80, 20], [0, 1], [3.2, 10.0])
+    >>> print(f"{brier.estimate:.3f} ({brier.lower:.3f} to {brier.upper:.3f}), scaled {scaled.estimate:.3f} (se {scaled.se:.3f})")
+    0.132 (0.096 to 0.168), scaled 0.175 (se 0.009)
+    """
+    n, y, total = (np.asarray(v, dtype=float) for v in (people, events, losses))
+    require_not_negative("brier_interval", people=n, events=y, losses=total)
+    n, y, total = (v[~(n == 0)] for v in (n, y, total))
+    share = n @ y / n.sum() if len(n) else np.nan
+    spread = share * (1 - share)
+    if not spread > 0:
+        nothing = Estimate(np.nan, np.nan, np.nan, np.nan, "everybody, or nobody, has the event, or a group is withheld")
+        return nothing, nothing
+    own, mean = total / n, total.sum() / n.sum()
+    influence = own - mean
+    scaled = -influence / spread + mean * (1 - 2 * share) / spread**2 * (y - share)
+    z, found = normal_quantile(confidence), []
+    for value, parts in ((mean, influence), (1 - mean / spread, scaled)):
+        se = float(np.sqrt(n @ parts**2) / n.sum())
+        found.append(Estimate(float(value), float(value - z * se), float(value + z * se), se, ""))
+    return found[0], found[1]
+
+
 def recalibration(
     log_odds: ArrayLike, people: ArrayLike, events: ArrayLike, confidence: float = 0.95, max_iterations: int = 50
 ) -> tuple[Estimate, Estimate]:

@@ -103,6 +103,21 @@ class _Sums:
         return n, p, np.minimum(y, n), inside
 
 
+    def losses(self, sites: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Give people, outcome and sum of (p - y)^2 of those without and with it in each band; None where one is withheld."""
+        rows = self.of((self.band,))
+        sums = {}
+        for quantity in (RISK, CASES):
+            own = rows[(rows[self.item] == quantity) & rows["site"].isin(sites)].set_index(["site", self.band])
+            own = own.reindex(pd.MultiIndex.from_product([sites, self.labels]))[["people", "sum", "sum_squares"]]
+            if not np.isfinite(own.to_numpy(float)).all():
+                return None
+            sums[quantity] = own.groupby(level=1, sort=False).sum().to_numpy(float).T
+        (n, _, pp), (y, py, ppy) = sums[RISK], sums[CASES]
+        people, lost = np.concatenate([n - y, y]), np.concatenate([pp - ppy, y - 2 * py + ppy])
+        return np.maximum(people, 0), np.repeat([0.0, 1.0], len(y)), np.maximum(lost, 0)
+
+
 def _calibration(base: dict[str, Any], sums: _Sums, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Compare observed with expected, everybody's and each group's."""
     for group in ("", *settings["groups"]):
@@ -122,8 +137,22 @@ def _calibration(base: dict[str, Any], sums: _Sums, settings: dict[str, Any]) ->
             yield row | {"measure": "observed over expected", "scale": "ratio", "estimate": found.estimate, "lower": found.lower,
                          "upper": found.upper}  # fmt: skip
             if not group:
-                yield row | {"measure": "Brier score", "scale": "score", "estimate": found.brier}
-                yield row | {"measure": "scaled Brier score", "scale": "%", "estimate": 100 * found.scaled_brier}
+                yield from _brier(row, found, sums, sites)
+
+
+def _brier(row: dict[str, Any], found: Any, sums: _Sums, sites: list[str]) -> Iterator[dict[str, Any]]:
+    """Give the Brier score and its scaled form, with limits where all these sites released every band of risk."""
+    groups = sums.losses(sites)
+    limits = methods.brier_interval(*groups) if groups else None
+    for k, (name, scale, times, value) in enumerate((("Brier score", "score", 1.0, found.brier),
+                                                      ("scaled Brier score", "%", 100.0, found.scaled_brier))):  # fmt: skip
+        own = row | {"measure": name, "scale": scale, "estimate": times * value}
+        if limits is None:
+            yield own | {"reason": "no limits: a band of risk is withheld"}
+            continue
+        half = times * (limits[k].upper - limits[k].lower) / 2
+        yield own | {"lower": times * value - half, "upper": times * value + half, "se": times * limits[k].se,
+                     "method": f"{row['method']}; limits from the outcomes and mean losses in each band"}  # fmt: skip
 
 
 def _ranking(base: dict[str, Any], sums: _Sums, n: np.ndarray, y: np.ndarray, own: dict[str, list] | None

@@ -22,6 +22,7 @@ from shared_code.config.models import Model
 from shared_code.config.rooms import round_name
 from shared_code.config.study import Policy, Study
 from shared_code.methods.federated import Fit, State, advance, begin, conclude, questions
+from shared_code.methods.federated_left_out import WithoutOne, without_each_site
 from shared_code.methods.glm import Step
 from shared_code.model import Problem, Refused, few
 from shared_code.regression.requests import Request, ask
@@ -148,6 +149,10 @@ class Rounds:
     def result(self, state: State) -> Fit:
         """Read the result of a fit that has ended."""
         return conclude(specification(self.model, self.study.fewest_sites), state)
+
+    def without_each(self, state: State) -> dict[str, WithoutOne]:
+        """Fit a settled model without each of its sites, and try it there; asks nobody anything further."""
+        return without_each_site(specification(self.model, self.study.fewest_sites), state)
 
     @cached_property
     def _read(self) -> dict[tuple[str, str], Step | str]:

@@ -9,14 +9,18 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from shared_code.config.models import Model
 from shared_code.config.site import Site
 from shared_code.config.study import Study
 from shared_code.config.targets import WHY
 from shared_code.methods.federated import Fit
+from shared_code.methods.federated_left_out import WithoutOne
 from shared_code.methods.glm import DISPERSION
 from shared_code.model import Refused
 from shared_code.pooling.decision import in_words
+from shared_code.pooling.meta import average_of_sites
 from shared_code.pooling.receiving import quarantined, release_from
 from shared_code.pooling.results import named, results_table
 from shared_code.pooling.rounds import Rounds
@@ -59,10 +63,19 @@ def take_in_step(file: Path, rounds: Rounds, quarantine: Path, decrypt: Callable
     return site, number
 
 
-def write_fit(rounds: Rounds, fit: Fit, titles: Mapping[str, str], target: Path) -> None:
-    """Write a fitted model as a tidy table, one row per common coefficient, and beside it (JSON) how it came about."""
+def write_fit(rounds: Rounds, fit: Fit, titles: Mapping[str, str], target: Path, without: Mapping[str, WithoutOne] | None = None
+              ) -> None:  # fmt: skip
+    """Write a fitted model as a tidy table, one row per common coefficient, and beside it (JSON) how it came about.
+
+    without  the fit without each site: its coefficients (scope loso:<site>), and its calibration slope at that site, with the
+             average of these over sites (item <model>_slope), which says how the model would do elsewhere
+    """
     answers = {site: _answers(rounds, fit, site) for site in fit.sites}
-    rows = results_table(_rows(rounds, fit, titles, answers))
+    written = [*_rows(rounds, fit, titles, answers)]
+    for site, one in (without or {}).items():
+        said = {"scope": f"loso:{site}", "method": f"as with all sites; one step from there, without {site}"}
+        written += [row | said for row in _rows(rounds, one.fit, titles, answers)]
+    rows = results_table([*written, *_slopes(rounds, without or {}, titles, answers)])
     table = rows.to_csv(index=False, lineterminator="\n", float_format="%.12g").encode()
     package.put(target, table)
     said = {"model": f"{rounds.stem}.{rounds.name}", "model_digest": rounds.model_digest, "settled": fit.settled,
@@ -102,6 +115,24 @@ def _rows(rounds: Rounds, fit: Fit, titles: Mapping[str, str], answers: Mapping[
             "sites_without": "; ".join(without), "sites_excluded": in_words(without),
             "period_start": rounds.study.period.start, "period_end": rounds.study.period.end,
             "releases": "; ".join(named((answers[site] or [""])[-1]) for site in fit.sites),  # each site's last answer
+        }  # fmt: skip
+
+
+def _slopes(rounds: Rounds, without: Mapping[str, WithoutOne], titles: Mapping[str, str], answers: Mapping[str, list[str]]
+            ) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Give the calibration slope at every site of the fit to the others, and their average with its prediction interval."""
+    given = {site: one for site, one in without.items() if math.isfinite(one.slope.se)}
+    part = pd.DataFrame([{"site": site, "estimate": one.slope.estimate, "se": one.slope.se, "people": one.events}
+                         for site, one in given.items()])  # fmt: skip
+    base = {"analysis": rounds.stem, "item": f"{rounds.name}_slope", "group": "everyone", "level": "all", "sex": "both",
+            "scale": "coefficient", "target": "coefficients", "why": WHY["step"], "period_start": rounds.study.period.start,
+            "period_end": rounds.study.period.end}  # fmt: skip
+    missing = {site: one.slope.reason or "it has no slope" for site, one in without.items() if site not in given}
+    absent = missing | {site: "is not in the fit" for site in titles if site not in without}
+    for row in average_of_sites(base, part, absent, "identity", True, None) if given else ():
+        yield row | {
+            "sites": "; ".join(row["sites"]), "n_sites": len(row["sites"]), "sites_without": "; ".join(absent),
+            "sites_excluded": in_words(absent), "releases": "; ".join(named((answers[s] or [""])[-1]) for s in row["sites"]),
         }  # fmt: skip
 
 

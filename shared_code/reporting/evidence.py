@@ -145,6 +145,36 @@ def model(rows: pd.DataFrame, declared: dict, titles: dict[str, str], record: di
     return pipe_table(pd.DataFrame(table), right=(rows.iloc[0]["measure"].capitalize(),)) + "\n\n" + said
 
 
+def without_each(rows: pd.DataFrame, slopes: pd.DataFrame, declared: dict, titles: dict[str, str]) -> str:
+    """Tabulate a fitted model beside the fits without each of its sites, and how each of these does at the site left out.
+
+    rows  its results, those without a site (scope loso:<site>) among them     slopes  calibration slopes at the sites left out
+    """
+    left_out = sorted({scope for scope in rows["scope"] if scope.startswith("loso:")})
+    rows = rows[rows["group"] != "intercept"]
+    if not left_out or rows.empty:
+        return f"{declared['title']}: not given, no fit without one of its sites stands among the results."
+    table, names = [], {scope: f"Without {titles.get(scope[5:], scope[5:])}" for scope in left_out}
+    for (group, level), part in rows.groupby(["group", "level"], sort=False):
+        term, own = declared["terms"].get(group, {"label": group, "levels": {}}), part.set_index("scope")["estimate"]
+        label = f"{term['label'].capitalize()} {term['levels'].get(level, level) or level}".strip()
+        values = {name: own.get(scope, float("nan")) for scope, name in [("pooled", "All sites"), *names.items()]}
+        table.append({"": label} | {name: number(v, 2) if pd.notna(v) else "not given" for name, v in values.items()})
+    there = slopes[slopes["measure"] == OWN].set_index("scope")
+    last = {"": "Calibration slope at the site left out", "All sites": ""}
+    for scope, name in names.items():
+        found = there[there.index == f"site:{scope[5:]}"]
+        last[name] = estimate(found.iloc[0], 2) if len(found) else "not given"
+    said = sorted(set(rows.loc[rows["scope"].isin(left_out) & rows["estimate"].isna(), "reason"]) - {""})
+    whole = slopes[(slopes["scope"] == "pooled") & (slopes["measure"] == RANDOM)]
+    words = [f"Not given: {'; '.join(said)}."] if said else []
+    if len(whole) and pd.notna(whole.iloc[0]["pi_lo"]):
+        row = whole.iloc[0]
+        words.insert(0, f"Over sites the slope is {estimate(row, 2)}; at another site it would lie between "
+                        f"{number(row['pi_lo'], 2)} and {number(row['pi_hi'], 2)} (95 % prediction interval).")  # fmt: skip
+    return "\n\n".join([pipe_table(pd.DataFrame([*table, last]), right=("All sites", *names.values())), *words])
+
+
 def contradictions(found: pd.DataFrame, titles: dict[str, str]) -> str:
     """List contradictions as footnotes; say so where there are none.
 

@@ -200,6 +200,12 @@ class Report(PlaceTables):
         return evidence.model(self.rows(stem, item=name, target="coefficients"), self.entry(stem)["models"][name],
                               self._titles, self.record.get("models", {}).get(f"{stem}.{name}", {}))  # fmt: skip
 
+    def without_each(self, stem: str, name: str) -> str:
+        """Tabulate a fitted model beside the fits without each of its sites, and how these do at the site left out."""
+        rows = self.results[(self.results["analysis"] == stem) & (self.results["target"] == "coefficients")]
+        mine, slopes = (rows[rows["item"] == item] for item in (name, f"{name}_slope"))
+        return evidence.without_each(mine, slopes, self.entry(stem)["models"][name], self._titles)
+
     def _own(self, stem: str, row: pd.Series) -> pd.DataFrame:
         """Give what each site found of what a pooled row is about."""
         rows = self.results[(self.results["analysis"] == stem) & self.results["scope"].str.startswith("site:")]

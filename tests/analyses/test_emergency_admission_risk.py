@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 from shared_code import measures, regression
 from shared_code.measures.risk import known_before
 from shared_code.model import Refused
+from shared_code.pooling.risk_performance import risk_performance
 from shared_code.regression.tables import ModelTable
 
 STEM, PEOPLE = "emergency_admission_risk", 6000
@@ -82,6 +83,34 @@ def test_sums_say_what_the_people_say(scored, pooled):
         part = everyone[everyone["core20"] == level]
         fair = one(pooled, "observed over expected", group="core20", level=level)
         assert fair["estimate"] == pytest.approx(part["outcome"].sum() / part["risk"].sum())
+
+
+def test_limits_of_the_brier_score_are_those_of_drawing_people_anew(scored, pooled):
+    """Against a bootstrap of people, 1,000 times, which no coordinating team can make; a withheld band leaves the limits out."""
+    everyone = pd.concat(scored.values())
+    p, y = everyone["risk"].to_numpy(), everyone["outcome"].to_numpy()
+    rng, drawn = np.random.default_rng(1), []
+    for _ in range(1000):
+        who = rng.integers(0, len(p), len(p))
+        brier, share = np.mean((p[who] - y[who]) ** 2), y[who].mean()
+        drawn.append((brier, 100 * (1 - brier / (share * (1 - share)))))
+    for k, name in enumerate(("Brier score", "scaled Brier score")):
+        row = one(pooled, name)
+        assert row["se"] == pytest.approx(np.std(drawn, axis=0)[k], rel=0.1)
+        limits = np.quantile(drawn, [0.025, 0.975], axis=0)[:, k]
+        assert [row["lower"], row["upper"]] == pytest.approx(limits, abs=0.3 * row["se"])
+
+
+def test_without_every_band_the_brier_score_has_no_limits(shown):
+    tables = shown.tables(STEM)
+    first = next(iter(tables))
+    cells = shown.cells(STEM)["performance"]
+    gone = (cells["site"] == first) & (cells["band"] == "30+")
+    cells.loc[gone, "value"] = np.nan
+    step = shown.study.analyses[STEM].pooled[0]
+    rows = risk_performance(cells, shown.study.analyses[STEM].results["performance"], step.settings, {"pooled": list(tables)})
+    found = next(row for row in rows if row["measure"] == "Brier score")
+    assert np.isfinite(found["estimate"]) and "lower" not in found and "withheld" in found["reason"]
 
 
 def test_the_area_from_bins_is_near_that_of_the_people(scored, pooled):

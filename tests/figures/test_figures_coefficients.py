@@ -65,3 +65,20 @@ def test_an_unknown_model_is_refused(made, tmp_path):
     figure = request.figure.model_copy(update={"model": "n"})
     wrong = list(problems(type(request)(request.plan, request.name, figure, request.results, request.sites, request.cells)))
     assert wrong and "'n' is not a model of this analysis" in str(wrong[0])
+
+
+def test_the_slope_at_each_site_left_out_is_a_forest(made, look, tmp_path):
+    asked = {"slopes": {"kind": "forest", "caption": "Slopes", "item": "m_slope"}}
+    written = made.study(asked, made.titles(2)).model_dump(mode="json")
+    written["analyses"]["one"]["models"] = {"m": {"title": "Two or more", "family": "logistic", "terms": TERMS}}
+    names = [*made.site_names(3)]
+    common = {"item": "m_slope", "scale": "coefficient", "group": "everyone", "level": "all"}
+    found = [made.row(measure="effect at the site", scope=f"site:{name}", weight=1 / 3, **common,
+                      **{"estimate": v, "lower": v - 0.2, "upper": v + 0.2})
+             for name, v in zip(names, (0.9, 1.0, 1.2), strict=True)]  # fmt: skip
+    found.append(made.row(measure="pooled estimate", **common, estimate=1.03, lower=0.8, upper=1.2, pi_lo=0.5, pi_hi=1.6))
+    pooled = made.write(tmp_path, [*found, *rows(made)], made.site_names(3))
+    (request,) = requests(Study.model_validate(written), pooled)
+    assert not list(problems(request))
+    drawn = draw_one(request)
+    assert not drawn.nothing and len(drawn.numbers) == 4 and "Pooled 1.0 coefficient" in drawn.alt

@@ -21,6 +21,7 @@ from shared_code.pooling.step_packages import take_in_step
 from shared_code.regression.requests import Request
 from shared_code.regression.tables import save_model
 from shared_code.releases import keys, ledger, package
+from shared_code.reporting import evidence
 
 ROOT = Path(__file__).parents[2]
 STEM, NAME = "long_term_conditions", "multimorbidity"
@@ -53,6 +54,7 @@ def made_up(tmp_path, monkeypatch) -> tuple[Study, dict[str, pd.DataFrame]]:
 def check_traced(study: Study, about: dict, result: pd.DataFrame) -> None:
     """The model stands among the results, and leads back to every answer; a changed or outdated table does not."""
     rows, record = fitted_models(study, rooms.models(study.study))
+    rows = [row for row in rows if row["scope"] == "pooled" and row["item"] == NAME]
     assert len(rows) == len(result) and {row["measure"] for row in rows} == {"odds ratio"} and not record[MODEL]["not_shown"]
     for site, digests_ in about["answers"].items():
         there = rooms.steps_received(study.study, MODEL)
@@ -71,17 +73,48 @@ def check_traced(study: Study, about: dict, result: pd.DataFrame) -> None:
     path.write_bytes(kept)
 
 
+def check_without_each(written: pd.DataFrame, everyone: pd.DataFrame, tables: dict) -> None:
+    """Each site is left out in turn: the fit of the others, its slope at the site, and the page that shows them."""
+    slopes = written[written["item"] == f"{NAME}_slope"]
+    terms = np.column_stack([*[everyone["age"] == a for a in ("55-64", "65-74", "75+")], everyone["sex"] == "M",
+                             *[everyone["deprivation"] == d for d in "1234"]]).astype(float)  # fmt: skip
+    levels = np.column_stack([everyone["site"] == site for site in tables]).astype(float)
+    for number, left in enumerate(tables):
+        here = (everyone["site"] == left).to_numpy()
+        columns = np.column_stack([np.delete(levels, number, axis=1), terms])[~here]
+        exact = sm.GLM(everyone["outcome"].to_numpy()[~here], columns, family=sm.families.Binomial()).fit(tol=1e-12)
+        mine = written[(written["scope"] == f"loso:{left}") & (written["item"] == NAME)]
+        assert (np.abs(np.log(mine["estimate"]) - exact.params[2:]) < 0.02 * exact.bse[2:]).all()
+        assert set(mine["n_sites"]) == {2} and left in mine["sites_without"].iloc[0] and left not in mine["sites"].iloc[0]
+        there = everyone["outcome"].to_numpy()[here]
+        own = sm.GLM(there, sm.add_constant(terms[here] @ exact.params[2:]), family=sm.families.Binomial()).fit()
+        row = slopes[(slopes["scope"] == f"site:{left}") & (slopes["measure"] == "effect at the site")].iloc[0]
+        assert abs(row["estimate"] - own.params[1]) < 0.1 * own.bse[1] and row["events"] == there.sum()
+    average = slopes[(slopes["scope"] == "pooled") & (slopes["measure"] == "pooled estimate")].iloc[0]
+    assert average["lower"] < 1 < average["upper"] and average["pi_lo"] < average["pi_hi"] and average["n_sites"] == 3
+    declared = {"title": "T", "terms": {"age": {"label": "age", "levels": {}}, "sex": {"label": "sex", "levels": {"M": "Male"}}}}
+    shown = written.reset_index()
+    shown[["level", "reason", "group"]] = shown[["level", "reason", "group"]].fillna("")
+    parts = [shown[shown["item"] == item] for item in (NAME, f"{NAME}_slope")]
+    page = evidence.without_each(*parts, declared, dict.fromkeys(tables, "") | {next(iter(tables)): "First"})
+    assert "Without First" in page and "Calibration slope at the site left out" in page and "Sex Male" in page
+    assert f"{average['pi_lo']:.2f} and {average['pi_hi']:.2f}" in page
+    assert "not given, no fit without" in evidence.without_each(parts[0][parts[0]["scope"] == "pooled"], parts[1], declared, {})
+
+
 def test_every_step_goes_through_every_door(made_up):
     study, tables = made_up
     said = list(play(study, STEM, NAME))
     assert "Fitted over 3 sites" in said[-1] and said[-1].count("there is no model table") == 2
-    result = pd.read_csv(rooms.fitted(study.study, MODEL)).set_index(["group", "level"])
+    written = pd.read_csv(rooms.fitted(study.study, MODEL)).set_index(["group", "level"])
+    result = written[(written["scope"] == "pooled") & (written["item"] == NAME)]
     everyone = pd.concat([table.assign(site=site) for site, table in tables.items()])
     columns = [everyone["site"] == site for site in tables] + [everyone["age"] == a for a in ("55-64", "65-74", "75+")]
     columns += [everyone["sex"] == "M", *[everyone["deprivation"] == d for d in "1234"]]
     expected = sm.GLM(everyone["outcome"], np.column_stack(columns).astype(float), family=sm.families.Binomial()).fit(tol=1e-15)
     np.testing.assert_allclose(np.log(result["estimate"]), expected.params[3:], atol=1e-8)
     np.testing.assert_allclose(result["se"], expected.bse[3:], atol=1e-8)
+    check_without_each(written, everyone, tables)
     assert set(result["n_sites"]) == {3} and set(result["people"]) == {24_000}
     assert result["sites_excluded"].str.count("no model table").eq(2).all() and (result["target"] == "coefficients").all()
     about = json.loads(rooms.fitted(study.study, MODEL).with_suffix(".json").read_text())
