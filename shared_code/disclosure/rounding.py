@@ -81,8 +81,9 @@ def rounded_sums(sums: np.ndarray, people: np.ndarray, hidden: np.ndarray, polic
     with np.errstate(divide="ignore", invalid="ignore"):
         wanted = policy.rounding * np.abs(sums) / people
     usable = np.isfinite(wanted) & (wanted > 0)
-    power = 10.0 ** np.floor(np.log10(np.where(usable, wanted, 1.0)))
-    times = np.where(usable, wanted, 1.0) / power
+    wanted = np.where(usable, wanted, np.nan)
+    power = 10.0 ** np.floor(np.log10(wanted))
+    times = wanted / power
     step = power * np.select([times <= 1, times <= 2, times <= 5], [1.0, 2.0, 5.0], 10.0)
     shown = np.where(usable, np.floor(sums / step + 0.5) * step, sums)
     half = np.where(usable, step / 2, 0.0)

@@ -38,10 +38,11 @@ def guard_counts(table: pd.DataFrame, declared: ResultsTable, policy: Policy) ->
     """Protect people and cases: small groups, small numbers of cases, and small numbers of non-cases."""
     people, cases = table["people"].to_numpy(float), table["cases"].to_numpy(float)
     t = policy.threshold
-    few_people = (people > 0) & (people < t)
+    anybody = people > 0
+    few_people = anybody & (people < t)
     few_cases = (cases > 0) & (cases < t)
-    few_others = (people > 0) & (people - cases < t) & (t > 1)  # none without the attribute discloses a whole group
-    nobody = (cases == 0) & (people > 0) & (people < CLASS_LIMIT) & declared.sensitive & (t > 1)
+    few_others = anybody & (people - cases < t) & (t != 1)  # none without the attribute discloses a whole group
+    nobody = anybody & (cases == 0) & (people < CLASS_LIMIT) & declared.sensitive & (t != 1)
     of_people = _first([(few_people, FEW_PEOPLE)])
     of_cases = _first([(few_people, FEW_PEOPLE), (few_cases, FEW_CASES), (few_others, FEW_OTHERS), (nobody, NOBODY)])
     shown = rounded(people, of_people != "", policy)
@@ -58,9 +59,9 @@ def guard_events(table: pd.DataFrame, declared: ResultsTable, policy: Policy) ->
     """
     people, days = table["people"].to_numpy(float), table["person_days"].to_numpy(float)
     t = policy.threshold
-    little_time = (days < t * DAYS_A_YEAR) & (t > 1)
+    little_time = (days < t * DAYS_A_YEAR) & (t != 1)
     reasons = _first([((people > 0) & (people < t), FEW_PEOPLE), (little_time, LITTLE_TIME),
-                      (np.isnan(people) & (t > 1), UNKNOWN_PEOPLE)])  # fmt: skip
+                      (np.isnan(people) & (t != 1), UNKNOWN_PEOPLE)])  # fmt: skip
     guarded = {}
     for name in ("people", "events", "events_squared"):
         values = table[name].to_numpy(float)
@@ -75,8 +76,8 @@ def guard_estimates(table: pd.DataFrame, declared: ResultsTable, policy: Policy)
     people, days = table["people"].to_numpy(float), table["person_days"].to_numpy(float)
     t = policy.threshold
     few_people = (people > 0) & (people < t)
-    little_time = (days > 0) & (days < t * DAYS_A_YEAR) & (t > 1)
-    without = (people < t) & (t > 1)  # an estimate rests on events: with none it is hidden as well
+    little_time = (days > 0) & (days < t * DAYS_A_YEAR) & (t != 1)
+    without = (people < t) & (t != 1)  # an estimate rests on events: with none it is hidden as well
     not_given = table["estimate"].isna().to_numpy()
     of_people, of_days = _first([(few_people, FEW_PEOPLE)]), _first([(little_time, LITTLE_TIME)])
     guarded = {
@@ -104,10 +105,10 @@ def guard_moments(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -
     first, second = table["largest"].to_numpy(float), table["second_largest"].to_numpy(float)
     t = policy.threshold
     few_people = (people > 0) & (people < t)
-    unknown = (np.isnan(people) | np.isnan(first) | np.isnan(second)) & (t > 1)
+    unknown = (np.isnan(people) | np.isnan(first) | np.isnan(second)) & (t != 1)
     # Contributions of both signs can cancel in the sum, so a small rest always counts as dominated.
     concentrated = ((first + second) > policy.dominance * total) | (total - first - second < policy.p_percent / 100 * first)
-    dominated = concentrated & (people > 0) & (first > 0) & (t > 1)
+    dominated = concentrated & (t != 1)
     of_people = _first([(few_people, FEW_PEOPLE)])
     of_sums = _first([(few_people, FEW_PEOPLE), (unknown, UNKNOWN_PEOPLE), (dominated, DOMINANT)])
     guarded = {"people": _given(rounded(people, of_people != "", policy), people, of_people)}
@@ -122,7 +123,7 @@ def guard_bins(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -> F
     """Protect bins by the number of distinct people in each: quantiles are read from bins, never from a person."""
     people, records = table["people"].to_numpy(float), table["records"].to_numpy(float)
     t = policy.threshold
-    reasons = _first([((people > 0) & (people < t), FEW_PEOPLE), (np.isnan(people) & (t > 1), UNKNOWN_PEOPLE)])
+    reasons = _first([((people > 0) & (people < t), FEW_PEOPLE), (np.isnan(people) & (t != 1), UNKNOWN_PEOPLE)])
     return {name: _given(rounded(values, reasons != "", policy), values, reasons)
             for name, values in (("people", people), ("records", records))}  # fmt: skip
 

@@ -18,9 +18,10 @@ def guard_records(table: pd.DataFrame, declared: ResultsTable, policy: Policy) -
     """
     people, failing = table["people"].to_numpy(float), table["people_failing"].to_numpy(float)
     t = policy.threshold
-    few_people = (people > 0) & (people < t)
+    anybody = people > 0
+    few_people = anybody & (people < t)
     few_failing = (failing > 0) & (failing < t)
-    few_others = (people > 0) & (failing > 0) & (people - failing < t) & (t > 1)
+    few_others = anybody & (people - failing < t) & (t != 1)
     hidden = few_people | few_failing | few_others
     guarded = {name: rounded(table[name].to_numpy(float), few_people, policy) for name in ("people", "rows")}
     guarded["people"].loc[few_people, ["lower", "upper"]] = [1, t - 1]
