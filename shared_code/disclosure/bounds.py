@@ -33,11 +33,10 @@ def propagate(matrix: sparse.csr_matrix, row_lower: np.ndarray, row_upper: np.nd
     Raises Contradiction when the bounds of an unknown cross.
     """
     rows, columns, coefficient = _entries(matrix)
-    n = matrix.shape[0]
     lower, upper = lower.astype(float).copy(), upper.astype(float).copy()
     positive = coefficient > 0
     for _ in range(MOST_ROUNDS):
-        rest_low, rest_high = _rest(rows, columns, coefficient, lower, upper, n)
+        rest_low, rest_high = _rest(rows, columns, coefficient, lower, upper)
         with np.errstate(invalid="ignore"):
             a, b = (row_upper[rows] - rest_low) / coefficient, (row_lower[rows] - rest_high) / coefficient
         new_upper, new_lower = np.where(positive, a, b), np.where(positive, b, a)
@@ -72,14 +71,14 @@ def _ends(coefficient: np.ndarray, columns: np.ndarray, lower: np.ndarray, upper
     return low, coefficient * np.where(positive, upper[columns], lower[columns])
 
 
-def _rest(rows: np.ndarray, columns: np.ndarray, coefficient: np.ndarray, lower: np.ndarray, upper: np.ndarray, n: int
+def _rest(rows: np.ndarray, columns: np.ndarray, coefficient: np.ndarray, lower: np.ndarray, upper: np.ndarray
           ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Give, per entry, the least and largest sum of the other entries of its row."""
     rests = []
     for own, endless in zip(_ends(coefficient, columns, lower, upper), (-np.inf, np.inf)):
         infinite = np.isinf(own)
         finite = np.where(infinite, 0.0, own)
-        total, count = np.bincount(rows, finite, n), np.bincount(rows, infinite, n)
+        total, count = np.bincount(rows, finite), np.bincount(rows, infinite)
         others = count[rows] - infinite
         rests.append(np.where(others > 0, endless, total[rows] - finite))
     return rests[0], rests[1]

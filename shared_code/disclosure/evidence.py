@@ -22,7 +22,7 @@ def moves(system: System, low: np.ndarray, high: np.ndarray, kept: np.ndarray, w
     low, high  bounds of the unknowns; kept  rows that matter; whole  unknowns that move by whole numbers
     """
     matrix = system.matrix
-    x = np.where(np.isnan(system.truth), 0.0, system.truth)
+    x = np.nan_to_num(system.truth)
     known = ~np.isnan(system.truth)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     entry = kept[rows]
@@ -30,9 +30,9 @@ def moves(system: System, low: np.ndarray, high: np.ndarray, kept: np.ndarray, w
     n = matrix.shape[0]
     free = (np.bincount(columns, minlength=system.size) == 1) & known
     above, below = np.clip(high - x, 0, PLENTY), np.clip(x - low, 0, PLENTY)
-    size = np.abs(a)
-    rise = np.where(free[columns], size * np.where(a > 0, above[columns], below[columns]), 0.0)
-    fall = np.where(free[columns], size * np.where(a > 0, below[columns], above[columns]), 0.0)
+    size, raises = np.abs(a), a > 0
+    rise = np.where(free[columns], size * np.where(raises, above[columns], below[columns]), 0.0)
+    fall = np.where(free[columns], size * np.where(raises, below[columns], above[columns]), 0.0)
     complete = np.bincount(rows, ~known[columns], n) == 0
     total = np.bincount(rows, a * x[columns], n)
     slack_up = np.where(complete, np.clip(system.row_upper - total, 0, PLENTY), 0.0)
@@ -42,8 +42,8 @@ def moves(system: System, low: np.ndarray, high: np.ndarray, kept: np.ndarray, w
     room_up = np.clip((can_fall[rows] - fall + slack_up[rows]) / size, 0, PLENTY)
     room_down = np.clip((can_rise[rows] - rise + slack_down[rows]) / size, 0, PLENTY)
     up, down = above.copy(), below.copy()
-    np.minimum.at(up, columns, np.where(a > 0, room_up, room_down))
-    np.minimum.at(down, columns, np.where(a > 0, room_down, room_up))
+    np.minimum.at(up, columns, np.where(raises, room_up, room_down))
+    np.minimum.at(down, columns, np.where(raises, room_down, room_up))
     up, down = np.where(whole, np.floor(up + EPS), up), np.where(whole, np.floor(down + EPS), down)
-    most, least = np.where(up >= PLENTY / 2, np.inf, x + up), np.where(down >= PLENTY / 2, -np.inf, x - down)
+    most, least = np.where(up >= PLENTY, np.inf, x + up), np.where(down >= PLENTY, -np.inf, x - down)
     return np.where(known, least, np.inf), np.where(known, most, -np.inf)

@@ -11,7 +11,7 @@ from scipy import sparse
 from shared_code.disclosure.bounds import Contradiction
 
 WHOLE = 1e-6  # a solution this close to whole numbers is whole
-PRIMAL = 4  # of HiGHS: only costs change between questions, so the last answer stays feasible and is walked on from
+PRIMAL, DUAL = 4, 1  # of HiGHS: only costs change between questions, so the last answer stays feasible and is walked on from
 
 
 @dataclass(frozen=True)
@@ -97,4 +97,9 @@ class Programme:
         self.highs.changeColsCost(len(columns), columns, costs)
         self.costed = columns
         self.highs.run()
+        if self.highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:  # it lost its way from the last answer: begin anew
+            self.highs.clearSolver()
+            self.highs.setOptionValue("simplex_strategy", DUAL)
+            self.highs.run()
+            self.highs.setOptionValue("simplex_strategy", PRIMAL)
         self.solved += 1

@@ -31,7 +31,7 @@ def said_of(n: int, policy: Policy) -> float:
     Policy(threshold=7, rounding=6, round_to="midpoint"), Policy(threshold=4, rounding=5, round_to="midpoint"),
 ])  # fmt: skip
 def test_a_rounded_count_carries_exactly_the_numbers_that_are_shown_so(policy):
-    cells = rounded(COUNTS, (COUNTS > 0) & (COUNTS < policy.threshold), policy)
+    cells = rounded(COUNTS, (COUNTS > 0) & (policy.threshold > COUNTS), policy)
     every = {n: said_of(n, policy) for n in range(200)}
     for n, cell in enumerate(cells.to_dict("records")):
         same = [m for m, shown in every.items() if shown == every[n] and m >= policy.threshold]

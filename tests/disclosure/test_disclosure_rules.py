@@ -48,7 +48,7 @@ def test_counts(sensitive):
         p, c = row["people"], row["cases"]
         few = FEW_PEOPLE if 0 < p < T else ""
         nobody = NOBODY if sensitive and c == 0 and 0 < p < 1000 else ""
-        why = few or (FEW_CASES if 0 < c < T else "") or (FEW_OTHERS if 0 < p and p - c < T else "") or nobody
+        why = few or (FEW_CASES if 0 < c < T else "") or (FEW_OTHERS if p > 0 and p - c < T else "") or nobody
         assert (people["reason"], cases["reason"]) == (few, why), row
     assert not any(cell["reason"] for cells in guarded("counts", rows, FREE, sensitive=sensitive).values() for cell in cells)
 
@@ -56,8 +56,6 @@ def test_counts(sensitive):
 def test_cases_are_never_said_to_be_more_than_the_people():
     cells = guarded("counts", [{"people": 31, "cases": 18}, {"people": 1000, "cases": 13}], Policy(threshold=5, rounding=25))
     assert [(c["value"], c["lower"], c["upper"]) for c in cells["cases"]] == [(25, 13, 37), (25, 13, 37)]
-    assert [c["upper"] for c in guarded("counts", [{"people": 37, "cases": 30}], Policy(threshold=5, rounding=10))["cases"]] == [34]
-    assert [c["upper"] for c in guarded("counts", [{"people": 34, "cases": 27}], Policy(threshold=5, rounding=5))["cases"]] == [27]
     both = guarded("counts", [{"people": 37, "cases": 31}], Policy(threshold=6, rounding=25))
     assert both["cases"][0]["upper"] == both["people"][0]["upper"] == 37
 
@@ -164,7 +162,7 @@ def test_records(rounding):
     for row, *cells in zip(rows, *guarded("records", rows, policy).values(), strict=True):
         whole, number, failing, faults = cells
         p, f = row["people"], row["people_failing"]
-        few, small, others = 0 < p < T, 0 < f < T, 0 < f and p - f < T
+        few, small, others = 0 < p < T, 0 < f < T, f > 0 and p - f < T
         assert [cell["status"] == "withheld" for cell in cells] == [few, few, few or small or others, few or small or others]
         for cell, name in zip(cells, ("people", "rows", "people_failing", "rows_failing")):
             assert cell["lower"] <= row[name] <= cell["upper"], (row, name)
