@@ -55,6 +55,21 @@ def hexagons(
 
 
 @app.command()
+def editions(
+    name: Annotated[str, typer.Argument(help="a change of edition: NAME in config/editions")],
+    to: Annotated[Path, typer.Option(help="part of a page to write")] = Path("reports/_core20_editions.qmd"),
+    data: Data = None,
+) -> None:
+    """Say who moves into and out of need when a newer index takes the place of an older one, and what it does to money."""
+    from shared_code.config.editions import Editions
+    from shared_code.indices.editions import editions_part, two_editions
+
+    declared = Editions.read(name)
+    to.write_text(editions_part(declared, two_editions(declared, _folder(data))), "utf-8", newline="\n")
+    typer.echo(f"Wrote {to}: {declared.title}.")
+
+
+@app.command()
 def score(
     name: Annotated[str, typer.Argument(help="an index: NAME in config/indices")],
     to: Annotated[Path, typer.Option(help="folder to write into")],

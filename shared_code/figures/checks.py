@@ -34,10 +34,12 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "scorecards": ({"index"}, {"places"}),
     "beside_context": ({"index", "context"}, set()),
     "coefficients": ({"model"}, set()),
+    "run_chart": ({"along", "item"}, set()),
+    "together": ({"patterns", "marks"}, set()),
 }
 
 
-ONE_ITEM = ("caterpillar", "forest", "leave_one_out", "cumulative")  # kinds that show one item
+ONE_ITEM = ("caterpillar", "forest", "leave_one_out", "cumulative", "run_chart")  # kinds that show one item
 
 
 def problems(request: Request) -> Iterator[Problem]:
@@ -60,6 +62,7 @@ def problems(request: Request) -> Iterator[Problem]:
     tables = [step.table for step in request.plan.entry.pooled]
     if kind == "pairs" and request.setting("table") is not None and request.setting("table") not in tables:
         yield Problem(f"{place}.table", f"{request.setting('table')!r} is not pooled here", few(tables), "Correct it")
+    yield from _patterns(request, place)
     models = list(request.plan.entry.models)
     if kind == "coefficients" and request.setting("model") is not None and request.setting("model") not in models:
         named = str(request.setting("model"))
@@ -97,6 +100,19 @@ def _items(request: Request, place: str) -> Iterator[Problem]:
         if item is not None and item not in request.item_titles:
             wrong = f"{item!r} is not an item of this analysis{did_you_mean(item, request.item_titles)}"
             yield Problem(f"{place}.item{'s' if item in named else ''}", wrong, few(request.item_titles), "Correct it")
+
+
+def _patterns(request: Request, place: str) -> Iterator[Problem]:
+    """Find combinations that are no items of the analysis, or are made of marks that have no words."""
+    marks = request.setting("marks", {})
+    for item, made_of in request.setting("patterns", {}).items():
+        if item not in request.item_titles:
+            wrong = f"{item!r} is not an item of this analysis{did_you_mean(str(item), request.item_titles)}"
+            yield Problem(f"{place}.patterns", wrong, few(request.item_titles), "Correct it")
+        for mark in made_of:
+            if mark not in marks:
+                wrong = f"{mark!r} has no words{did_you_mean(str(mark), marks)}"
+                yield Problem(f"{place}.patterns.{item}", wrong, few(marks), "Name it under marks")
 
 
 def _group(request: Request, place: str) -> Iterator[Problem]:

@@ -26,9 +26,11 @@ from shared_code.figures import (
     pairs,
     rank_caterpillar,
     ratios,
+    run_chart,
     scorecards,
     strata,
     style,
+    together,
     trend,
     ward_map,
     words,
@@ -48,7 +50,7 @@ KINDS: dict[str, Callable[[Request], Drawn]] = {
     "lever": lever.draw,
     "ward_map": ward_map.draw, "rank_caterpillar": rank_caterpillar.draw, "beside_context": beside_context.draw,
     "scorecards": scorecards.draw,
-    "intervals": intervals.draw, "event_study": intervals.event_study,
+    "intervals": intervals.draw, "event_study": intervals.event_study, "run_chart": run_chart.draw, "together": together.draw,
 }  # fmt: skip
 
 

@@ -97,6 +97,22 @@ def checked(prepared: Prepared, concepts: Collection[str], since: dt.date, until
     return number.filter(number.checks == len(set(concepts))).select("person_id")
 
 
+def missing_together(prepared: Prepared, people: ir.Table, kinds: Mapping[str, Collection[str]], since: dt.date, until: dt.date,
+                     levels: Mapping[str, str]) -> pd.DataFrame:  # fmt: skip
+    """Count who lacks which kinds of check in [since, until) together (layout `counts`, dimension missing).
+
+    people  person_id     kinds  kind -> its checks; who lacks any of them lacks the kind. Declined is not done.
+    levels  the combinations: none, or kinds in the order of `kinds` joined by _ (blood_habits). Everybody is in just one.
+    """
+    every = people.select("person_id").execute()["person_id"]
+    found = pd.Series("", index=every.index)
+    for kind, concepts in kinds.items():
+        lacks = ~every.isin(checked(prepared, concepts, since, until).execute()["person_id"])
+        found = found.where(~lacks, found + "_" + kind)
+    number = found.str.removeprefix("_").replace("", "none").value_counts().reindex(list(levels), fill_value=0)
+    return pd.DataFrame({"missing": number.index, "people": len(every), "cases": number.to_numpy(dtype="int64")})
+
+
 def treated_to_target(prepared: Prepared, people: ir.Table, since: dt.date, until: dt.date) -> ir.Table:
     """List who has a latest blood pressure in [since, until) below the limit for their age: person_id.
 

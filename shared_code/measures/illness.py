@@ -58,6 +58,24 @@ def repeated_events(people: pd.DataFrame, days: pd.DataFrame, event: str, group:
     return pd.DataFrame(parts)
 
 
+def shares_with_event(people: pd.DataFrame, days: pd.DataFrame, event: str, along: str, begins: Collection[str], until: dt.date
+                      ) -> pd.DataFrame:  # fmt: skip
+    """Count, of the people followed on the first day of each stretch of time, those with an event in it (layout `counts`).
+
+    people  person_id, entry, leave     days  person_id, day     event  its name, a column
+    along, begins  name of the column of stretches, and their first months (YYYY-MM), in order; each lasts up to the next,
+    the last up to `until`. Events after leaving are not seen. For run charts: the denominator is new in every stretch.
+    """
+    edges = [day_number(dt.date.fromisoformat(f"{month}-01")) for month in begins] + [day_number(until)]
+    parts = []
+    for code, since, end in zip(begins, edges[:-1], edges[1:], strict=True):
+        there = people[(people["entry"] <= since) & (people["leave"] > since)]
+        own = days.merge(there[["person_id", "leave"]], on="person_id")
+        had = own[(own["day"] >= since) & (own["day"] < np.minimum(own["leave"], end))]
+        parts.append({"event": event, along: code, "people": len(there), "cases": int(had["person_id"].nunique())})
+    return pd.DataFrame(parts)
+
+
 def first_events_by_check(people: pd.DataFrame, events: pd.DataFrame, checks: pd.DataFrame, event: str, lasts: int = 365
                           ) -> pd.DataFrame:  # fmt: skip
     """Count first events and days at risk by whether the last check was within so many days (the layout `events`).

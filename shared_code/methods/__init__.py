@@ -125,6 +125,7 @@ from shared_code.methods.results import (
     SlopeIndex,
     Trend,
 )
+from shared_code.methods.run_charts import RunChart, p_chart
 from shared_code.methods.scale_structure import Structure, correlation_from_sums, plain_weights, scale_structure
 from shared_code.methods.seasons import trend_and_season
 from shared_code.methods.shrinkage import Shrunk, empirical_bayes
@@ -172,6 +173,7 @@ __all__ = [
     "Ranks",
     "Ratio",
     "RatioReadings",
+    "RunChart",
     "Shrunk",
     "SlopeIndex",
     "Standardised",
@@ -252,6 +254,7 @@ __all__ = [
     "net_benefit",
     "newcombe_difference",
     "onset_quantile",
+    "p_chart",
     "pace_of_change",
     "peto_odds_ratio",
     "plain_weights",

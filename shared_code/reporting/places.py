@@ -98,6 +98,30 @@ class PlaceTables(Staged):
                           "With it": number(deep["events"], 0), "Of its people, %": estimate(deep), **much})  # fmt: skip
         return pipe_table(pd.DataFrame(table), right=tuple(table[0])[2:] if table else ())
 
+    def counted_twice(self, first: tuple[str, str, str], second: tuple[str, str, str]) -> str:
+        """Tabulate the shares of every place by two counts of people side by side, such as registered people and residents.
+
+        first, second  what they are called, analysis, item
+        """
+        sides = {name: self._places(stem, item) for name, stem, item in (first, second)}
+        one, other = ({(r["scope"], r["level"], r["measure"]): r for _, r in rows.iterrows()} for rows in sides.values())
+        table = []
+        for scope, level, measure in one:
+            a, b = one[scope, level, measure], other.get((scope, level, measure))
+            if measure != "share of the place" or b is None:
+                continue
+            apart = a["estimate"] - b["estimate"]
+            of_site = [side.get((scope, level, "share of the site")) for side in (one, other)]
+            table.append({
+                "Site": self._site(scope), "Place": level,
+                **{name: number(row["people"], 0) for name, row in zip(sides, (a, b), strict=True)},
+                **{f"% of {name.lower()}": estimate(row) for name, row in zip(sides, (a, b), strict=True)},
+                "Points apart": number(apart, 1) if pd.notna(apart) else "not given",
+                **{f"Of the site's, {name.lower()}, %": "not given" if row is None else number(row["estimate"], 1)
+                   for name, row in zip(sides, of_site, strict=True)},
+            })  # fmt: skip
+        return pipe_table(pd.DataFrame(table), right=tuple(table[0])[2:]) if table else "No place is in both."
+
     def allocations(self, stem: str) -> str:
         """Tabulate the pounds of every place under each rule, with the range over the definitions of need, and their sum."""
         rows = self._money(stem)

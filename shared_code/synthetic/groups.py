@@ -26,6 +26,8 @@ EARLY_BOOKING = 210  # days between booking by 10 weeks and birth at term
 DECOY = 0.5  # of those without the care: a record that must not count
 OLD_READING = 0.25  # of people with hypertension who are not treated to target: no reading within the year
 CHECKS = ("bp", "bmi", "lipids", "hba1c_glucose", "alcohol", "smoking")
+KIND = {"bp": "body", "bmi": "body", "lipids": "blood", "hba1c_glucose": "blood", "alcohol": "habits", "smoking": "habits"}
+TOGETHER = 0.4  # of those who lack one of blood or habits: lack all four of these
 UNITS = {"bp": "mm[Hg]", "bmi": "kg/m2", "lipids": "mmol/L", "hba1c_glucose": "mmol/mol"}
 HIGH, READ_AGAIN, AGAIN = 0.35, 0.6, 91  # severe mental illness without hypertension: a high pressure; measured again; days
 STAGED = 0.7  # of people with cancer: a stage is recorded within the last five years
@@ -67,13 +69,15 @@ COLUMNS = ["item", "core20", "locality", "people", "cases"]
 class Care:
     """Hold what was planted: records as `make_diagnoses` gives them, measurements, and who is (eligible, case) by item.
 
-    again  whose pressure was high with severe mental illness, and who of these was measured again in time
+    again    whose pressure was high with severe mental illness, and who of these was measured again in time
+    missing  which kinds of check each of them lacks: none, body, blood, habits or blood_habits; empty for everybody else
     """
 
     records: dict[str, np.ndarray]
     measurements: pd.DataFrame
     members: dict[str, tuple[np.ndarray, np.ndarray]]
     again: tuple[np.ndarray, np.ndarray]
+    missing: np.ndarray
 
 
 class _Writer:
@@ -133,7 +137,7 @@ def make_care(people: People, places: Places, has: tuple[np.ndarray, np.ndarray]
     condition = {name: found & alive for name, found in condition.items()}
     ill, hypertension = condition["severe_mental_illness"], condition["hypertension"]
     pressed = _pressures(rng, out, hypertension, met["hypertension_target"], ill)
-    _checks(rng, out, ill, met["smi_checks"])
+    missing = _checks(rng, out, ill, met["smi_checks"], stream(seed, "checks missing together").random(len(people)) < TOGETHER)
     copd = np.isin(np.arange(len(people)), has[0][has[1] == list(planted.CONDITIONS).index("copd")])
     for item, code, ever in (("copd_flu", "86198006", YEAR), ("copd_pneumococcal", "12866006", 10 * YEAR)):
         members[item] = (copd, copd & met[item])
@@ -152,7 +156,7 @@ def make_care(people: People, places: Places, has: tuple[np.ndarray, np.ndarray]
     records = {name: np.concatenate([part[name] for part in out.records]) for name in out.records[0]}
     measured = pd.concat(out.measured, ignore_index=True)
     measured.insert(0, "meas_id", np.arange(1, len(measured) + 1))
-    return Care(records, measured, members, again)
+    return Care(records, measured, members, again, missing)
 
 
 def _one(rng: np.random.Generator, codes: tuple[str, ...], size: int) -> np.ndarray:
@@ -222,15 +226,18 @@ def _pressure(rng: np.random.Generator, systolic: np.ndarray, diastolic: np.ndar
     return np.array([f"{s}/{d}" for s, d in zip(systolic, under)], dtype=object)
 
 
-def _checks(rng: np.random.Generator, out: _Writer, ill: np.ndarray, met: np.ndarray) -> None:
-    """Record the six checks of people with severe mental illness: all within the year, or all but one that is short.
+def _checks(rng: np.random.Generator, out: _Writer, ill: np.ndarray, met: np.ndarray, together: np.ndarray) -> np.ndarray:
+    """Record the six checks of people with severe mental illness: all within the year, or all but some that are short.
 
-    The missing one is never blood pressure, whose readings people with hypertension have for another reason.
+    together  who lacks all checks of blood and habits where one of these is missing. The missing one is never blood pressure,
+    whose readings people with hypertension have for another reason. Gives which kinds everybody lacks.
     """
     row = np.flatnonzero(ill)
     missing = rng.integers(1, len(CHECKS), len(row))
+    kind = np.array([KIND[concept] for concept in CHECKS], dtype=object)
+    both = together[row] & (kind[missing] != "body")
     for number, concept in enumerate(CHECKS):
-        done = met[row] | (missing != number)
+        done = met[row] | ((missing != number) & ~(both & (kind[number] != "body")))
         within = out.end - 1 - (rng.random(len(row)) * (YEAR - 1)).astype(np.int64)
         value = _pressure(rng, rng.integers(110, 139, len(row)), np.full(len(row), 60)) if concept == "bp" else (
             rng.integers(20, 40, len(row)).astype(str).astype(object))  # fmt: skip
@@ -241,6 +248,9 @@ def _checks(rng: np.random.Generator, out: _Writer, ill: np.ndarray, met: np.nda
         out.measure(row[decoy], concept, within[decoy] - YEAR, value[decoy])
         refused = ~done & ~decoy
         out.measure(row[refused], concept, within[refused], value[refused], declined=True)
+    lacks = np.full(len(ill), "", dtype=object)
+    lacks[row] = np.where(met[row], "none", np.where(both, "blood_habits", kind[missing]))
+    return lacks
 
 
 def group_truth(care: Care, registered: np.ndarray, places: Places, people: People) -> dict[str, Any]:
@@ -257,7 +267,9 @@ def group_truth(care: Care, registered: np.ndarray, places: Places, people: Peop
     return {"planted": shares, "columns": COLUMNS, "rows": rows}
 
 
-def again_truth(care: Care, registered: np.ndarray) -> dict[str, Any]:
-    """Write down the planted share of high pressures that were measured again, and the registered people it fell on."""
+def check_truth(care: Care, registered: np.ndarray) -> dict[str, Any]:
+    """Write down who lacks which checks, and whose high pressure was measured again, over the registered with the illness."""
     high, seen = care.again
-    return {"planted": READ_AGAIN, "people": int((high & registered).sum()), "cases": int((seen & registered).sum())}
+    kinds, numbers = np.unique(care.missing[registered & (care.missing != "")].astype(str), return_counts=True)
+    return {"missing": dict(zip(kinds.tolist(), numbers.tolist())), "read_again": {
+        "planted": READ_AGAIN, "people": int((high & registered).sum()), "cases": int((seen & registered).sum())}}  # fmt: skip

@@ -19,10 +19,10 @@ from shared_code.synthetic.chance import stream
 from shared_code.synthetic.conditions import draw_conditions, make_reference
 from shared_code.synthetic.days import completed_years, day
 from shared_code.synthetic.diagnoses import make_diagnoses
-from shared_code.synthetic.groups import again_truth, group_truth, make_care
+from shared_code.synthetic.groups import check_truth, group_truth, make_care
 from shared_code.synthetic.hospital import make_hospital
 from shared_code.synthetic.listing import make_listing
-from shared_code.synthetic.mental_health import make_mental_health
+from shared_code.synthetic.mental_health import make_mental_health, remissions
 from shared_code.synthetic.mortality import death_records, mid_years, population, simulate_deaths
 from shared_code.synthetic.onset import followed, multimorbidity_onset, onset_days, second_onset
 from shared_code.synthetic.people import local_numbers, make_people, pseudonyms
@@ -157,6 +157,8 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
     ill = column == list(planted.CONDITIONS).index(planted.DEADLY)
     spells_of_all, contacts, mental = make_mental_health(persons, places, row[ill], began[ill], settings.seed, start, end,
                                                          stays.spells, urgent.feeds["mh_contact"])  # fmt: skip
+    again = remissions(persons, diagnoses, row[ill], settings.seed)
+    diagnoses = {name: np.concatenate([values, again[name]]) for name, values in diagnoses.items()}
     seen = pd.concat([urgent.feeds["outpatient"], listing.feeds["outpatient"]], ignore_index=True)
     seen["appt_id"] = np.arange(1, len(seen) + 1)
     feeds = {"admission": spells_of_all, **urgent.feeds, **listing.feeds, "outpatient": seen, "measurement": care.measurements,
@@ -175,5 +177,5 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
         "groups": group_truth(care, truth.members, places, persons),
         "emergency_admissions": stays.truth,
         "listing": listing.truth,
-        "severe_mental_illness": mental | {"read_again": again_truth(care, truth.members)},
+        "severe_mental_illness": mental | check_truth(care, truth.members),
     }  # fmt: skip

@@ -15,6 +15,7 @@ from shared_code.model.care import CORE20_DECILES
 from shared_code.synthetic import planted
 from shared_code.synthetic.chance import stream
 from shared_code.synthetic.days import NEVER, completed_years
+from shared_code.synthetic.diagnoses import ICD10, SNOMED, STATUSES
 from shared_code.synthetic.people import People
 from shared_code.synthetic.places import Places
 
@@ -22,6 +23,7 @@ CRISES, CLUSTERED, CORE20_RATIO = 0.5, 0.6, 1.6  # yearly rate elsewhere, shape 
 STAYS, OLDEST = 0.10, 60  # yearly stays on a ward; older people's stays are left out, for theirs are predicted elsewhere
 SEEN = {True: 0.70, False: 0.82}  # Core20 or not: share of discharges followed by a contact within 72 hours
 YEAR = 365
+REMISSION, RELAPSED = "4926007", 0.12  # schizophrenia in remission; share whose remission ended with another record
 
 
 def make_mental_health(
@@ -60,6 +62,24 @@ def make_mental_health(
     truth = {"crisis_ratio": CORE20_RATIO, "seen": {"core20": SEEN[True], "rest": SEEN[False]},
              "mortality_ratio": planted.DEADLIER, "crises": len(who), "discharges": int(left.sum())}  # fmt: skip
     return pd.concat([spells, more], ignore_index=True), pd.concat([contacts, seen_at], ignore_index=True), truth
+
+
+def remissions(people: People, diagnoses: dict[str, np.ndarray], rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Record of some people with severe mental illness that they were in remission once; the illness was recorded again since.
+
+    diagnoses  arrays over records, as `make_diagnoses` gives them     rows  people with the illness
+    They stay on the register: the latest code decides, and who was ever in remission is no reason to leave anybody out.
+    """
+    codes = [*SNOMED[planted.DEADLY], *ICD10[planted.DEADLY]]
+    of = (diagnoses["status"] != STATUSES.index("family")) & np.isin(diagnoses["code"].astype(str), codes)
+    last = np.zeros(len(people), dtype=np.int64)
+    np.maximum.at(last, diagnoses["row"][of], diagnoses["day"][of])
+    rng = stream(seed, "remission")
+    row = rows[(rng.random(len(rows)) < RELAPSED) & (last[rows] - people.birth[rows] > 20 * YEAR)]
+    size = len(row)
+    return {"row": row, "code": np.full(size, REMISSION, dtype=object), "icd10": np.zeros(size, dtype=bool),
+            "day": last[row] - 30, "source": np.zeros(size, np.int64),
+            "status": np.full(size, STATUSES.index("active"))}  # fmt: skip
 
 
 def _events(rng: np.random.Generator, rate: np.ndarray, since: np.ndarray, until: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

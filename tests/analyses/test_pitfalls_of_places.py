@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from shared_code.config import Study, sites_of
 from shared_code.config.indicators import IndicatorTable
 from shared_code.config.indices import Index
+from shared_code.reporting.places import PlaceTables
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDY = Study.read(ROOT / "config" / "study.yaml")
@@ -58,6 +61,28 @@ def test_money_follows_residents_and_no_person_is_read_for_it():
     entry = STUDY.analyses["locality_funding"]
     assert {name.partition(".")[0] for name in [*entry.needs, *entry.uses]} == {"area_population", "area_lookup"}
     assert {entry.results["residents"].layout} == {"counts"} and not entry.models
+
+
+def test_registered_people_and_residents_stand_side_by_side_place_by_place():
+    """Money by registered people would pay one place for another's: the page shows both shares of every place."""
+    rows = []
+    for stem, shares in (("core20plus5_profile", {"North": (1000, 200), "South": (500, 250)}),
+                         ("locality_funding", {"North": (900, 225), "South": (600, 240)})):  # fmt: skip
+        for place, (people, cases) in shares.items():
+            base = {"analysis": stem, "item": "core20", "scope": "site:a", "level": place, "people": people, "events": cases,
+                    "lower": np.nan, "upper": np.nan, "reason": ""}  # fmt: skip
+            whole = sum(number for _, number in shares.values())
+            rows += [base | {"measure": "share of the place", "estimate": 100 * cases / people},
+                     base | {"measure": "share of the site", "estimate": 100 * cases / whole}]  # fmt: skip
+    report = PlaceTables.__new__(PlaceTables)
+    report.__dict__ |= {"results": pd.DataFrame(rows), "sites": pd.DataFrame({"site": ["a"], "title": ["A"]})}
+    told = report.counted_twice(("Registered", "core20plus5_profile", "core20"), ("Residents", "locality_funding", "core20"))
+    north, south = told.splitlines()[2:4]
+    cells = [cell.strip() for cell in north.split("|")[1:-1]]
+    assert cells == ["A", "North", "1,000", "900", "20.0", "25.0", "\u22125.0", "44.4", "48.4"]
+    assert "10.0" in south and "50.0" in south and "40.0" in south
+    page = (ROOT / "reports" / "locality_funding.qmd").read_text("utf-8")
+    assert "report.counted_twice(" in page and "{{< include _core20_editions.qmd >}}" in page
 
 
 def test_wholes_and_unions_are_declared_so_that_overlapping_groups_need_not_be_added():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from shared_code import measures, methods
 from shared_code.config import Site, codelists
 from shared_code.config.study import Period
 from shared_code.pooling.groups import gaps
+from shared_code.synthetic import mental_health
 
 ROOT = Path(__file__).parents[2]
 STEM, PEOPLE = "severe_mental_illness_care", 6000
@@ -84,6 +86,92 @@ def test_at_larger_sites_who_is_seen_is_told_by_core20(demonstration, two):
     assert abs(large["estimate"] - (share["core20"] - share["rest"])) < 3 and large["withheld_share"] < 0.2
 
 
+def test_which_checks_are_missing_together_is_what_was_planted(two):
+    """Everybody is in one combination; who lacks nothing had all six; single shares cannot tell what is missing together."""
+    for made in two.sites:
+        tables, truth = two.tables(STEM)[made.site.site], made.truth["severe_mental_illness"]["missing"]
+        found = tables["missing"].set_index("missing")
+        assert found["cases"][found["cases"] > 0].to_dict() == truth and truth["blood_habits"] > 0
+        assert (found["people"] == found["cases"].sum()).all()
+        assert found.loc["none", "cases"] == tables["all_six"].set_index("place").loc["all", "cases"]
+        lacks = {kind: found.loc[[kind in m.split("_") for m in found.index], "cases"].sum() for kind in ("blood", "habits")}
+        independent = lacks["blood"] * lacks["habits"] / found["cases"].sum()
+        assert found.loc["blood_habits", "cases"] > independent
+
+
+def test_a_combination_of_missing_checks_drawn(tmp_path):
+    """a had everything; b declined the lipids and has no alcohol recorded; c has nothing; d's weight is a day too old."""
+    every = ["bmi", "bp", "lipids", "hba1c_glucose", "alcohol", "smoking"]
+    rows = [(who, check, "2025-06-01", False) for who, lacks in (("a", ()), ("b", ("lipids", "alcohol")), ("d", ("bmi",)))
+            for check in every if check not in lacks]  # fmt: skip
+    rows += [("b", "lipids", "2025-06-01", True), ("d", "bmi", "2025-03-31", False)]
+    table = pd.DataFrame(rows, columns=["person_id", "concept", "date", "declined"])
+    table = table.assign(date=pd.to_datetime(table["date"]).dt.date, value="1", unit=None, meas_id=table.index.astype(str))
+    table.to_parquet(tmp_path / "measurement.parquet", index=False)
+    kinds = {"body": ["bmi", "bp"], "blood": ["lipids", "hba1c_glucose"], "habits": ["alcohol", "smoking"]}
+    levels = dict.fromkeys(["none", "body", "blood", "habits", "blood_habits", "body_blood_habits"], "")
+    people = ibis.memtable(pd.DataFrame({"person_id": list("abcd")}))
+    year = dt.date(2025, 4, 1), dt.date(2026, 4, 1)
+    found = measures.missing_together(measures.open_prepared(tmp_path), people, kinds, *year, levels)
+    assert found.set_index("missing")["cases"].to_dict() == {"none": 1, "body": 1, "blood": 0, "habits": 0, "blood_habits": 1,
+                                                             "body_blood_habits": 1}  # fmt: skip
+
+
+def test_crises_by_quarter_are_steady_as_planted_and_agree_with_the_contacts(two, pooled):
+    rows = pooled[(pooled["scope"] == "pooled") & (pooled["group"] == "quarter")]
+    assert len(rows) == 12
+    chart = methods.p_chart(rows["events"].to_numpy(), rows["people"].to_numpy())
+    assert not chart.beyond.any() and not chart.shifted.any()
+    shape, step = mental_health.CLUSTERED, 0.25  # people have rates of their own: chance of any contact in a quarter
+    low, high = (1 - (1 + mental_health.CRISES * ratio * step / shape) ** -shape for ratio in (1, mental_health.CORE20_RATIO))
+    assert low - 0.03 < chart.centre < high + 0.03
+    changed = np.where(np.arange(12) < 6, rows["events"], 2.5 * rows["events"])
+    chart = methods.p_chart(changed, rows["people"].to_numpy())
+    assert chart.beyond.any() or chart.shifted.any(), "a share that rose would be noticed"
+
+
+DRAWN = ("2025-04-02", "2025-06-30", "2025-05-01", "2025-05-01", "2025-07-01")
+
+
+def test_a_quarter_counts_people_and_not_contacts_and_who_is_there_at_its_start():
+    """a has two contacts; b leaves before hers; c joins later in the quarter, in a crisis; d has none."""
+    def day(text: str) -> int:
+        return (dt.date.fromisoformat(text) - dt.date(1970, 1, 1)).days
+
+    people = pd.DataFrame({"person_id": list("abcd"), "entry": [day("2025-01-01")] * 2 + [day("2025-05-01"), day("2025-01-01")],
+                           "leave": [day("2026-01-01"), day("2025-05-01"), day("2026-01-01"), day("2026-01-01")]})  # fmt: skip
+    days = pd.DataFrame({"person_id": ["a", "a", "b", "c", "c"],
+                         "day": [day(d) for d in DRAWN]})
+    found = measures.shares_with_event(people, days, "in_crisis", "quarter", ["2025-04", "2025-07"], dt.date(2025, 10, 1))
+    assert found[["people", "cases"]].to_numpy().tolist() == [[3, 1], [3, 1]]
+
+
+def test_whose_latest_code_is_remission_is_not_on_the_register(tmp_path):
+    """Pitfall: a remission that ended leaves nobody out, and one that lasts is not counted as a lack of checks."""
+    records = [("a", "58214004", "2015-01-01"), ("b", "58214004", "2015-01-01"), ("b", "4926007", "2020-01-01"),
+               ("c", "13746004", "2015-01-01"), ("c", "85248005", "2019-01-01"), ("c", "F319", "2021-01-01"),
+               ("d", "58214004", "2015-01-01"), ("d", "4926007", "2026-06-01"), ("e", "F317", "2021-01-01")]  # fmt: skip
+    table = pd.DataFrame(records, columns=["person_id", "code", "event_date"])
+    table = table.assign(event_date=pd.to_datetime(table["event_date"]).dt.date, status="active", source="GP",
+                         code_system=np.where(table["code"].str[0] == "F", "ICD10", "SCT"))  # fmt: skip
+    table.to_parquet(tmp_path / "condition_event.parquet", index=False)
+    present = measures.conditions_present(measures.open_prepared(tmp_path), LIST, dt.date(2026, 4, 1))
+    found = measures.with_code(present, "severe_mental_illness").execute()["person_id"]
+    assert set(found) == {"a", "c", "d"}, "b and e are in remission; c's ended; d's comes after the day"
+
+
+def test_planted_remissions_that_ended_leave_nobody_out(two):
+    """Some of the ill were in remission once at every site; leaving out whoever ever was would lose them."""
+    for made in two.sites:
+        records = made.prepared.condition_event
+        once = set(records.filter(records.code == mental_health.REMISSION).execute()["person_id"])
+        ill = measures.with_code(measures.conditions_present(made.prepared, LIST, PERIOD.end), "severe_mental_illness").execute()
+        assert once and len(once & set(ill["person_id"])) > 0.5 * len(once)
+        people = set(measures.registered(made.prepared, PERIOD.end).execute()["person_id"])
+        assert len(people & set(ill["person_id"])) == sum(made.truth["severe_mental_illness"]["missing"].values())
+
+
+LIST = codelists.load("long_term_conditions/2026-11")
 SEEN = {"item": "check", "group": "core20", "compare": "core20", "against": "rest"}
 
 

@@ -25,7 +25,13 @@ GROUPS = {"core20": "Most deprived fifth", "rest": "Other areas"}
 OUTCOMES = {"ed": "Emergency department attendances", "gp": "Contacts with the practice", "stay": "Emergency stays in hospital"}
 NUMBERED = {str(m): f"Month {m}" for m in range(-12, 7) if m != -3}
 WEIGHTS = [0.0, 0.5, 1.0]
+QUARTERS = {f"202{y}-{m:02d}": f"202{y} Q{1 + m // 3}" for y in (3, 4, 5) for m in (1, 4, 7, 10)}
+COMBINATIONS = {"none": "Nothing", "body": "Body only", "blood": "Blood only", "body_blood": "Body and blood"}
 FIGURES = {
+    "run_chart": {"kind": "run_chart", "item": "crisis", "along": "quarter", "caption": "Crises quarter by quarter"},
+    "together": {"kind": "together", "caption": "What is missing together",
+                 "patterns": {"none": [], "body": ["body"], "blood": ["blood"], "body_blood": ["body", "blood"]},
+                 "marks": {"body": "Weight or blood pressure", "blood": "Lipids or glucose"}},
     "heat_map": {"kind": "heat_map", "caption": "What arrived in each month"},
     "funnel": {"kind": "funnel", "item": "gp", "measure": "share of rows", "caption": "Rows with a fault at each site"},
     "strata": {"kind": "strata", "item": "gp", "caption": "Who is linked"},
@@ -53,10 +59,14 @@ def study(sites: list[str]) -> Study:
         "way": table("counts", step=of(STEPS)),
         "areas": table("counts", indicator=of(AREAS), core20=of(GROUPS)),
         "residents": table("counts", need=of({"core20": "Core20"}), locality={"local": True}),
+        "quarters": table("counts", event=of({"crisis": "A crisis"}), quarter=of(QUARTERS)),
+        "combinations": table("counts", missing=of(COMBINATIONS)),
         "effects": table("estimates", outcome=of(OUTCOMES)),
         "by_month": table("estimates", numbered=of(NUMBERED)),
     }
     pooled = [
+        {"method": "shares", "table": "quarters", "item": "event", "level": "quarter"},
+        {"method": "shares", "table": "combinations", "item": "missing"},
         {"method": "months", "table": "months", "item": "source", "along": "month"},
         {"method": "shares", "table": "linked", "item": "source"},
         {"method": "shares", "table": "way", "item": "step"},
@@ -76,7 +86,8 @@ def study(sites: list[str]) -> Study:
 def rows(row: Any, sites: list[str]) -> list[dict[str, Any]]:
     """Make results of every kind; sites differ, one has a month without rows and one lies outside the funnel."""
     chance = np.random.default_rng(11)
-    return [*_months(row, sites, chance), *_shares(row, sites, chance), *_money(row, sites, chance), *_effects(row, chance)]
+    return [*_months(row, sites, chance), *_shares(row, sites, chance), *_money(row, sites, chance), *_effects(row, chance),
+            *_in_time(row, np.random.default_rng(12))]  # fmt: skip
 
 
 def _months(row: Any, sites: list[str], chance: np.random.Generator) -> list[dict[str, Any]]:
@@ -116,6 +127,19 @@ def _shares(row: Any, sites: list[str], chance: np.random.Generator) -> list[dic
                              lower=value - 4, upper=value + 4))  # fmt: skip
         found.append(row(measure="difference", item=area, group="core20", level="core20", comparator="rest", estimate=-4.0,
                          lower=-9.0, upper=1.0, scale="percentage points"))  # fmt: skip
+    return found
+
+
+def _in_time(row: Any, chance: np.random.Generator) -> list[dict[str, Any]]:
+    """Make twelve quarters, one withheld and one far from the others, and combinations of which nobody has one."""
+    found = []
+    for n, quarter in enumerate(QUARTERS):
+        cases = chance.binomial(600, 0.32 if n == 8 else 0.12)
+        told = {} if n == 3 else {"events": int(cases), **_percent(methods.wilson(cases, 600))}
+        found.append(row(measure="share", item="crisis", group="quarter", level=quarter, scale="%", people=600, **told))
+    for item, cases in zip(COMBINATIONS, (380, 160, 60, 0), strict=True):
+        found.append(row(measure="share", item=item, group="everyone", level="all", scale="%", people=600, events=cases,
+                         **_percent(methods.wilson(cases, 600))))  # fmt: skip
     return found
 
 
