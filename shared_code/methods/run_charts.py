@@ -33,8 +33,8 @@ def p_chart(cases: ArrayLike, people: ArrayLike, run: int = RUN) -> RunChart:
     people, or nobody at all.
 
     >>> chart = p_chart([12, 15, 8, 10, 30], [50, 50, 50, 50, 50])
-    >>> round(chart.centre, 2), chart.upper.round(3)[0], chart.beyond
-    (0.3, 0.494, array([False, False, False, False,  True]))
+    >>> round(chart.centre, 2), round(float(chart.upper[0]), 3), chart.beyond.tolist()
+    (0.3, 0.494, [False, False, False, False, True])
     """
     x, n = np.broadcast_arrays(np.asarray(cases, dtype=float), np.asarray(people, dtype=float))
     known = np.isfinite(x) & np.isfinite(n) & (np.where(np.isnan(n), 0, n) > 0)
