@@ -18,8 +18,8 @@ from scipy.sparse.csgraph import connected_components
 
 from shared_code.disclosure.bounds import EPS, activity, propagate
 from shared_code.disclosure.points import Points
-from shared_code.disclosure.settling import Finding, Settling, whole_rows
-from shared_code.disclosure.system import IMPLICIT, PEOPLE, System
+from shared_code.disclosure.settling import Finding, Settling, whole_numbers
+from shared_code.disclosure.system import IMPLICIT, System
 
 
 @dataclass
@@ -84,12 +84,10 @@ def reduced(system: System, lower: np.ndarray, upper: np.ndarray
 
     Gives the bounds, the component of every unknown, and which rows are left.
     """
-    whole = np.isin(system.kind, [PEOPLE]) | (system.kind == IMPLICIT)
-    low, high = propagate(system.matrix, system.row_lower, system.row_upper, lower, upper, whole & whole_rows(system))
-    kept = np.ones(system.matrix.shape[0], bool)
     matrix = system.matrix
+    low, high = propagate(matrix, system.row_lower, system.row_upper, lower, upper, whole_numbers(system))
     least, most = activity(matrix, low, high)
-    kept &= ~((least >= system.row_lower - EPS) & (most <= system.row_upper + EPS))
+    kept = ~((least >= system.row_lower - EPS) & (most <= system.row_upper + EPS))
     # A rest that occurs once, and whose bounds the others imply, takes its row with it: it can be computed from them.
     once = np.bincount(matrix.indices, minlength=system.size) == 1
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
@@ -97,8 +95,7 @@ def reduced(system: System, lower: np.ndarray, upper: np.ndarray
     at = np.flatnonzero(single)
     if len(at):
         a, column, row = matrix.data[at], matrix.indices[at], rows[at]
-        own_low = np.where(a > 0, a * low[column], a * high[column])
-        own_high = np.where(a > 0, a * high[column], a * low[column])
+        own_low, own_high = np.sort([a * low[column], a * high[column]], axis=0)
         others = _without(matrix, low, high, at, rows)
         equal = system.row_lower[row] == system.row_upper[row]
         implied = equal & (system.row_lower[row] - others[1] >= own_low - EPS) & (
@@ -124,8 +121,7 @@ def _without(matrix: sparse.csr_matrix, low: np.ndarray, high: np.ndarray, at: n
         terms = matrix.data * side
         infinite = np.isinf(terms)
         finite = np.where(infinite, 0, terms)
-        n = matrix.shape[0]
-        total, count = np.bincount(rows, finite, n), np.bincount(rows, infinite, n)
+        total, count = np.bincount(rows, finite), np.bincount(rows, infinite)
         rest = count[rows[at]] - infinite[at]
         result.append(np.where(rest > 0, endless, total[rows[at]] - finite[at]))
     return result[0], result[1]

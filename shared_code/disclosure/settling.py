@@ -16,7 +16,7 @@ from shared_code.disclosure.bounds import EPS
 from shared_code.disclosure.evidence import moves
 from shared_code.disclosure.points import Points
 from shared_code.disclosure.programme import WHOLE, Programme
-from shared_code.disclosure.system import DAYS, IMPLICIT, PEOPLE, SUM, UNIT, System
+from shared_code.disclosure.system import DAYS, PEOPLE, SUM, UNIT, System
 
 MOST_TOGETHER, FEW_TOGETHER = 40, 5  # programmes that ask for many numbers at once; numbers worth one
 FAR = 100.0  # times what an interval needs
@@ -48,7 +48,7 @@ class Settling:
     def __init__(self, system: System, low: np.ndarray, high: np.ndarray, kept: np.ndarray, component: np.ndarray,
                  points: Points):  # fmt: skip
         self.system, self.kept, self.component, self.points = system, kept, component, points
-        self.whole = ((system.kind == PEOPLE) | (system.kind == IMPLICIT)) & whole_rows(system)
+        self.whole = whole_numbers(system)
         self.low, self.high = _ended(system, low, high)
         self.least, self.most = moves(system, self.low, self.high, kept, self.whole)
         self.skipped = np.zeros(system.size, bool)
@@ -165,7 +165,7 @@ class Settling:
     def _component(self, members: np.ndarray, rows: np.ndarray) -> Component:
         system = self.system
         full = system.matrix[rows]
-        fixed = np.where(np.isfinite(self.low), self.low, 0.0)  # the others in these rows have one value
+        fixed = self.low.copy()  # the others in these rows have one value
         fixed[members] = 0.0
         moved = full @ fixed
         return Component(members, full[:, members].tocsr(), system.row_lower[rows] - moved, system.row_upper[rows] - moved)
@@ -198,20 +198,20 @@ def _groups(labels: np.ndarray, values: np.ndarray, numbers: np.ndarray) -> list
     return [values[order[a:b]] for a, b in zip(*ends)]
 
 
-def whole_rows(system: System) -> np.ndarray:
-    """Select unknowns that occur only together with whole numbers."""
+def whole_numbers(system: System) -> np.ndarray:
+    """Select numbers of people that occur only together with such."""
     fractional = np.isin(system.kind, [DAYS, SUM])
     rows = np.repeat(np.arange(system.matrix.shape[0]), np.diff(system.matrix.indptr))
     mixed = np.bincount(rows, fractional[system.matrix.indices], system.matrix.shape[0]) > 0
     touched = np.zeros(system.size, bool)
     touched[system.matrix.indices[mixed[rows]]] = True
-    return ~touched
+    return ~fractional & ~touched
 
 
 def _ended(system: System, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give endless ranges an end far enough away to settle any question; it can only make the audit stricter."""
-    unit = np.select([system.kind == PEOPLE, system.kind == DAYS], [UNIT[PEOPLE], UNIT[DAYS]], 0.0)
-    far = FAR * np.maximum(np.maximum(system.need_width, unit), 1.0)
+    unit = np.select([system.kind == PEOPLE, system.kind == DAYS], [UNIT[PEOPLE], UNIT[DAYS]], 1.0)
+    far = FAR * np.maximum(system.need_width, unit)
     truth = np.where(np.isnan(system.truth), np.where(np.isfinite(low), low, 0.0), system.truth)
     reach = float(np.max(np.abs(truth), initial=0.0))
     return np.where(np.isinf(low), truth - far - reach, low), np.where(np.isinf(high), truth + far + reach, high)

@@ -16,7 +16,7 @@ from shared_code.disclosure.bounds import Contradiction, activity, propagate
 from shared_code.disclosure.evidence import moves
 from shared_code.disclosure.points import MOST_KEPT, MOST_SETS, Points
 from shared_code.disclosure.programme import Programme
-from shared_code.disclosure.settling import Finding, Settling, _ended, _groups, whole_rows
+from shared_code.disclosure.settling import Finding, Settling, _ended, _groups, whole_numbers
 from shared_code.disclosure.system import DAYS, IMPLICIT, PEOPLE, SUM, UNIT, System
 
 INF = np.inf
@@ -251,9 +251,9 @@ def test_what_occurs_with_days_need_not_be_whole():
     s = system(
         [[1, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 0]], [1, 2, 3, 4, 5], kind=[PEOPLE, PEOPLE, IMPLICIT, DAYS, SUM]
     )
-    assert whole_rows(s).tolist() == [True, True, True, False, True]
+    assert whole_numbers(s).tolist() == [True, True, True, False, False]
     s.kind[2] = SUM
-    assert whole_rows(s).tolist() == [True, False, False, False, True]
+    assert whole_numbers(s).tolist() == [True, False, False, False, False]
 
 
 def test_an_endless_range_ends_far_beyond_what_is_asked():
@@ -284,6 +284,22 @@ def test_when_a_number_is_settled(least, most, asked, settled):
         assert state.least_width == INF
 
 
+@pytest.mark.parametrize(("point", "taken"), [
+    ((1, 9, 4), True), ((1.5, 9, 4), False), ((2, 9, 4), False), ((12, -2, 4), False), ((-1, 11, 4), False),
+    ((1 + 1e-8, 9, 4), True), ((1, 9, 7), False), ((0, 10, 4), True),
+])  # fmt: skip
+def test_a_known_solution_counts_only_where_it_fulfils_everything(point, taken):
+    s = system([[1, 1, 0], [0, 1, 1]], [3, 7, 6], need_width=[20] * 3)
+    s.row_lower[1], s.row_upper[1] = 13, 15
+    points = Points(s)
+    points.add(np.arange(3), np.array(point, float))
+    state = Settling(s, np.zeros(3), np.array([10.0, 10, 6]), np.ones(2, bool), np.zeros(3, int), points)
+    state.least[:] = state.most[:] = s.truth
+    state._known(state._component(np.arange(3), np.arange(2)), np.arange(3))
+    both = np.array([s.truth, point]) if taken else np.array([s.truth])
+    assert state.least.tolist() == both.min(axis=0).tolist() and state.most.tolist() == both.max(axis=0).tolist()
+
+
 def intervals(s: System, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Give the least and the largest value of each whole number, by trying every combination."""
     every = np.array(list(product(*(range(int(a), int(b) + 1) for a, b in zip(low, high)))), float)
@@ -311,29 +327,36 @@ def test_the_audit_finds_the_intervals_that_trying_everything_finds(seed, monkey
     monkeypatch.setattr(settling, "FEW_TOGETHER", 2 if seed % 2 else 99)
     low, high = np.maximum(truth - rng.integers(0, 3, n), 0.0), truth + rng.integers(0, 4, n)
     withheld = rng.random(n) < 0.7
+    asked: list[int] = []
+    minimise = Programme._minimise
+    monkeypatch.setattr(Programme, "_minimise", lambda self, *a: (asked.append(1), minimise(self, *a)))
     found = audit(s, withheld, low, high)
+    assert found.programmes == len(asked)
     true = intervals(s, low, high)
     narrow = (np.diff(true)[:, 0] < width) | (true[:, 1] < s.need_max) | (true[:, 0] > s.need_min)
-    asked = (withheld & (kind != IMPLICIT)) | (kind == IMPLICIT)
-    assert [f.unknown for f in found.findings] == np.flatnonzero(narrow & asked).tolist()
+    must = (withheld & (kind != IMPLICIT)) | (kind == IMPLICIT)
+    assert [f.unknown for f in found.findings] == np.flatnonzero(narrow & must).tolist()
     for f in found.findings:
         assert (f.lower, f.upper) == tuple(true[f.unknown])
     assert found.safe is not bool(found.findings)
-    safe = asked & ~narrow
+    safe = must & ~narrow
     assert found.least_width >= (1.0 if safe.any() else INF) - 1e-6
     if safe.any():
         assert found.least_width <= (np.diff(true)[:, 0] / width)[safe].min() + 1e-6
     part = rng.random(n) < 0.5
     some = audit(s, withheld, low, high, only=part)
-    assert [f.unknown for f in some.findings] == np.flatnonzero(narrow & asked & part).tolist()
-    first = audit(s, withheld, low, high, enough=1)
-    assert {f.unknown for f in first.findings} <= {f.unknown for f in found.findings} and first.safe == found.safe
+    assert [f.unknown for f in some.findings] == np.flatnonzero(narrow & must & part).tolist()
+    for enough in (1, 2):  # of each component, unless it is a single number
+        first = audit(s, withheld, low, high, enough=enough)
+        assert {f.unknown for f in first.findings} <= {f.unknown for f in found.findings} and first.safe == found.safe
+        all_, some = (np.bincount(found.components[[f.unknown for f in a.findings]], minlength=99) for a in (found, first))
+        assert np.array_equal(np.minimum(all_, enough), some)
 
 
 def test_only_what_changed_is_looked_at_again():
     """Of four pairs, a bound of the second moved and a number of the fourth failed before."""
     rows = [[1, 1, 0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 0, 0, 1, 1]]
-    s = system(rows, [4] * 8)
+    s = system(rows * 3, [4] * 8)  # each said three times
     low, high, component = np.zeros(8), np.full(8, 8.0), np.array([0, 0, 1, 1, 2, 2, 3, 3])
     since = Audit([Finding(7, 0, 1)], 1.0, 0, component, low, high)
     moved = high.copy()
@@ -354,9 +377,44 @@ def test_an_audit_since_another_keeps_the_narrowest_interval():
         s, ~withheld, *s.bounds(~withheld)).least_width  # fmt: skip
 
 
+def test_what_is_shown_is_not_asked_for_though_it_changed():
+    s = system([[1, 1, 0, 0], [0, 0, 1, 1]], [4, 26, 40, 60])
+    before = audit(s, np.ones(4, bool), *s.bounds(np.ones(4, bool)))
+    withheld = np.array([True, False, True, True])
+    assert [f.unknown for f in audit(s, withheld, *s.bounds(withheld), since=before).findings] == [0]
+
+
 def test_which_numbers_must_be_safe():
     s = system([[1, 1, 1, 1]], [4, 5, 6, 7], kind=[PEOPLE, PEOPLE, IMPLICIT, IMPLICIT], need_width=[9, 9, 9, 0])
     assert targets_of(s, np.array([True, False, False, True])).tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_remains_of_a_system_is_what_says_something(seed):
+    """A row stays unless its ranges say it all, or a number that only it holds, and that nobody asks for, may be anything."""
+    d = drawn(seed, endless=seed % 2 == 0)
+    kind = np.where(np.random.default_rng(seed).random(d.size) < 0.6, IMPLICIT, DAYS)
+    s = system(d.a.tolist(), d.truth, kind=kind, need_width=np.where(d.truth % 2 == 0, 0.0, 9.0))
+    s.row_lower, s.row_upper = d.row_lower, d.row_upper
+    low, high, component, kept = reduced(s, d.low, d.high)
+    assert np.allclose((low, high), propagate(s.matrix, s.row_lower, s.row_upper, d.low, d.high, whole_numbers(s)))
+    for i, row in enumerate(d.a):
+        least, most = ends(row, low, high)
+        says = least < d.row_lower[i] - 1e-6 or most > d.row_upper[i] + 1e-6
+        for j in np.flatnonzero(row):
+            own = sorted((row[j] * low[j], row[j] * high[j]))
+            least, most = ends(row, low, high, without=j)
+            rest = kind[j] == IMPLICIT and s.need_width[j] == 0 and (d.a[:, j] != 0).sum() == 1
+            free = d.row_lower[i] - most >= own[0] - 1e-6 and d.row_upper[i] - least <= own[1] + 1e-6
+            says &= not (rest and d.row_lower[i] == d.row_upper[i] and free)
+        assert kept[i] == says, i
+    joined = np.eye(d.size, dtype=bool)
+    for row in d.a[kept]:
+        at = np.flatnonzero((row != 0) & (high - low > 1e-6))
+        joined[np.ix_(at, at)] = True
+    for _ in range(3):
+        joined = joined @ joined
+    assert np.array_equal(component[:, None] == component, joined)
 
 
 def test_relations_that_say_nothing_fall_away():
