@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from shared_code.config.study import Policy
-from shared_code.disclosure.audit import Audit
+from shared_code.disclosure import search
+from shared_code.disclosure.audit import Audit, audit
 from shared_code.disclosure.cuts import Cut, Cutter, _stored
 from shared_code.disclosure.known import without_known
 from shared_code.disclosure.ranges import _merged, bounds, ladder, publish
@@ -24,10 +25,11 @@ from shared_code.disclosure.search import (
     _weight,
     all_withheld,
     choose,
+    outsider,
 )
 from shared_code.disclosure.settling import Finding
 from shared_code.disclosure.system import DAYS, IMPLICIT, PEOPLE, SUM, UNIT, System
-from tests.disclosure.test_disclosure_intervals import INF, system
+from tests.disclosure.test_disclosure_intervals import INF, drawn, ends, system
 from tests.disclosure.test_disclosure_losses import system_of
 
 NONE, LONE = np.array([], int), [[0.0] * 6]
@@ -127,12 +129,12 @@ def test_what_may_be_shown_again():
 
 def test_the_two_narrowest_of_each_component_are_looked_into():
     findings = [Finding(0, 0, 9), Finding(1, 0, 5), Finding(2, 3, 9), Finding(3, 0, 5), Finding(4, 0, 8)]
-    audit = Audit(findings, INF, 0, np.array([0, 0, 0, 0, 1]), NONE, NONE)
-    assert [f.unknown for f in _narrowest(audit)] == [1, 3, 4]
+    found = Audit(findings, INF, 0, np.array([0, 0, 0, 0, 1]), NONE, NONE)
+    assert [f.unknown for f in _narrowest(found)] == [1, 3, 4]
 
 
 def test_parts_have_no_relation_with_each_other():
-    s = numbers([1] * 7, {0: 5}, rows=[[1, 1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0, 0]])
+    s = numbers([1] * 7, {0: 5, 1: 5}, rows=[[1, 1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0, 0]])
     parts = _parts(s)
     assert [sorted(np.flatnonzero(parts == p).tolist()) for p in dict.fromkeys(parts.tolist())] == [[0, 1, 5], [2, 3, 4], [6]]
 
@@ -159,12 +161,72 @@ def test_what_would_help_a_number_that_a_total_tells():
     assert cuts_of(s, withheld(s, 0)) == [Cut(0, 7.0, {1: 4.0, 2: 7.0, 3: 7.0}), Cut(0, 9.0, {1: 9.0, 2: 9.0, 3: 9.0})]
     s.cost[2] = INF
     assert cuts_of(s, withheld(s, 0))[0].gain == {1: 4.0, 3: 7.0}
+    s.floor[1] = 4.5
+    assert cuts_of(s, withheld(s, 0))[0].gain == {1: 0.5, 3: 7.0}
+    s.floor[1] = 1
     assert cuts_of(s, withheld(s, 0, 1))[0] == Cut(0, 3.0, {3: 3.0})  # with the 5 gone too, up to 7
     s.need_max[0], s.need_width[0], s.need_min[0] = 0, 0, 1
     assert cuts_of(s, withheld(s, 0)) == [Cut(0, 2.0, {1: 2.0, 3: 2.0})]  # down as the 5 goes up, and as the total goes down
     s.cost[[1, 3]] = INF
     assert cuts_of(s, withheld(s, 0)) == []
     assert cuts_of(system([[0, 0]], [3, 5]), np.array([True, False])) == []
+
+
+def test_what_only_whole_numbers_explain_begins_nearby():
+    s = system([[1, 1, -1, 0], [0, 0, 1, -1]], [20, 28, 48, 48], need_width=[0] * 4, need_max=[-INF] * 4)
+    assert cuts_of(s, withheld(s, 0, 1)) == [Cut(0, 1.0, {2: 1.0})]
+    s.cost[2] = INF
+    assert cuts_of(s, withheld(s, 0, 1)) == []
+    s = system([[1, 1, -1, 0, 0], [0, 1, 0, 1, -1]], [20, 28, 48, 4, 32], need_width=[0] * 5, need_max=[-INF] * 5)
+    s.cost[2] = INF  # then what is one relation further away
+    assert cuts_of(s, withheld(s, 0, 1, 3)) == [Cut(0, 1.0, {4: 1.0})]
+    assert cuts_of(system([[1, -1]] * 3, [20, 20], need_width=[0] * 2, need_max=[-INF] * 2), np.array([True, False])) == [
+        Cut(0, 1.0, {1: 1.0})]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_relations_that_say_something_are_looked_at(seed):
+    """Those that, on either side, are narrower than the ranges of their numbers."""
+    d = drawn(seed)
+    s = system(d.a.tolist(), d.truth, lower=d.low, upper=d.high)
+    s.row_lower, s.row_upper = d.row_lower, d.row_upper
+    sums = np.array([ends(row, d.low, d.high) for row in d.a])
+    says = (sums[:, 0] < d.row_lower) | (sums[:, 1] > d.row_upper)
+    assert np.array_equal(Cutter(s, np.zeros(s.size, bool)).matrix.toarray(), d.a[says])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_search_as_a_whole(seed, monkeypatch):
+    """The exact search loses no more than any single choice, the greedy one shows again what it can; both count what they ask."""
+    s, _ = system_of(np.random.default_rng(seed).negative_binomial(1, 1 / 25, (3, 3)).tolist())
+    free = np.flatnonzero(np.isfinite(s.cost) & ~s.primary & (s.kind != IMPLICIT))
+    start, asked, losses = s.closed(s.primary), [], []
+
+    def counted(*arguments, enough, **more):
+        asked.append((found := audit(*arguments, enough=enough, **more)).programmes * (enough < search.ALL))
+        return found
+
+    monkeypatch.setattr(search, "audit", counted)
+    for cells in (400, 0):
+        monkeypatch.setattr(search, "EXACT_CELLS", cells)
+        asked.clear()
+        found = choose(s)
+        assert found.programmes == sum(asked)
+        assert outsider(s, found.withheld).safe and (found.withheld >= start).all()
+        assert found.exact == (cells == 400 or outsider(s, start).safe)
+        more = found.withheld & ~start
+        losses.append(sum(s.cost[i] + 1e4 * (s.truth[i] == 0) for i in np.flatnonzero(more)))
+        for i in np.flatnonzero(more & (s.kind != IMPLICIT)):
+            trial = found.withheld.copy()
+            trial[i] = False
+            trial = s.closed(trial)
+            assert trial[i] or not outsider(s, trial).safe
+    assert losses[0] <= losses[1] + 1e-6
+    for one in free:
+        single = s.closed(s.primary | withheld(s, one))
+        if outsider(s, single).safe:
+            extra = np.flatnonzero(single & ~start)
+            assert losses[0] <= sum(s.cost[i] + 1e4 * (s.truth[i] == 0) for i in extra) + 1e-6
 
 
 def test_withholding_a_part_helps_by_its_whole():
@@ -175,6 +237,8 @@ def test_withholding_a_part_helps_by_its_whole():
     assert cuts_of(s, withheld(s, 0))[0].gain == {1: 5.0}  # the rest is lifted from 6 to 1
     large = system([[1, 1, -1, 0]], [19, 6, 25, 20], whole=[-1, 3, -1, -1], need_min=[3, 0, 0, 0], need_width=[0] * 4)
     assert cuts_of(large, withheld(large, 0, 1)) == [Cut(0, 2.0, {2: 2.0, 3: 2.0})]
+    large = system([[0, 1, 1, -1]], [20, 19, 6, 25], whole=[-1, -1, 0, -1], need_min=[0, 3, 0, 0], need_width=[0] * 4)
+    assert cuts_of(large, withheld(large, 1, 2), 1) == [Cut(1, 2.0, {3: 2.0, 0: 2.0})]
     zero = system([[1, 1, -1, 0]], [3, 6, 9, 40], parent=[3], child=[1], one_way=[True])
     assert cuts_of(zero, withheld(zero, 0, 1)) == [Cut(0, 2.0, {2: 2.0, 3: 1.0})] * 2
 
@@ -209,14 +273,14 @@ def test_where_nearly_everyone_has_it_the_class_is_that_of_the_others(cases, res
 def test_classes_that_give_a_number_away_are_merged():
     """Those of its relations and its component, up to the class that holds them all; merged once, they grow by a step."""
     s = numbers([5, 60, 7, 30, 8], rows=[[1, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 1]])
-    audit = Audit([Finding(0, 5, 5)], INF, 0, np.array([0, 0, 0, 1, 1]), NONE, NONE)
-    first = _merged(s, withheld(s, 0, 1, 2, 3), np.full(5, -1), [20, 50, 100], audit)
+    found = Audit([Finding(0, 5, 5)], INF, 0, np.array([0, 0, 0, 1, 1]), NONE, NONE)
+    first = _merged(s, withheld(s, 0, 1, 2, 3), np.full(5, -1), [20, 50, 100], found)
     assert first.tolist() == [2, 2, 2, -1, -1]
-    assert _merged(s, withheld(s, 0, 1, 2, 3), first, [20, 50, 100], audit).tolist() == [3, 3, 3, -1, -1]
+    assert _merged(s, withheld(s, 0, 1, 2, 3), first, [20, 50, 100], found).tolist() == [3, 3, 3, -1, -1]
     apart = Audit([Finding(0, 5, 5), Finding(2, 7, 7), Finding(4, 8, 8)], INF, 0, np.arange(5), NONE, NONE)
     assert _merged(s, withheld(s, 0, 2, 3, 4), np.full(5, -1), [20, 50], apart).tolist() == [0, -1, 0, 1, 1]
     partly = np.array([-1, 2, 2, -1, -1])
-    assert _merged(s, withheld(s, 0, 1, 2), partly, [20, 50, 100], audit).tolist() == [2, 2, 2, -1, -1]
+    assert _merged(s, withheld(s, 0, 1, 2), partly, [20, 50, 100], found).tolist() == [2, 2, 2, -1, -1]
 
 
 def test_ranges_are_as_narrow_as_their_classes_where_that_is_safe():
