@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from shared_code.config.study import Policy
-from shared_code.disclosure import search
-from shared_code.disclosure.audit import Audit, audit
+from shared_code.disclosure import ranges, search
+from shared_code.disclosure.audit import Audit, audit, reduced
 from shared_code.disclosure.cuts import Cut, Cutter, _stored
 from shared_code.disclosure.known import without_known
-from shared_code.disclosure.ranges import _merged, bounds, ladder, publish
+from shared_code.disclosure.ranges import _largest, _merged, bounds, ladder, publish
 from shared_code.disclosure.record import _share
 from shared_code.disclosure.search import (
     NoPattern,
@@ -279,6 +279,13 @@ def test_classes_that_give_a_number_away_are_merged():
     assert _merged(s, withheld(s, 0, 1, 2, 3), first, [20, 50, 100], found).tolist() == [3, 3, 3, -1, -1]
     apart = Audit([Finding(0, 5, 5), Finding(2, 7, 7), Finding(4, 8, 8)], INF, 0, np.arange(5), NONE, NONE)
     assert _merged(s, withheld(s, 0, 2, 3, 4), np.full(5, -1), [20, 50], apart).tolist() == [0, -1, 0, 1, 1]
+    both = Audit([Finding(0, 5, 5), Finding(2, 5, 5)], INF, 0, found.components, NONE, NONE)  # one step, however many fail
+    assert _merged(s, withheld(s, 0, 1, 2, 3), first, [20, 50, 100], both).tolist() == [3, 3, 3, -1, -1]
+    pair = Audit([Finding(0, 5, 5)], INF, 0, np.zeros(2, int), NONE, NONE)
+    assert _merged(numbers([5, 6], rows=[[1, 1]]), np.ones(2, bool), np.zeros(2, int), [20, 50], pair).tolist() == [1, 1]
+    days = numbers([30 * UNIT[DAYS], 2 * UNIT[DAYS]], rows=[[1, 1]], kind=[DAYS, DAYS])
+    assert _merged(days, np.ones(2, bool), np.full(2, -1), [20, 50, 100], pair).tolist() == [1, 1]
+    assert _largest(days, np.ones(2, bool)) == 30 and _largest(days, np.zeros(2, bool)) == 0
     partly = np.array([-1, 2, 2, -1, -1])
     assert _merged(s, withheld(s, 0, 1, 2), partly, [20, 50, 100], found).tolist() == [2, 2, 2, -1, -1]
 
@@ -292,6 +299,30 @@ def test_ranges_are_as_narrow_as_their_classes_where_that_is_safe():
     assert found.merged == 0 and found.upper[at["r0", "c0"]] <= 19
     alone = numbers([4.0])
     assert publish(alone, np.ones(1, bool), Policy(threshold=10, rounding=1)).upper.tolist() == [19]
+
+
+def test_a_partner_that_is_known_to_be_large_gives_nothing_away(monkeypatch):
+    """4 and 51 of 55: the classes 1-19 and 50-99 would leave 1 to 5; merged, both lie in 1-99."""
+    asked = []
+
+    def counted(*arguments, **more):
+        asked.append((found := audit(*arguments, **more)).programmes)
+        return found
+
+    monkeypatch.setattr(ranges, "audit", counted)
+    s, policy = numbers([4, 51, 55], rows=[[1, 1, -1]]), Policy(threshold=10, rounding=1)
+    found = publish(s, withheld(s, 0, 1), policy)
+    assert (found.lower.tolist(), found.upper.tolist(), found.merged) == ([1, 1, 55], [54, 54, 55], 2)
+    assert found.audit.programmes == sum(asked)
+
+
+def test_the_last_word_is_an_audit_of_everything():
+    """However sure an earlier audit was: one number alone under a total that is shown has no safe range."""
+    s, policy = numbers([4, 51, 55], rows=[[1, 1, -1]]), Policy(threshold=10, rounding=1)
+    low, high, components, _ = reduced(s, *bounds(s, withheld(s, 0), np.full(3, -1), [20, 50, 100]))
+    for since in (Audit([], 1.0, 0, components, low, high), None):
+        with pytest.raises(ValueError, match="no ranges could be found"):
+            publish(s, withheld(s, 0), policy, since=since)
 
 
 def test_what_no_pattern_protects_is_said():
