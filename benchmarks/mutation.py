@@ -9,7 +9,8 @@ and it is noted which lines each of them reaches. Each changed module then repla
 runs the tests that reach the changed statement, the quickest first, and stops at the first failure. Nothing is written into
 the checkout. What is done is kept in --work: with --minutes the command stops in between (code 75) and goes on when it is
 called again; a change that survived is tried again when its tests have changed. A change that no test notices is listed:
-it is either a gap in the tests or makes no difference to anyone (`equivalent` says which was looked at and found so).
+it is either a gap in the tests or makes no difference to anyone (mutation_equivalent.json says which was looked at and found
+so, and why: "file|line of code|change" -> reason).
 """
 
 from __future__ import annotations
@@ -201,11 +202,15 @@ def tests_for(module: str, lines: set[int], tests: dict[str, Any]) -> tuple[list
     return chosen, sum_
 
 
+def code_at(module: str, line: int) -> str:
+    return Path(module).read_text("utf-8").splitlines()[line - 1].strip()
+
+
 def tried(module: str, number: int, which: int, tests: dict[str, Any]) -> dict[str, Any]:
     """Try one change against its tests."""
     source, line, what, lines = changed(Path(module).read_text("utf-8"), number, which)
     names, seconds = tests_for(module, lines, tests)
-    said = {"where": f"{module}:{line}", "what": what, "tests": len(names)}
+    said = {"where": f"{module}:{line}", "what": what, "tests": len(names), "code": code_at(module, line)}
     if not names:
         return said | {"outcome": "no test"}
     paths = sorted({name.split("::")[0] for name in names})
@@ -228,7 +233,7 @@ def summary(results: list[dict[str, Any]], every: int, seed: int, equivalent: di
         files.setdefault(r["where"].split(":")[0], []).append(r)
     alive = [r for r in results if r["outcome"] in ("survived", "no test")]
     for r in alive:
-        r["equivalent"] = equivalent.get(f"{r['where'].split(':')[0]}|{r['what']}", "")
+        r["equivalent"] = equivalent.get(f"{r['where'].split(':')[0]}|{r['code']}|{r['what']}", "")
     counted = [r for r in results if not r.get("equivalent")]
     return {"places": every, "seed": seed, **score(results), "too_long": sum(r["outcome"] == "too long" for r in results),
             "without_equivalent": score(counted), "files": {name: score(files[name]) for name in sorted(files)},
@@ -277,7 +282,7 @@ def main() -> int:
             with kept.open("a", encoding="utf-8") as lines_:
                 lines_.write(json.dumps(r) + "\n")
             print(r["outcome"], "" if r["outcome"] == "noticed" else (r["where"], r["what"]), flush=True)
-        results.append({name: r[name] for name in ("where", "what", "tests", "outcome")})
+        results.append({name: r[name] for name in ("where", "what", "code", "tests", "outcome")})
     noted = Path(__file__).with_name("mutation_equivalent.json")
     equivalent = json.loads(noted.read_text("utf-8")) if noted.is_file() else {}
     result = summary(results, every, chosen.seed, equivalent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,6 +53,5 @@ def find(released: Tables, threshold: int, agreements: Sequence[Agreement] = ())
         for i, cell in enumerate(known.cells)
         if (known.withheld[i] or known.implicit[i])
         and too_narrow(known.lower[i], known.upper[i], threshold, known.withheld[i])
-        and not (known.implicit[i] and math.isclose(known.lower[i], 0) and not known.withheld[i] and known.upper[i] < 1)
     ]
     return found + [Weakness("marks", *one) for one in marks.told_apart(released, threshold)]
