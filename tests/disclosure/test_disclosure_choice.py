@@ -111,6 +111,7 @@ def test_a_cover_takes_what_loses_least_for_what_it_gains():
     assert _cover(s, nobody, [one, other, Cut(5, 2.0, {2: 2.0, 4: 2.0}), Cut(5, 2.0, {3: 2.0, 4: 2.0})]) == {4}
     assert _cover(s, nobody, [Cut(5, 8.0, {0: 5.0, 1: 4.0, 3: 8.0})]) == {0, 1}  # two halves are cheaper than the whole
     assert _cover(s, nobody, [Cut(5, 8.0, {0: 100.0, 1: 7.0})]) == {0}
+    assert _cover(s, nobody, [Cut(5, 0.5, {1: 0.5})]) == {1}
     assert _cover(s, nobody, [Cut(5, 8.0, {0: 5.0})]) == {0}  # the cut asks for more than it offers
     assert _cover(s, nobody, [Cut(5, 8.0, {1: 8.0, 0: 8.0})]) == {0} and _cover(s, nobody, []) == set()
     partly = [Cut(5, 10.0, {0: 6.0, 1: 6.0, 2: 5.0}), Cut(5, 10.0, {2: 10.0, 3: 10.0})]
