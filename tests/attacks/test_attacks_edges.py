@@ -35,7 +35,7 @@ def knowing(ranges: dict[str, tuple[float, float]], withheld: str = "") -> Known
     return known
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(12))
 def test_what_follows_from_equations_is_what_trying_everything_finds(seed):
     """A table of two by two with its margins, some shown, some in a range: each withheld number by itself exact."""
     rng = np.random.default_rng(seed)

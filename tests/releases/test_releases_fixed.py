@@ -31,9 +31,9 @@ def classes():
             yield from (one for one in vars(module).values() if isinstance(one, type) and one.__module__ == found.name)
 
 
-@pytest.mark.parametrize("one", sorted({c for c in classes() if dataclasses.is_dataclass(c)}, key=lambda c: c.__name__))
-def test_records_are_frozen(one):
-    assert one.__dataclass_params__.frozen or one.__name__ in GROWING
+def test_records_are_frozen():
+    found = {one for one in classes() if dataclasses.is_dataclass(one)}
+    assert {one.__name__ for one in found if not one.__dataclass_params__.frozen} <= GROWING and len(found) > 20
 
 
 def test_statements_are_frozen_and_taken_at_their_word():
