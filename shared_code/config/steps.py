@@ -18,6 +18,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "profile": (("point",), ("item",)),
     "against_trend": (("item", "along", "at", "until"), ()),
     "policy_change": (("item", "along", "group", "fixed", "rolling", "comparator", "months"), ()),
+    "policy_groups": (("item", "along", "group", "rolling", "comparator", "at"), ()),
     "gaps": (("item", "group", "compare", "against"), ("slope",)),
     "recorded_expected": (("item", "of", "group", "by", "age", "rates"), ()),
     "place_shares": (("item", "place"), ()),

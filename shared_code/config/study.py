@@ -48,8 +48,8 @@ class Step(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     method: Literal["prevalence", "life_expectancy", "gather", "change", "shares", "months", "list_ratio", "quantiles", "means",
                     "meta_analysis", "profile", "attained_age", "equivalent_age", "gaps", "place_shares", "recorded_expected",
-                    "allocation", "against_trend", "policy_change", "difference_in_differences", "regression_to_mean", "power",
-                    "balance", "benefit_cost", "joint_test", "risk_performance",
+                    "allocation", "against_trend", "policy_change", "policy_groups", "difference_in_differences",
+                    "regression_to_mean", "power", "balance", "benefit_cost", "joint_test", "risk_performance",
                     "event_rates", "mortality_ratio"]  # fmt: skip
     table: str
     target: str = ""

@@ -26,6 +26,7 @@ TARGETS: dict[str, dict[str, str]] = {
     "effect": {"profile": "profile", "estimates": "meta_analysis", "moments": "difference_in_differences"},
     "change against trend": {"events": "against_trend"},
     "effect of a policy": {"events": "policy_change"},
+    "effect of a policy in groups": {"events": "policy_groups"},
     "gap between groups": {"counts": "gaps"},
     "shares of places": {"counts": "place_shares"},
     "recorded against expected": {"counts": "recorded_expected"},

@@ -60,8 +60,8 @@ def two_editions(declared: Editions, data: Path) -> pd.DataFrame:
     narrow = in_need(-newer.numbers[declared.beside.indicator], declared.fifth)  # ranked from 1, the most deprived
     start = AreaTable(_counted(declared.people, data).to_frame("people"), older.edition, declared.people.title)
     start = AreaTable(start.numbers.loc[start.numbers.index.intersection(older.numbers.index)], start.edition, start.name)
-    areas = moved(start, needs[declared.first.index], needs[declared.second.index], narrow, _lookup(declared, data, older, newer),
-                  newer.edition)  # fmt: skip
+    lookup = lookup_of(declared, data, older, newer)
+    areas = moved(start, needs[declared.first.index], needs[declared.second.index], narrow, lookup, newer.edition)
     within = _read(Path(data) / declared.places.file, [declared.places.column, declared.places.name], {})
     within = within.drop_duplicates(declared.places.column).set_index(declared.places.column)[declared.places.name]
     found = areas.groupby(within.reindex(areas.index)).sum().reindex(declared.places.only)
@@ -75,7 +75,7 @@ def _counted(spec: Counted, data: Path) -> pd.Series:
     return _read(Path(data) / spec.file, [spec.column, spec.value], {}).set_index(spec.column)[spec.value].astype(float)
 
 
-def _lookup(declared: Editions, data: Path, older: AreaTable, newer: AreaTable) -> AreaLookup:
+def lookup_of(declared: Editions, data: Path, older: AreaTable, newer: AreaTable) -> AreaLookup:
     """Lead from older to newer areas; the people of one that was split are shared out by the newer count."""
     spec = declared.lookup
     pairs = _read(Path(data) / spec.file, [spec.start, spec.end], {}).drop_duplicates()

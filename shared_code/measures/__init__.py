@@ -63,6 +63,7 @@ from shared_code.measures.rolling_rule import Rule
 from shared_code.measures.rule_counts import by_rule, frequencies
 from shared_code.measures.saving import check_results, save_results
 from shared_code.measures.tally import count_cases
+from shared_code.measures.use_in_groups import described, emergency_care, use_in_groups
 from shared_code.measures.variants import effects_in_groups, match_variants
 
 __all__ = [
@@ -70,12 +71,12 @@ __all__ = [
     "appointments", "area_of_residence", "as_events", "balance_table", "band", "both_definitions", "by_rule", "changes",
     "check_days", "check_results", "checked", "codes_recorded", "completed_years", "conditions_present", "contacts",
     "count_cases", "count_shares", "count_table", "crises", "days_lived", "deaths", "deaths_and_person_years",
-    "deaths_by_attained_age", "deaths_in_all", "effects_in_groups", "emergency_stays", "estimates", "ethnicity5",
-    "events_by_attained_age", "first_events_by_check", "follow_up", "frailty", "frequencies", "in_palliative_care",
-    "in_the_last", "in_thirds_of_need", "known_before", "match_controls", "match_variants", "members", "missing_together",
-    "monthly_use", "months", "nth_condition", "number_of_checks", "often", "on_list", "open_cohort", "open_prepared",
-    "outcomes_of", "palliative_records", "read_again", "registered", "repeated_events", "require_located_deaths",
-    "residents_in_need", "risk_sets", "risk_sums", "save_frozen", "save_results", "seen_after_discharge", "shares_with_event",
-    "soon_enough", "span", "together", "treated_to_target", "ward_edition", "ward_names", "with_age_bands", "with_and_without",
-    "with_code", "with_core20", "yearly", "years_lost",
+    "deaths_by_attained_age", "deaths_in_all", "described", "effects_in_groups", "emergency_care", "emergency_stays",
+    "estimates", "ethnicity5", "events_by_attained_age", "first_events_by_check", "follow_up", "frailty", "frequencies",
+    "in_palliative_care", "in_the_last", "in_thirds_of_need", "known_before", "match_controls", "match_variants", "members",
+    "missing_together", "monthly_use", "months", "nth_condition", "number_of_checks", "often", "on_list", "open_cohort",
+    "open_prepared", "outcomes_of", "palliative_records", "read_again", "registered", "repeated_events",
+    "require_located_deaths", "residents_in_need", "risk_sets", "risk_sums", "save_frozen", "save_results",
+    "seen_after_discharge", "shares_with_event", "soon_enough", "span", "together", "treated_to_target", "use_in_groups",
+    "ward_edition", "ward_names", "with_age_bands", "with_and_without", "with_code", "with_core20", "yearly", "years_lost",
 ]  # fmt: skip

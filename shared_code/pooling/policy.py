@@ -40,7 +40,7 @@ def policy_change(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
     wave = months_between(*settings["months"])
     before = [year_before(month) for month in wave]
     for name, rows in cells.groupby(item, sort=True):
-        series = {level: _Series(part, declared, along, months) for level, part in rows.groupby(group, sort=False)}
+        series = {level: series_of(part, declared, along, months) for level, part in rows.groupby(group, sort=False)}
         for scope, members in scopes.items():
             base = {"item": name, "group": group, "sex": "both", "scope": scope}
             for level, one in series.items():
@@ -48,13 +48,13 @@ def policy_change(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
                 yield from _monthly(base, one, members, months, stratum)
             fixed, rolling, other = (series.get(settings[key]) for key in ("fixed", "rolling", "comparator"))
             if fixed is not None:
-                yield _ratio(base | {"level": settings["fixed"]}, NAIVE, [fixed], members, wave, before)
+                yield ratio_of(base | {"level": settings["fixed"]}, NAIVE, [fixed], members, wave, before)
                 yield _trend(base | {"level": settings["fixed"]}, fixed, members, months, wave)
             if rolling is not None:
-                yield _ratio(base | {"level": settings["rolling"]}, ROLLING, [rolling], members, wave, before)
+                yield ratio_of(base | {"level": settings["rolling"]}, ROLLING, [rolling], members, wave, before)
             if rolling is not None and other is not None:
                 row = base | {"level": settings["rolling"], "comparator": settings["comparator"]}
-                yield _ratio(row, AGAINST, [rolling, other], members, wave, before)
+                yield ratio_of(row, AGAINST, [rolling, other], members, wave, before)
                 if scope == "pooled":
                     yield from _over_sites(row, rolling, other, members, wave, before)
 
@@ -90,6 +90,11 @@ class _Series:
         return np.array([self.values[n][np.ix_(rows, order)].sum(axis=0) for n in ("events", "person_days", "events_squared")])
 
 
+def series_of(rows: pd.DataFrame, declared: ResultsTable, along: str, months: list[str]) -> _Series:
+    """Read the months of one group and one service from the cells of all sites."""
+    return _Series(rows, declared, along, months)
+
+
 def _monthly(base: dict[str, Any], one: _Series, members: list[str], months: list[str], stratum: str
              ) -> Iterator[dict[str, Any]]:  # fmt: skip
     for month in months:
@@ -106,7 +111,7 @@ def _monthly(base: dict[str, Any], one: _Series, members: list[str], months: lis
                       "caution": _no_limits(squares)}  # fmt: skip
 
 
-def _ratio(base: dict[str, Any], measure: str, groups: list[_Series], members: list[str], wave: list[str], before: list[str]
+def ratio_of(base: dict[str, Any], measure: str, groups: list[_Series], members: list[str], wave: list[str], before: list[str]
            ) -> dict[str, Any]:  # fmt: skip
     """Divide the rate of the policy's months by that of the same months a year before; two groups: ratio of ratios."""
     sites = [s for s in members if all(s in one.complete(members, [*wave, *before]) for one in groups)]
@@ -152,7 +157,7 @@ def _trend(base: dict[str, Any], one: _Series, members: list[str], months: list[
 def _over_sites(base: dict[str, Any], rolling: _Series, other: _Series, members: list[str], wave: list[str], before: list[str]
                 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Average the ratio of ratios over sites, which may differ, and say whether they do."""
-    each = {site: _ratio(base, AGAINST, [rolling, other], [site], wave, before) for site in members}
+    each = {site: ratio_of(base, AGAINST, [rolling, other], [site], wave, before) for site in members}
     good = {site: row for site, row in each.items() if np.isfinite(row.get("se", np.nan))}
     if len(good) < 2:
         return

@@ -40,6 +40,7 @@ from shared_code.pooling.meta import meta_analysis, profile
 from shared_code.pooling.models import fitted_models
 from shared_code.pooling.partners import guarded
 from shared_code.pooling.policy import policy_change
+from shared_code.pooling.policy_groups import policy_groups
 from shared_code.pooling.power import power
 from shared_code.pooling.prevalence import prevalence
 from shared_code.pooling.publications import publish
@@ -54,7 +55,7 @@ METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
     "prevalence": prevalence, "life_expectancy": life_expectancy, "gather": gather, "change": change,
     "meta_analysis": meta_analysis, "profile": profile, "attained_age": attained_age, "equivalent_age": equivalent_age,
     "gaps": gaps, "place_shares": place_shares, "allocation": allocation, "against_trend": against_trend,
-    "policy_change": policy_change, "recorded_expected": recorded_expected,
+    "policy_change": policy_change, "policy_groups": policy_groups, "recorded_expected": recorded_expected,
     "risk_performance": risk_performance, "event_rates": event_rates, "mortality_ratio": mortality_ratio,
     "difference_in_differences": difference_in_differences, "regression_to_mean": regression_to_mean, "balance": balance,
     "power": power, "benefit_cost": benefit_cost, "joint_test": joint_test,

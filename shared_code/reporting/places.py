@@ -223,6 +223,22 @@ class PlaceTables(Staged):
         frame = pd.DataFrame(table).T.fillna("not given").rename_axis("Site").reset_index()
         return pipe_table(frame, right=tuple(frame.columns)[1:])
 
+    def designs_by_group(self, stem: str, measure: str = "ratio of ratios", decimals: int = 2) -> str:
+        """Tabulate one design in every group of people, all sites together, a column per service."""
+        labels, dimensions = self.entry(stem)["labels"], self.entry(stem)["dimensions"]
+        table: dict[tuple[str, str], dict[str, str]] = {}
+        mine = self.results[(self.results["analysis"] == stem) & (self.results["measure"] == measure)]
+        mine = mine[mine["scope"] == "pooled"]
+        items = set(mine.loc[mine["stratum"].str.contains("="), "item"])
+        for _, row in mine[mine["item"].isin(items)].iterrows():
+            dimension, _, level = row["stratum"].partition("=")
+            named = (dimensions.get(dimension, dimension), labels.get(f"{dimension}:{level}", level))
+            group = named if level else ("Everybody", "")
+            sites = "" if pd.isna(row["estimate"]) else f" [{int(row['n_sites'])} sites]{{.sites}}"
+            table.setdefault(group, {})[labels.get(row["item"], row["item"])] = estimate(row, decimals) + sites
+        frame = pd.DataFrame(table).T.fillna("not given").rename_axis(["Group", "Level"]).reset_index()
+        return pipe_table(frame, right=tuple(frame.columns)[2:])
+
     def _places(self, stem: str, item: str) -> pd.DataFrame:
         rows = self.results[(self.results["analysis"] == stem) & (self.results["item"] == item)]
         rows = rows[rows["measure"].str.startswith("share of ")]

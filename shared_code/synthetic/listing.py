@@ -86,7 +86,8 @@ def make_listing(people: People, has: tuple[np.ndarray, np.ndarray], began: np.n
     truth = {
         "policy": [np.datetime64(d, "D").astype(str) for d in policy], "effect": EFFECT, "listed": int(chosen.sum()),
         "added_late": int(late.sum()), "ratio_of_ratios": {mode: EFFECT["listed"][mode] / EFFECT["others"][mode]
-                                                           for mode in ("f2f", "remote")} | {"gp": 1.0},
+                                                           for mode in ("f2f", "remote")}
+        | {"gp": 1.0, "ed": 1.0, "emergency": 1.0},
     }  # fmt: skip
     return Listing(feeds if start < policy[0] < end else {name: t.iloc[:0] for name, t in feeds.items()}, truth)
 

@@ -128,6 +128,18 @@ def test_by_heads_and_by_need_are_the_ends_of_the_lever(funded):
     assert (rows["bound_upper"] - rows["bound_lower"]).max() > 1000, "the definition of need matters somewhere"
 
 
+def test_pounds_of_places_of_different_size_are_told_per_head_and_per_person_in_need_too(funded):
+    """Pitfall: a large place looks favoured in pounds; per head and per person in need the order is another one."""
+    rows = funded[funded["measure"] == "allocation, proposed"].set_index(["scope", "level"])
+    names = ("allocation, proposed", "pounds per head", "pounds per person in need")
+    pounds, head, need = (amounts(funded, name) for name in names)
+    assert set(pounds.index) == set(head.index) == set(need.index), "every place has all three"
+    np.testing.assert_allclose(head[rows.index], pounds[rows.index] / rows["people"], atol=0.01)
+    size = rows["people"].rank()
+    assert pounds[rows.index].rank().corr(size) > head[rows.index].rank().corr(size) + 0.2
+    assert head[rows.index].rank().corr(need[rows.index].rank()) < 0.5
+
+
 def test_the_announced_split_is_read_as_a_principle(funded):
     weight = funded[(funded["measure"] == "implied weight of need") & (funded["scope"] == "pooled")]["estimate"].iloc[0]
     announced = amounts(funded, "announced")

@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 
 from shared_code.config import Study, sites_of
+from shared_code.config.editions import Editions
 from shared_code.config.indicators import IndicatorTable
 from shared_code.config.indices import Index
+from shared_code.indices import AreaTable
+from shared_code.indices.editions import lookup_of
 from shared_code.reporting.places import PlaceTables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +44,46 @@ def test_money_describes_a_ward_and_is_not_in_its_index(ward_index: Index, indic
     titles = {name: f"{one.title} {one.unit}".lower() for name, one in indicators.indicators.items()}
     assert any(word in titles[name] for name in ward_index.context for word in words), "or nothing is tested"
     assert not [name for name in ward_index.indicators if any(word in titles[name] for word in words)]
+
+
+INPUTS = ("number of", "surgeries", "practices per", "patient_to_gp", "per general practitioner", "spending", "staff", "budget")
+
+
+def test_the_ward_index_asks_what_came_of_it_and_not_what_was_put_in(ward_index: Index, indicators: IndicatorTable):
+    """How many surgeries a ward has says nothing of how well people are: services count by what they did, or how far they are."""
+
+    def put_in(title: str, of: str) -> bool:
+        return any(word in f"{title} {of}".lower() for word in INPUTS)
+
+    made_of = {name: " ".join([one.value, one.denominator, *one.numerator]) for name, one in indicators.indicators.items()}
+    assert not [name for name in ward_index.indicators if put_in(indicators.indicators[name].title, made_of[name])]
+    assert put_in("Patients of each surgery", "patient_to_gp_ratio"), "the open data offer such a number, and it is not taken"
+
+
+def test_what_is_carried_to_wards_is_shared_out_by_people_and_not_by_area(indicators: IndicatorTable):
+    """A hill farm and an estate of one small area are not alike in people; ends of a split need a count of them."""
+    splits = {name: one.share for name, one in indicators.lookups.items() if one.share}
+    assert splits and all(share.partition(".")[0] in indicators.sources for share in splits.values())
+    for share in splits.values():
+        source, _, column = share.partition(".")
+        assert "population" in indicators.sources[source].file and column == "all_ages"
+    shares = Editions.read("core20").shares
+    assert "census" in shares.file and shares.value == "eth|base"  # everybody counted
+
+
+def test_the_people_of_a_split_area_go_where_people_live(tmp_path: Path):
+    """One area of 2011 becomes two of equal ground, with 900 and 100 people: nine tenths of its people go to the first."""
+    for name, frame in {"lookup": {"old": ["a", "a", "b"], "new": ["a1", "a2", "b"]},
+                        "count": {"new": ["a1", "a2", "b"], "n": [900, 100, 500]}}.items():  # fmt: skip
+        pd.DataFrame(frame).to_csv(tmp_path / f"{name}.csv", index=False)
+    declared = Editions.read("core20")
+    declared = declared.model_copy(update={
+        "lookup": declared.lookup.model_copy(update={"file": "lookup.csv", "start": "old", "end": "new"}),
+        "shares": declared.shares.model_copy(update={"file": "count.csv", "column": "new", "value": "n"})})  # fmt: skip
+    older, newer = (AreaTable(pd.DataFrame({"x": dict.fromkeys(codes, 1.0)}), edition)
+                    for codes, edition in ((["a", "b"], "LSOA 2011"), (["a1", "a2", "b"], "LSOA 2021")))  # fmt: skip
+    found = lookup_of(declared, tmp_path, older, newer).pairs
+    assert found["share"].tolist() == [0.9, 0.1, 1.0]
 
 
 def test_listed_people_are_not_counted_where_deaths_are_not_known():

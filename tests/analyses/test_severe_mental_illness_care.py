@@ -228,6 +228,18 @@ def test_days_deaths_and_years_lost_agree_with_the_follow_up(two):
         assert counted.set_index("group").loc["with", "people"] == tables["deaths"]["events"].sum()
 
 
+def test_deaths_of_any_cause_count_because_few_are_written_down_to_the_illness(two):
+    """Pitfall: counting only deaths that were coded to mental illness would miss nearly all of them."""
+    for made in two.sites:
+        people = measures.follow_up(made.prepared, PERIOD, (18, 75), wash_in=0)
+        onset = measures.nth_condition(made.prepared, LIST, PERIOD.end, 1, "severe_mental_illness")
+        both = measures.with_and_without(people, onset)
+        dead = both[(both["group"] == "with") & both["died"]]["person_id"]
+        causes = made.prepared.death.execute().set_index("person_id")["underlying_icd10"].reindex(dead)
+        counted = two.tables(STEM)[made.site.site]["deaths"]["events"].sum()
+        assert counted == len(dead) > causes.str.startswith("F").sum() + 3
+
+
 def test_an_internal_reference_excludes_the_ill(two, pooled):
     """Pitfall: deaths of the ill among the reference hide part of their excess."""
     lived = pd.concat([t["lived"] for t in two.tables(STEM).values()]).groupby(["sex", "age"])["sum"].sum()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 from picking import one
+
+from shared_code import measures
 
 SITES = ["demo_ashvale", "demo_dunmere", "demo_brackenmoor"]
 STEM = "shielded_people"
@@ -70,10 +73,62 @@ def test_days_at_risk_fall_with_deaths_and_moves(shown):
     assert fixed.loc["2024-07", "person_days"] / 31 < fixed.loc["2024-04", "person_days"] / 30
 
 
+def test_emergency_care_was_left_alone_and_groups_have_the_planted_effect(pooled, truth):
+    """Four months together: nothing was planted for emergency care, and the same effect on appointments in every group."""
+    planted = {"seen": truth["ratio_of_ratios"]["f2f"], "ed": 1.0, "emergency": 1.0}
+    rows = pooled[(pooled["measure"] == "ratio of ratios") & (pooled["scope"] == "pooled") & pooled["item"].isin(planted)]
+    assert set(rows["stratum"]) == {"", "sex=F", "sex=M", "age=0-49", "age=50-69", "age=70+", "place=core20", "place=rest"}
+    for row in rows.to_dict("records"):
+        far = abs(np.log(row["estimate"] / planted[row["item"]]))
+        assert far < 3.5 * row["se"], (row["item"], row["stratum"])
+    seen = rows[rows["item"] == "seen"].set_index("stratum")
+    assert (seen.loc[["", "sex=F", "sex=M", "place=rest"], "upper"] < 1).all(), "and it is seen, not only not contradicted"
+
+
+def test_what_changes_for_everybody_on_the_same_day_is_no_effect_of_the_policy(pooled):
+    """Pitfall: emergency stays of older people rise everywhere in April 2024; only the comparators tell that from the policy."""
+    rows = pooled[(pooled["scope"] == "pooled") & (pooled["item"] == "emergency") & (pooled["stratum"] == "")]
+    rows = rows.set_index("measure")
+    alone, against = rows.loc["change, rolling cohorts"], rows.loc["ratio of ratios"]
+    assert alone["lower"] > 5 and against["lower"] < 1 < against["upper"]
+
+
+def test_groups_add_up_and_are_part_of_the_months(shown):
+    for site, tables in shown.tables(STEM).items():
+        waves, monthly = tables["waves"], tables["monthly"]
+        keys = ["service", "wave", "cohort"]
+        whole = waves[(waves[["sex", "age", "place"]] == "all").all(axis=1)].set_index(keys)
+        for name in ("sex", "age", "place"):
+            parts = waves[waves[name] != "all"].groupby(keys)[["people", "events", "person_days", "events_squared"]].sum()
+            assert (parts == whole.loc[parts.index, parts.columns]).all(axis=None), (site, name)
+        for year in ("2023", "2024"):
+            inside = monthly[(monthly["service"] == "f2f") & monthly["month"].isin([f"{year}-0{m}" for m in range(4, 8)])]
+            for cohort, part in inside.groupby("cohort"):
+                if cohort in ("rule", "others"):
+                    row = whole.loc["seen", f"{year}-04", cohort]
+                    assert 0.97 * part["events"].sum() <= row["events"] <= part["events"].sum()
+                    assert 0.97 * part["person_days"].sum() <= row["person_days"] <= part["person_days"].sum()
+
+
+def test_use_in_groups_drawn():
+    """a (F) has two contacts in the months, one on the last day, and one after; b (M) dies before hers; c is in both cohorts."""
+    members = pd.DataFrame([("a", "rule", "2024-04-01", "2024-08-01", "F"), ("b", "rule", "2024-04-01", "2024-05-01", "M"),
+                            ("c", "rule", "2023-04-01", "2024-04-01", "F"), ("c", "others", "2024-04-01", "2024-08-01", "F")],
+                           columns=["person_id", "group", "enter", "leave", "sex"])  # fmt: skip
+    members = members.assign(enter=pd.to_datetime(members["enter"]), leave=pd.to_datetime(members["leave"]))
+    days = [("a", "2024-04-01"), ("a", "2024-07-31"), ("a", "2024-08-01"), ("b", "2024-05-01"), ("c", "2024-06-01")]
+    events = pd.DataFrame(days, columns=["person_id", "day"]).assign(day=lambda t: pd.to_datetime(t["day"]).dt.date)
+    levels = {"service": {"gp": ""}, "wave": {"2024-04": ""}, "cohort": {"rule": "", "others": ""}, "sex": {"F": "", "M": ""}}
+    found = measures.use_in_groups([members], {"gp": ibis.memtable(events)}, {"2024-04": measures.span(("2024-04", "2024-07"))},
+                                   levels, [[], ["sex"]])  # fmt: skip
+    found = found.set_index(["cohort", "sex"])[["people", "events", "person_days", "events_squared"]]
+    assert found.loc["rule", "all"].tolist() == [1, 2, 122 + 30, 4] and found.loc["rule", "M"].tolist() == [0, 0, 30, 0]
+    assert found.loc["rule", "F"].tolist() == [1, 2, 122, 4] and found.loc["others", "all"].tolist() == [1, 1, 122, 1]
+    assert found.loc["others", "M"].tolist() == [0, 0, 0, 0], "a true zero is there"
+
+
 def test_who_is_added_after_the_date_is_not_on_the_list(made_site):
     import datetime as dt
-
-    from shared_code import measures
 
     made = made_site(SITES[0], 12_000)
     date, later = dt.date(2024, 4, 15), dt.date(2024, 8, 1)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import norm, spearmanr
 from typer.testing import CliRunner
 
 from shared_code import methods as m
@@ -61,6 +63,44 @@ def test_the_base_is_fixed_so_progress_shows_and_a_year_by_itself_would_hide_it(
     z = m.standardised_by(later.numbers[columns], later.numbers[columns].mean(), later.numbers[columns].std())
     np.testing.assert_allclose(z.mean(), 0, atol=1e-12)  # what a year standardised by itself would say of all progress
     assert (alone.base.mean["mould"] != first.base.mean["mould"]) and (fixed.base is first.base)
+
+
+def test_weights_of_167_places_do_not_reflect_noise():
+    """Pitfall: indicators that weigh the same come out of a principal component as if one were worth more than another."""
+    equal, spread = 0, []
+    for seed in range(40):
+        frame = made_up_places(167, seed)
+        index = Index.model_validate(settings(indicators={name: one | {"component": "damp"} for name, one in
+                                                          settings()["indicators"].items()},
+                                              dimensions={"home": settings()["dimensions"]["home"]}))  # fmt: skip
+        bare = Index.model_validate(index.model_dump() | {"simplify": False})
+        weights = np.array(list(base_of(bare, frame).weights.values()))
+        spread.append(weights.max() / weights.min() - 1)
+        equal += base_of(index, frame).plain == ["damp"]
+    assert min(spread) > 0 and np.mean(spread) > 0.01, "the noise is there"
+    assert equal == 40, "and the index does not follow it"
+
+
+def test_scores_of_an_index_with_other_bounds_are_other_numbers_for_the_same_places(small: Index, places: AreaTable):
+    """Pitfall: two councils' indices are not on one scale, although both go from 0 to 100 and rank these places alike."""
+    content = settings()
+    content["indicators"] = {name: one | {"best": 10, "worst": 80} for name, one in content["indicators"].items()}
+    ours, theirs = score(small, places).total, score(Index.model_validate(content), places).total
+    assert spearmanr(ours, theirs).statistic > 0.999 and (ours - theirs).abs().mean() > 3
+    page = (Path(__file__).parents[2] / "reports" / "social_progress_index.qmd").read_text("utf-8")
+    assert "cannot be compared with other social progress indices" in page
+
+
+def test_turning_an_indicator_that_was_turned_before_stops_everything(places: AreaTable, message_of):
+    """Pitfall: a share of the well is declared as more is worse, and is turned a second time."""
+    content = settings()
+    content["indicators"] |= {"warmth": content["indicators"]["cold"], "dry": content["indicators"]["mould"]}
+    frame = places.numbers.assign(warmth=100 - places.numbers["cold"], dry=100 - places.numbers["mould"] + 1)
+    both_turned = message_of(base_of, Index.model_validate(content), AreaTable(frame, places.edition))
+    assert "against the others of damp" in both_turned
+    right = {"more_is": "better", "best": 100, "worst": 0, "component": "damp"}
+    content["indicators"] |= {"warmth": right, "dry": right}
+    assert base_of(Index.model_validate(content), AreaTable(frame, places.edition)).weights["warmth"] > 0
 
 
 def test_an_indicator_that_points_the_wrong_way_stops_everything(small: Index, places: AreaTable, message_of):

@@ -1,0 +1,49 @@
+"""Policies in groups of people: what became of a service in the months of a policy, by sex, age or where people live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from shared_code.config.results import ResultsTable, year_before
+from shared_code.model import ALL
+from shared_code.pooling.policy import AGAINST, ROLLING, ratio_of, series_of
+
+
+def policy_groups(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
+                  ) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Compare the same stretch of two years in people who met the same rule, and in their comparator, group by group.
+
+    settings  item, along (dimension of stretches, named by their first month), group, rolling, comparator, at (the stretch of the
+              policy; it is compared with the one a year before)
+    Everybody together, and every level of every dimension that is broken out by itself. Only sites that sent all numbers of a
+    comparison are in it; events that repeat in a person widen the intervals.
+    """
+    item, along, group = settings["item"], settings["along"], settings["group"]
+    stretch = [str(settings["at"])]
+    before = [year_before(stretch[0])]
+    totals = [name for name, dimension in declared.dimensions.items() if dimension.total]
+    for name, rows in cells.groupby(item, sort=True):
+        for broken_out in [None, *totals]:
+            chosen = rows
+            for total in totals:
+                chosen = chosen[(chosen[total] != ALL) if total == broken_out else (chosen[total] == ALL)]
+            levels = [ALL] if broken_out is None else [*(declared.dimensions[broken_out].levels() or {})]
+            for level in levels:
+                mine = chosen if broken_out is None else chosen[chosen[broken_out] == level]
+                if mine.empty:
+                    continue
+                series = {cohort: series_of(part, declared, along, [*before, *stretch])
+                          for cohort, part in mine.groupby(group, sort=False)}  # fmt: skip
+                rolling, other = series.get(settings["rolling"]), series.get(settings["comparator"])
+                stratum = "" if broken_out is None else f"{broken_out}={level}"
+                for scope, members in scopes.items():
+                    base = {"item": name, "group": group, "sex": "both", "scope": scope, "level": settings["rolling"],
+                            "stratum": stratum}  # fmt: skip
+                    if rolling is not None:
+                        yield ratio_of(base, ROLLING, [rolling], members, stretch, before)
+                    if rolling is not None and other is not None:
+                        row = base | {"comparator": settings["comparator"]}
+                        yield ratio_of(row, AGAINST, [rolling, other], members, stretch, before)
