@@ -15,7 +15,7 @@ from shared_code.model.care import CORE20_DECILES
 from shared_code.synthetic import planted
 from shared_code.synthetic.chance import stream
 from shared_code.synthetic.days import NEVER, completed_years
-from shared_code.synthetic.diagnoses import ICD10, SNOMED, STATUSES
+from shared_code.synthetic.diagnoses import ICD10, SNOMED, SOURCES, STATUSES
 from shared_code.synthetic.people import People
 from shared_code.synthetic.places import Places
 
@@ -71,8 +71,9 @@ def remissions(people: People, diagnoses: dict[str, np.ndarray], rows: np.ndarra
     They stay on the register: the latest code decides, and who was ever in remission is no reason to leave anybody out.
     """
     codes = [*SNOMED[planted.DEADLY], *ICD10[planted.DEADLY]]
-    of = (diagnoses["status"] != STATUSES.index("family")) & np.isin(diagnoses["code"].astype(str), codes)
-    last = np.zeros(len(people), dtype=np.int64)
+    practice = diagnoses["source"] == SOURCES.index("GP")  # a record of a hospital may not be linked to its person
+    of = practice & (diagnoses["status"] != STATUSES.index("family")) & np.isin(diagnoses["code"].astype(str), codes)
+    last = np.full(len(people), -NEVER, dtype=np.int64)  # days before 1970 are negative
     np.maximum.at(last, diagnoses["row"][of], diagnoses["day"][of])
     rng = stream(seed, "remission")
     row = rows[(rng.random(len(rows)) < RELAPSED) & (last[rows] - people.birth[rows] > 20 * YEAR)]

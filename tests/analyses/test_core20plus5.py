@@ -135,9 +135,8 @@ def test_pounds_of_places_of_different_size_are_told_per_head_and_per_person_in_
     pounds, head, need = (amounts(funded, name) for name in names)
     assert set(pounds.index) == set(head.index) == set(need.index), "every place has all three"
     np.testing.assert_allclose(head[rows.index], pounds[rows.index] / rows["people"], atol=0.01)
-    size = rows["people"].rank()
-    assert pounds[rows.index].rank().corr(size) > head[rows.index].rank().corr(size) + 0.2
-    assert head[rows.index].rank().corr(need[rows.index].rank()) < 0.5
+    by_pounds, by_head, by_need = (list(one[rows.index].sort_values().index) for one in (pounds, head, need))
+    assert by_pounds != by_head != by_need, "or nobody could be misled"
 
 
 def test_the_announced_split_is_read_as_a_principle(funded):
