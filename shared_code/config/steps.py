@@ -35,7 +35,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "balance": (("item", "group"), ()),
     "joint_test": (("item", "df"), ()),
     "benefit_cost": (("item", "arm", "treated", "quantity", "beside", "effects", "unit_costs", "service", "scenarios"), ()),
-    "attained_age": (("item", "event", "competing", "age", "until", "quantiles", "groups"), ()),
+    "attained_age": (("item", "event", "competing", "age", "until", "quantiles", "groups"), ("within",)),
     "event_rates": (("item", "group", "compare", "against"), ()),
     "mortality_ratio": (("group", "of", "others", "by", "age", "until", "rates"), ("lived", "others_in")),
     "risk_performance": (("item", "band", "groups", "act_at", "reduction"), ()),
@@ -75,6 +75,9 @@ def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[s
     for group, level in mapping(step, "groups").items():
         levels = mapping(dimensions, group, "values")
         yield from unknown((*where, "groups", str(group)), [level] if levels else [], levels, f"a level of {group}")
+    for group, inside in mapping(step, "within").items():
+        yield from unknown((*where, "within"), [group], mapping(step, "groups"), "one of the groups")
+        yield from unknown((*where, "within", str(group)), sequence(inside), dimensions, "a dimension of this table")
     if step["method"] == "gaps":
         levels = mapping(dimensions, str(step.get("group")), "values")
         for name in ("compare", "against"):

@@ -14,6 +14,7 @@ from shared_code.measures.cohort import (
 from shared_code.measures.follow_up import deaths_by_attained_age, events_by_attained_age, follow_up, nth_condition
 from shared_code.measures.groups import (
     both_definitions,
+    broad_groups,
     checked,
     codes_recorded,
     count_shares,
@@ -68,7 +69,8 @@ from shared_code.measures.variants import effects_in_groups, match_variants
 
 __all__ = [
     "Cohort", "FollowUp", "Frozen", "Prepared", "RiskSets", "Rule", "activity_sums", "admission_risk", "alive_and_registered",
-    "appointments", "area_of_residence", "as_events", "balance_table", "band", "both_definitions", "by_rule", "changes",
+    "appointments", "area_of_residence", "as_events", "balance_table", "band", "both_definitions", "broad_groups", "by_rule",
+    "changes",
     "check_days", "check_results", "checked", "codes_recorded", "completed_years", "conditions_present", "contacts",
     "count_cases", "count_shares", "count_table", "crises", "days_lived", "deaths", "deaths_and_person_years",
     "deaths_by_attained_age", "deaths_in_all", "described", "effects_in_groups", "emergency_care", "emergency_stays",

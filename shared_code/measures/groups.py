@@ -38,6 +38,24 @@ def with_core20(people: ir.Table, deciles: int = CORE20_DECILES) -> ir.Table:
     return people.mutate(core20=ibis.cases((people.decile == UNKNOWN, UNKNOWN), (inside, INSIDE), else_=REST))
 
 
+def broad_groups(people: pd.DataFrame) -> pd.DataFrame:
+    """Add groups broad enough to be broken out by another: `core20` (where fifths are known) and `background`.
+
+    people  with the columns ethnicity and, where the site records addresses, deprivation (fifths)
+    core20: core20, or rest (all other areas, and areas not known: the two hold everybody); background: White, minority (any
+    other known group) or Unknown.
+
+    >>> people = pd.DataFrame({"ethnicity": ["White", "Other"], "deprivation": ["1", "Unknown"]})
+    >>> broad_groups(people)[["background", "core20"]].values.tolist()
+    [['White', 'core20'], ['minority', 'rest']]
+    """
+    kept = ("White", UNKNOWN)
+    found = people.assign(background=people["ethnicity"].where(people["ethnicity"].isin(kept), "minority"))
+    if "deprivation" in people:
+        found["core20"] = core20_of_fifths(people["deprivation"]).replace(UNKNOWN, REST)
+    return found
+
+
 def core20_of_fifths(fifths: pd.Series) -> pd.Series:
     """Turn national fifths of deprivation ("1" = most deprived) into core20, rest or Unknown.
 

@@ -26,7 +26,8 @@ def attained_age(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str
     """Compute the age by which shares of each group have had a first event, and how much earlier than in another group.
 
     settings  item (dimension of outcomes), event and competing (two of its levels), age (dimension of bands), until (age
-              at which the last band ends), quantiles (shares), groups (dimension -> level compared with)
+              at which the last band ends), quantiles (shares), groups (dimension -> level compared with), within (dimension
+              of groups -> dimensions inside whose levels it is compared again: stratum, as sex=F)
     Gives, per level: "age by which 25 % have it" and "years earlier (25 %)", both net of the competing event, "years free
     of it", and by age (stratum) the rate, the "share who have it by this age" net of the competing event, and the same "as
     people also die". A site whose days of a band are withheld is left out of that band.
@@ -52,14 +53,24 @@ class _Curves:
         self.order = {label: position for position, label in enumerate(spec.levels() or {})}
 
     def results(self) -> Iterator[dict[str, Any]]:
+        totals = {name for name, d in self.declared.dimensions.items() if d.total}
         for group, reference in {EVERYONE: "", **self.settings["groups"]}.items():
-            dimensions = {name for name, d in self.declared.dimensions.items() if d.total}
-            chosen = set_of(self.index, self.declared, {group} & dimensions)
-            rows = self.index[chosen]
+            rows = self.index[set_of(self.index, self.declared, {group} & totals)]
             levels = {"everyone": rows} if group == EVERYONE else {str(k): part for k, part in rows.groupby(group, sort=True)}
-            against = self._curve(levels[reference]) if reference in levels else None
-            for level, part in levels.items():
-                yield from self._level(group, level, self._curve(part), against if level != reference else None, reference)
+            yield from self._levels(group, reference, levels, "")
+        for group, inside in (self.settings.get("within") or {}).items():
+            for other in inside:
+                both = self.index[set_of(self.index, self.declared, {group, other})]
+                for name, rows in both.groupby(other, sort=True):
+                    levels = {str(k): part for k, part in rows.groupby(group, sort=True)}
+                    yield from self._levels(group, self.settings["groups"][group], levels, f"{other}={name}")
+
+    def _levels(self, group: str, reference: str, levels: dict[str, pd.DataFrame], stratum: str) -> Iterator[dict[str, Any]]:
+        against = self._curve(levels[reference]) if reference in levels else None
+        for level, part in levels.items():
+            if len(part):
+                theirs = against if level != reference else None
+                yield from self._level(group, level, self._curve(part), theirs, reference, stratum)
 
     def _curve(self, rows: pd.DataFrame) -> dict[str, np.ndarray]:
         """Give the cells of the event and of the competing one, in the order of age."""
@@ -68,14 +79,14 @@ class _Curves:
         return {name: ordered.index[ordered[self.settings["item"]] == name].to_numpy() for name in outcomes}
 
     def _level(self, group: str, level: str, curve: dict[str, np.ndarray], against: dict[str, np.ndarray] | None,
-               reference: str) -> Iterator[dict[str, Any]]:  # fmt: skip
+               reference: str, stratum: str) -> Iterator[dict[str, Any]]:  # fmt: skip
         at = curve[self.settings["event"]]
         years = self.rates.years[:, at].sum(axis=1)
         if not years.sum():
             return
         base = {
             "item": self.settings["event"], "group": group, "level": level, "sex": "both", "scope": self.scope,
-            "scale": "years", "events": float(np.round(np.nansum((self.rates.rate * self.rates.total)[at]))),
+            "stratum": stratum, "scale": "years", "events": float(np.round(np.nansum((self.rates.rate * self.rates.total)[at]))),
             "person_years": float(years.sum()), "method": METHOD, "sites": [s for s, y in zip(self.names, years) if y > 0],
             "withheld_share": share(self.rates.low[:, at], self.rates.high[:, at]),
         }  # fmt: skip
@@ -117,17 +128,19 @@ class _Curves:
         net = methods.cumulative_incidence(self.edges, rate * total, nothing, total, variances=(variance, nothing))
         spread = (variance, self.rates.variance[other])
         both = methods.cumulative_incidence(self.edges, rate * total, deaths, total, variances=spread)
+        inside = f"{base['stratum']}; " if base["stratum"] else ""
         for position, label in enumerate(self.order):
             count = rate[position] * total[position]
             effective = rate[position] ** 2 / variance[position] if variance[position] > 0 else count
             limits = methods.poisson_interval(effective)
             scale = 1000 * rate[position] / effective if effective > 0 else np.nan
-            where = base | {"stratum": f"age={label}", "events": float(np.round(count)), "person_years": float(total[position])}
+            where = base | {"stratum": f"{inside}age={label}", "events": float(np.round(count)),
+                            "person_years": float(total[position])}  # fmt: skip
             yield where | {"measure": "rate at this age", "scale": "per 1,000 person-years", "estimate": 1000 * rate[position],
                            "lower": limits.lower * scale, "upper": limits.upper * scale}  # fmt: skip
             for measure, curve_of in (("share who have it by this age", net), ("share who have it, as people also die", both)):
                 ends = {end: 100 * getattr(curve_of, end)[position] for end in ("estimate", "lower", "upper")}
-                yield where | ends | {"measure": measure, "scale": "%", "stratum": f"age={self.edges[position + 1]:g}"}
+                yield where | ends | {"measure": measure, "scale": "%", "stratum": f"{inside}age={self.edges[position + 1]:g}"}
 
 
 def equivalent_age(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]

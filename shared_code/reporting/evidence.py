@@ -145,6 +145,24 @@ def model(rows: pd.DataFrame, declared: dict, titles: dict[str, str], record: di
     return pipe_table(pd.DataFrame(table), right=(rows.iloc[0]["measure"].capitalize(),)) + "\n\n" + said
 
 
+def inside_groups(rows: pd.DataFrame, ages: tuple[str, str], labels: dict[str, str], dimensions: dict[str, str], decimals: int
+                  ) -> str:  # fmt: skip
+    """Tabulate one comparison inside the levels of other groups: both values, and the difference with its interval.
+
+    rows  of one group, its strata as dimension=level     ages  measure of each value, and of the difference     labels  of levels
+    """
+    value, gap = (rows[rows["measure"] == name] for name in ages)
+    table = []
+    for row in gap.to_dict("records"):
+        inside, _, level = row["stratum"].partition("=")
+        pair = value[value["stratum"] == row["stratum"]].set_index("level")
+        codes = {code: labels.get(f"{row['group']}:{code}", code) for code in (row["level"], row["comparator"] or row["level"])}
+        both = {name: estimate(pair.loc[code], decimals) if code in pair.index else "not given" for code, name in codes.items()}
+        name = f"{dimensions.get(inside, inside)}: {labels.get(f'{inside}:{level}', level)}"
+        table.append({"": name, **both, "Earlier": estimate(pd.Series(row), decimals), "Sites": int(row["n_sites"])})
+    return pipe_table(pd.DataFrame(table), right=[*table[0]][1:]) if table else "Not given: no release holds these groups."
+
+
 def without_each(rows: pd.DataFrame, slopes: pd.DataFrame, declared: dict, titles: dict[str, str]) -> str:
     """Tabulate a fitted model beside the fits without each of its sites, and how each of these does at the site left out.
 

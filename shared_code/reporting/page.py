@@ -141,6 +141,14 @@ class Report(PlaceTables):
                               "Sites": int(row["n_sites"])})  # fmt: skip
         return pipe_table(without_empty(pd.DataFrame(table)), right=("Estimate", "Bounds", "Sites"))
 
+    def inside_groups(self, stem: str, item: str, group: str, level: str, ages: tuple[str, str], decimals: int = 1) -> str:
+        """Tabulate a level against the one it is compared with, inside the levels of other groups: both ages, years earlier."""
+        rows = self.results[(self.results["analysis"] == stem) & (self.results["scope"] == "pooled")]
+        rows = rows[(rows["item"] == item) & (rows["group"] == group) & (rows["stratum"] != "")]
+        rows = rows[(rows["level"] == level) | (rows["measure"] == ages[0])]
+        about = self.entry(stem)
+        return evidence.inside_groups(rows, ages, about["labels"], about["dimensions"], decimals)
+
     def changes(self, stem: str) -> str:
         """Tabulate the change between two months: sum of sites, average over sites, and another site's expected range."""
         return changes.over_sites(self, stem)

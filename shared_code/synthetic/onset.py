@@ -134,10 +134,16 @@ def _groups(people: People, places: Places, on: np.ndarray) -> dict[str, tuple[n
     fifth = np.where(area >= 0, (places.imd10[np.maximum(area, 0)] - 1) // 2, 5)
     names = [*ETHNICITY5, UNKNOWN]
     of = np.array([names.index(name) for name in planted.ETHNIC_GROUPS])
+    ethnicity = of[people.group]
+    broad = np.select([ethnicity == names.index("White"), ethnicity == len(names) - 1], [0, 2], 1)
+    rest = (fifth != 0).astype(np.int64)
+    areas, backgrounds = ("core20", "rest"), ("White", "minority", UNKNOWN)
     return {
         "everyone": (np.zeros(len(people), dtype=np.int64), ["all"]),
         "deprivation": (fifth, [*(str(q) for q in range(1, 6)), UNKNOWN]),
-        "ethnicity": (of[people.group], names),
+        "ethnicity": (ethnicity, names),
+        "core20, sex": (2 * rest + np.minimum(people.recorded_sex, 1), [f"{a}, {s}" for a in areas for s in "FM"]),
+        "core20, background": (3 * rest + broad, [f"{a}, {b}" for a in areas for b in backgrounds]),
     }
 
 

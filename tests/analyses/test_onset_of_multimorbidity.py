@@ -14,6 +14,7 @@ from shared_code import measures, methods
 from shared_code.config import codelists
 from shared_code.figures.curves import position
 from shared_code.model.units import DAYS_A_YEAR
+from shared_code.reporting import evidence
 
 STEM = "onset_of_multimorbidity"
 EDGES = [20, 50, 60, 70, 80, 90]
@@ -55,6 +56,96 @@ def test_events_and_days_are_those_that_were_planted(two):
         assert by_sex["events"].sum() == everyone["events"].sum()
         assert by_sex["person_days"].sum() == pytest.approx(everyone["person_days"].sum())
         assert everyone["events"].sum() == truth[truth["dimension"] == "everyone"]["events"].sum() > 0
+
+
+TWO_WAY = [("sex", "F"), ("sex", "M"), ("background", "White"), ("background", "minority")]
+
+
+def test_groups_of_two_kinds_at_once_hold_what_was_planted(two):
+    """Deprivation by sex and by background: events and days as planted, and together those of the one-way groups."""
+    for made in two.sites:
+        tables, truth = two.tables(STEM)[made.site.site], made.truth["multimorbidity_onset"]
+        told = pd.DataFrame(truth["rows"], columns=truth["columns"]).groupby(["dimension", "level"])[["events", "days"]].sum()
+        counted = tables["two_way"][tables["two_way"]["outcome"] == "onset"]
+        for other in ("sex", "background"):
+            both = counted[(counted["core20"] != "all") & (counted[other] != "all")]
+            for (area, level), mine in both.groupby(["core20", other]):
+                planted_here = told.loc[(f"core20, {other}", f"{area}, {level}")]
+                assert mine["events"].sum() == planted_here["events"]
+                assert mine["person_days"].sum() == pytest.approx(planted_here["days"])
+        one_way = tables["onset"][tables["onset"]["outcome"] == "onset"]
+        deprived = one_way[one_way["deprivation"] == "1"].set_index("age")["events"]
+        for other in ("sex", "background"):
+            mine = counted[(counted["core20"] == "core20") & (counted[other] != "all")].groupby("age")["events"].sum()
+            assert mine.to_dict() == deprived.to_dict()
+
+
+@pytest.mark.parametrize(("other", "level"), TWO_WAY)
+def test_the_planted_years_earlier_are_recovered_inside_other_groups(two, pooled, other, level):
+    ages = {}
+    for area in ("core20", "rest"):
+        truth = planted(two, f"core20, {other}", f"{area}, {level}")
+        ages[area] = methods.onset_quantile(EDGES, truth["expected"], truth["person_days"] / DAYS_A_YEAR, 0.25).estimate
+    where = {"item": "onset", "group": "core20", "level": "core20", "stratum": f"{other}={level}"}
+    age, earlier = (one(pooled, measure=m, **where) for m in ("age by which 25 % have it", "years earlier (25 %)"))
+    assert abs(age["estimate"] - ages["core20"]) < 3 * age["se"]
+    assert abs(earlier["estimate"] - (ages["rest"] - ages["core20"])) < 3 * earlier["se"]
+    rest = one(pooled, measure="age by which 25 % have it", **where | {"level": "rest"})
+    assert earlier["estimate"] == pytest.approx(rest["estimate"] - age["estimate"]) and earlier["comparator"] == "rest"
+
+
+def test_inside_groups_curves_are_those_of_their_own_numbers(two, pooled):
+    """A recount of one group: sites added, then one curve; the other way round, background inside areas, is there too."""
+    tables = pd.concat([tables["two_way"] for tables in two.tables(STEM).values()])
+    mine = tables[(tables["core20"] == "rest") & (tables["background"] == "minority") & (tables["outcome"] == "onset")]
+    summed = mine.groupby("age")[["events", "person_days"]].sum()
+    again = methods.onset_quantile(EDGES, summed["events"], summed["person_days"] / DAYS_A_YEAR, 0.25)
+    for group, level, stratum in (("core20", "rest", "background=minority"), ("background", "minority", "core20=rest")):
+        row = one(pooled, measure="age by which 25 % have it", item="onset", group=group, level=level, stratum=stratum)
+        assert row["estimate"] == pytest.approx(again.estimate) and row["events"] == summed["events"].sum()
+    gap = one(pooled, measure="years earlier (25 %)", item="onset", group="background", level="minority", stratum="core20=rest")
+    assert gap["comparator"] == "White" and np.isfinite(gap["estimate"])
+    shown = pooled[(pooled["measure"] == "share who have it by this age") & (pooled["scope"] == "pooled")]
+    assert set(shown.loc[shown["stratum"].str.startswith("sex="), "stratum"].str.partition("; ")[0]) == {"sex=F", "sex=M"}
+
+
+def test_the_page_shows_both_ages_and_the_years_between(two, pooled):
+    entry = two.study.analyses[STEM].results["two_way"].dimensions
+    labels = {f"{name}:{code}": text for name, spec in entry.items() for code, text in (spec.levels() or {}).items()}
+    titles = {name: spec.label for name, spec in entry.items()}
+    rows = pooled[(pooled["scope"] == "pooled") & (pooled["group"] == "core20") & (pooled["stratum"] != "")]
+    ages = ("age by which 25 % have it", "years earlier (25 %)")
+    shown = evidence.inside_groups(rows, ages, labels, titles, 1)
+    lines = {line.split("|")[1].strip(): line for line in shown.splitlines() if line.startswith("|")}
+    assert {"Sex: Women", "Sex: Men", "Ethnic background: White", "Ethnic background: Other ethnic groups"} <= set(lines)
+    where = {"item": "onset", "group": "core20", "level": "core20", "stratum": "sex=F"}
+    for measure in ages:
+        assert f"{np.floor(10 * one(pooled, measure=measure, **where)['estimate'] + 0.5) / 10:.1f}" in lines["Sex: Women"]
+    page = Path(f"reports/{STEM}.qmd").read_text("utf-8")
+    for group in ("core20", "background"):
+        assert f'inside_groups("{STEM}", "onset", "{group}"' in page
+    assert "Not given" in evidence.inside_groups(rows.iloc[:0], ages, labels, titles, 1)
+
+
+def test_what_the_two_tables_tell_together_agrees_and_is_declared(two):
+    """A reader can subtract one table from the other; so that protection knows it, the protocol says what is equal."""
+    stem = f"{STEM}.two_way"
+    said = [a for a in two.study.agree if any(getattr(n, "table", "") == stem for n in a.numbers)]
+    assert len(said) >= 5
+    for tables in two.tables(STEM).values():
+        frames = {f"{STEM}.{name}": table for name, table in tables.items()}
+        for agreement in said:
+            sums = []
+            for number in agreement.numbers:
+                table, declared = frames[number.table], two.study.analyses[STEM].results[number.table.partition(".")[2]]
+                for name, spec in declared.dimensions.items():
+                    levels = number.where.get(name)
+                    if levels is not None:
+                        table = table[table[name].isin([levels] if isinstance(levels, str) else levels)]
+                    elif spec.total:
+                        table = table[table[name] == "all"]
+                sums.append(table.groupby(agreement.each)[number.statistic].sum())
+            assert sums[0].sum() > 0 and sums[0].to_dict() == pytest.approx(sums[1].to_dict()), agreement.title
 
 
 @pytest.mark.parametrize("level", list("12345"))
