@@ -14,7 +14,8 @@ from shared_code.model import UNKNOWN
 from shared_code.pooling.band_rates import BandRates, band_rates, share
 from shared_code.pooling.cubes import Cube, cube, set_of
 from shared_code.pooling.fitted import complete_cases, proportions
-from shared_code.pooling.prevalence import EVERYONE
+from shared_code.pooling.groups import TOO_MUCH
+from shared_code.pooling.prevalence import EVERYONE, MOST_WITHHELD
 from shared_code.pooling.totals import totals_of
 
 METHOD = "sum of sites by band of attained age, then one survival curve with constant hazards in each band"
@@ -88,23 +89,31 @@ class _Curves:
             "item": self.settings["event"], "group": group, "level": level, "sex": "both", "scope": self.scope,
             "stratum": stratum, "scale": "years", "events": float(np.round(np.nansum((self.rates.rate * self.rates.total)[at]))),
             "person_years": float(years.sum()), "method": METHOD, "sites": [s for s, y in zip(self.names, years) if y > 0],
-            "withheld_share": share(self.rates.low[:, at], self.rates.high[:, at]),
+            "withheld_share": self._withheld(at),
         }  # fmt: skip
         compared = against is not None and level != UNKNOWN
+        hidden = both_hidden = base["withheld_share"] > MOST_WITHHELD
+        if compared:
+            both_hidden = hidden or self._withheld(against[self.settings["event"]]) > MOST_WITHHELD
         for q in self.settings["quantiles"]:
             mine = self._quantile(at, q)
-            yield base | {"measure": f"age by which {q:.0%} have it".replace("%", " %")} | _given(mine) | self._bounds(at, q)
+            row = base | {"measure": f"age by which {q:.0%} have it".replace("%", " %")}
+            yield row | _given(mine, hidden) | self._bounds(at, q)
             if compared:
                 other = self._quantile(against[self.settings["event"]], q)
                 row = base | {"measure": f"years earlier ({q:.0%})".replace("%", " %"), "comparator": reference}
-                yield row | _earlier(mine, other)
+                yield row | _earlier(mine, other, both_hidden)
         free = methods.years_free(self.edges, *self._sums(at), variances=self.rates.variance[at])
-        yield base | {"measure": "years free of it"} | _given(free)
+        yield base | {"measure": "years free of it"} | _given(free, hidden)
         if compared:
             other = against[self.settings["event"]]
             theirs = methods.years_free(self.edges, *self._sums(other), variances=self.rates.variance[other])
-            yield base | {"measure": "fewer years free of it", "comparator": reference} | _earlier(free, theirs)
-        yield from self._by_age(base, curve)
+            yield base | {"measure": "fewer years free of it", "comparator": reference} | _earlier(free, theirs, both_hidden)
+        if not hidden:
+            yield from self._by_age(base, curve)
+
+    def _withheld(self, at: np.ndarray) -> float:
+        return share(self.rates.low[:, at], self.rates.high[:, at])
 
     def _sums(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.rates.rate[at] * self.rates.total[at], self.rates.total[at]
@@ -208,12 +217,16 @@ def _prevalences(base: dict[str, Any], order: dict[str, int], people: np.ndarray
         }  # fmt: skip
 
 
-def _given(found: methods.Estimate) -> dict[str, Any]:
+def _given(found: methods.Estimate, hidden: bool = False) -> dict[str, Any]:
+    if hidden:
+        return {"reason": TOO_MUCH}
     return {"estimate": float(found.estimate), "lower": float(found.lower), "upper": float(found.upper),
             "se": float(found.se), "reason": str(found.reason)}  # fmt: skip
 
 
-def _earlier(mine: methods.Estimate, other: methods.Estimate) -> dict[str, Any]:
+def _earlier(mine: methods.Estimate, other: methods.Estimate, hidden: bool = False) -> dict[str, Any]:
+    if hidden:
+        return {"reason": TOO_MUCH}
     if str(mine.reason) or str(other.reason):
         return {"reason": str(mine.reason) or f"comparator: {other.reason}"}
     gap = methods.difference(other, mine)

@@ -14,6 +14,7 @@ from shared_code import measures, methods
 from shared_code.config import codelists
 from shared_code.figures.curves import position
 from shared_code.model.units import DAYS_A_YEAR
+from shared_code.pooling.attained_age import attained_age
 from shared_code.reporting import evidence
 
 STEM = "onset_of_multimorbidity"
@@ -179,6 +180,25 @@ def test_protection_widens_but_does_not_move_the_answer(two, demonstration, pool
     exact, shown = one(pooled, **where), one(released, **where)
     assert abs(exact["estimate"] - shown["estimate"]) < shown["se"]
     assert shown["bound_lower"] <= exact["estimate"] <= shown["bound_upper"]
+
+
+def test_where_nearly_everything_is_withheld_only_bounds_are_given(two):
+    """What is most likely, given wide ranges alone, would be an age that nobody measured."""
+    declared = two.study.analyses[STEM].results["two_way"]
+    step = next(s for s in two.study.analyses[STEM].pooled if s.table == "two_way")
+    cells = two.cells(STEM)["two_way"]
+    for least, known in ((0.15, False), (0.6, True)):
+        gone = (cells["background"] == "White") & (cells["core20"] == "rest") & cells["statistic"].isin(["events", "people"])
+        gone &= cells["sex"] == "all"
+        hidden = cells.copy()
+        hidden.loc[gone, "lower"] = np.floor(least * cells.loc[gone, "value"])
+        hidden.loc[gone, "upper"] = np.ceil(1.2 * cells.loc[gone, "value"])
+        hidden.loc[gone, "status"] = "withheld"
+        rows = pd.DataFrame(attained_age(hidden, declared, step.settings, {"pooled": [m.site.site for m in two.sites]}))
+        row = one(rows, "age by which 25 % have it", group="core20", level="rest", stratum="background=White")
+        gap = one(rows, "years earlier (25 %)", group="core20", level="core20", stratum="background=White")
+        assert np.isfinite([row["estimate"], gap["estimate"]]).all() == known
+        assert known or (row["reason"] == gap["reason"] == "too much is withheld" and np.isfinite(row["bound_lower"]))
 
 
 def test_the_two_kinds_of_years_earlier_are_told_apart(two, pooled):
