@@ -29,7 +29,7 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "curves": ({"along"}, {"measure", "measures", "group", "item", "levels", "same"}),
     "pairs": ({"table"}, {"targets"}),
     "lever": (set(), set()),
-    "ward_map": ({"index"}, {"items", "boundaries"}),
+    "ward_map": ({"index"}, {"items", "boundaries", "hexagons"}),
     "rank_caterpillar": ({"index"}, set()),
     "scorecards": ({"index"}, {"places"}),
     "beside_context": ({"index", "context"}, set()),

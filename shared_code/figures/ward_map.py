@@ -30,7 +30,8 @@ Shapes = dict[str, list[np.ndarray]]
 def draw(request: Request) -> Drawn:
     """Draw one map per item, all on one scale of colours.
 
-    settings  index, items (of the index), boundaries (GeoJSON in the folder of open data; optional)
+    settings  index, items (of the index), boundaries (GeoJSON in the folder of open data; optional), hexagons (the table beside
+              which the cartogram of these places lies, where it is another than the index's own)
     """
     numbers = read_index(request)
     items = list(request.setting("items", [numbers.words["index"]]))
@@ -51,7 +52,8 @@ def shapes_of(request: Request, numbers: IndexNumbers, places: list[str]) -> tup
         found = boundaries(data / named)
         if set(places) <= set(found):  # boundaries of another edition lack some of the codes
             return {place: found[place] for place in places}, True
-    path = FOLDER / f"{Index.read(numbers.words['index']).table}.hexagons.csv"
+    table = request.setting("hexagons") or Index.read(numbers.words["index"]).table
+    path = FOLDER / f"{table}.hexagons.csv"
     if not path.is_file():
         return {}, False
     hexes = pd.read_csv(path).set_index("place")

@@ -39,6 +39,32 @@ def test_the_committed_table_is_what_the_open_data_give(everywhere: pd.DataFrame
             np.testing.assert_allclose(again[column].astype(float), kept[column], rtol=1e-5, err_msg=column)
 
 
+def test_the_years_of_fuel_poverty_are_what_the_open_data_give(open_data: Path):
+    name = "staffordshire_wards_fuel_poverty"
+    declared = IndicatorTable.read(name)
+    again, kept = chosen(declared, compute(declared, open_data)).set_index("place"), read_table(name).numbers
+    assert list(again.index) == list(kept.index) and len(kept) == 204
+    for column in [c for c in kept if c.startswith("fuel")]:
+        np.testing.assert_allclose(again[column].astype(float), kept[column], rtol=1e-5, err_msg=column)
+
+
+def test_years_are_on_one_scale_and_the_page_says_what_the_table_says():
+    """The same value scores the same in every year, the last year is that of the ward index, and the typed numbers are true."""
+    index, ours = Index.read("fuel_poverty_over_time"), Index.read(INDEX).indicators["fuel_poverty"]
+    bounds = {(item.best, item.worst) for item in index.indicators.values()}
+    assert bounds == {(ours.best, ours.worst)} and index.edition == Index.read(INDEX).edition
+    table = read_table(index.table)
+    numbers = table.numbers
+    np.testing.assert_allclose(numbers["fuel_poverty_2021"], read_table(TABLE).numbers["fuel_poverty"], rtol=1e-5)
+    found = score(index, table).scores
+    for year in (2019, 2020, 2021):
+        by_hand = 100 * (ours.worst - numbers[f"fuel_poverty_{year}"]) / (ours.worst - ours.best)
+        np.testing.assert_allclose(found[f"in_{year}"], by_hand.clip(0, 100), atol=1e-6)
+    change = numbers["fuel_poverty_2021"] - numbers["fuel_poverty_2019"]
+    page = " ".join((Path(__file__).parents[2] / "reports" / "social_progress_index.qmd").read_text("utf-8").split())
+    assert f"in {(change > 1).sum()} of the {len(change)} wards and fell by more than one point in {(change < -1).sum()}." in page
+
+
 def test_the_bounds_are_those_of_the_wards_of_england(everywhere: pd.DataFrame):
     bounds = bounds_of(IndicatorTable.read(TABLE), everywhere)
     index = Index.read(INDEX)
