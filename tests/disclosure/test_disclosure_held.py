@@ -146,3 +146,23 @@ def test_earlier_tables_lie_along_the_rows_of_the_one_they_speak_of():
     assert not past_tables(tables, [Earlier("3", "", {"old.w": cells().rename(columns={"arm": "sex"})})])
     other = behind.rename(columns={"arm": "sex"})
     assert past_tables(tables, [Earlier("4", "", {"x.t": cells()}, {"x.t": other})])[0].truth["people"].isna().all()
+
+
+def test_what_the_rules_hide_stays_hidden_beside_any_earlier_number():
+    """50 of 55 are hidden because few have it not; that 53 had been shown before brings no number back."""
+    said = declared("counts")
+    table = pd.DataFrame({"arm": ["a", "b"], "people": [55.0, 55.0], "cases": [50.0, 50.0]})
+    hidden = pd.DataFrame({"value": np.nan, "status": "withheld", "lower": np.nan, "upper": np.nan, "reason": ["few", "few"]})
+    old = pd.DataFrame({"value": [53.0, np.nan], "status": ["ok", "withheld"], "lower": [53.0, 1.0], "upper": [53.0, 60.0]})
+    past = Past("t", said, table.assign(cases=53.0), {"people": old, "cases": old})
+    for policy in (EXACT, ROUNDED):
+        found = hold("t", said, table, {"people": hidden, "cases": hidden}, [past], policy)["cases"]
+        assert found["reason"].tolist() == ["few", "few"] and found["value"].isna().all() and found["lower"].isna().all()
+
+
+def test_nothing_is_compared_where_all_is_public_or_nothing_adds_up():
+    free = Policy(threshold=1, rounding=1)
+    assert held("counts", "cases", (100, 100, 100), (100, 100, 98, 102), policy=free) == [100, "ok", 100, 100]
+    frames = {"people": cells()}
+    for layout, policy in (("step", EXACT), ("counts", free), ("step", free)):
+        assert hold("t", declared(layout), cells(), frames, [], policy) is frames
