@@ -24,6 +24,7 @@ from shared_code.reporting.words import (
 )
 
 FIGURES = "figures"
+NOTHING = "Nothing is given: too much is withheld, or no site sent it."
 MUCH_WITHHELD = 0.1  # share of the numerator in withheld or rounded numbers from which a sentence says so
 
 
@@ -124,6 +125,8 @@ class Report(PlaceTables):
             size: number(row["people"] if size == "People" else row["person_years"], 0),
             "Sites": int(row["n_sites"]),
         } for _, row in chosen.loc[order].iterrows()]  # fmt: skip
+        if not table:
+            return NOTHING
         return pipe_table(without_empty(pd.DataFrame(table)), right=("Estimate", "Bounds", what, size, "Sites"))
 
     def measures(self, stem: str, measures: list[str], item: str | list[str], decimals: int = 1, **where: str) -> str:
@@ -139,7 +142,7 @@ class Report(PlaceTables):
                 table.append({"": told[:1].upper() + told[1:], "Estimate": estimate(row, decimals),
                               "Bounds": interval(row["bound_lower"], row["bound_upper"], decimals), "In": row["scale"],
                               "Sites": int(row["n_sites"])})  # fmt: skip
-        return pipe_table(without_empty(pd.DataFrame(table)), right=("Estimate", "Bounds", "Sites"))
+        return pipe_table(without_empty(pd.DataFrame(table)), right=("Estimate", "Bounds", "Sites")) if table else NOTHING
 
     def inside_groups(self, stem: str, item: str, group: str, level: str, ages: tuple[str, str], decimals: int = 1) -> str:
         """Tabulate a level against the one it is compared with, inside the levels of other groups: both ages, years earlier."""

@@ -208,7 +208,7 @@ class PlaceTables(Staged):
                      "Average over sites": ("ratio of ratios, average over sites", 2)}  # fmt: skip
             shown = {name: estimate(one.loc[measure], places) for name, (measure, places) in names.items()
                      if measure in one.index}  # fmt: skip
-            if shown:
+            if {"Naive, %", "Against trend, %"} & set(shown):  # others have no months before, and a table of their own
                 table.append({self.entry(stem)["item_label"]: labels.get(item, item), **shown,
                               "Sites": int(one["n_sites"].max())})  # fmt: skip
         return pipe_table(pd.DataFrame(table).fillna("not given"), right=tuple(table[0])[1:]) if table else "Nothing is given."
@@ -218,7 +218,7 @@ class PlaceTables(Staged):
         labels = self.entry(stem)["labels"]
         mine = self.results[(self.results["analysis"] == stem) & (self.results["measure"] == "ratio of ratios")]
         table: dict[str, dict[str, str]] = {}
-        for _, row in mine[mine["scope"] != "pooled"].iterrows():
+        for _, row in mine[(mine["scope"] != "pooled") & (mine["stratum"] == "")].iterrows():
             table.setdefault(self._site(row["scope"]), {})[labels.get(row["item"], row["item"])] = estimate(row, 2)
         frame = pd.DataFrame(table).T.fillna("not given").rename_axis("Site").reset_index()
         return pipe_table(frame, right=tuple(frame.columns)[1:])
@@ -229,14 +229,14 @@ class PlaceTables(Staged):
         table: dict[tuple[str, str], dict[str, str]] = {}
         mine = self.results[(self.results["analysis"] == stem) & (self.results["measure"] == measure)]
         mine = mine[mine["scope"] == "pooled"]
-        items = set(mine.loc[mine["stratum"].str.contains("="), "item"])
-        for _, row in mine[mine["item"].isin(items)].iterrows():
+        by_month = set(self.results.loc[self.results["measure"] == "change, naive", "item"])
+        for _, row in mine[~mine["item"].isin(by_month)].iterrows():
             dimension, _, level = row["stratum"].partition("=")
             named = (dimensions.get(dimension, dimension), labels.get(f"{dimension}:{level}", level))
             group = named if level else ("Everybody", "")
             sites = "" if pd.isna(row["estimate"]) else f" [{int(row['n_sites'])} sites]{{.sites}}"
             table.setdefault(group, {})[labels.get(row["item"], row["item"])] = estimate(row, decimals) + sites
-        frame = pd.DataFrame(table).T.fillna("not given").rename_axis(["Group", "Level"]).reset_index()
+        frame = pd.DataFrame(table).T.fillna("").rename_axis(["Group", "Level"]).reset_index()
         return pipe_table(frame, right=tuple(frame.columns)[2:])
 
     def _places(self, stem: str, item: str) -> pd.DataFrame:

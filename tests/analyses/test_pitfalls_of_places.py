@@ -128,6 +128,25 @@ def test_registered_people_and_residents_stand_side_by_side_place_by_place():
     assert "report.counted_twice(" in page and "{{< include _core20_editions.qmd >}}" in page
 
 
+def test_groups_of_people_have_a_table_of_their_own_and_do_not_stand_for_the_whole():
+    """What holds in one sex is not written into the row of everybody, nor into the table of the designs month by month."""
+    base = {"analysis": "a", "group": "cohort", "lower": np.nan, "upper": np.nan, "reason": "", "n_sites": 2, "scope": "pooled"}
+    rows = [base | {"item": "gp", "measure": "change, naive", "stratum": "", "estimate": 1.0},
+            base | {"item": "gp", "measure": "ratio of ratios", "stratum": "", "estimate": 1.01},
+            *({**base, "item": "ed", "measure": "ratio of ratios", "stratum": stratum, "scope": scope, "estimate": value}
+              for scope in ("pooled", "site:x") for stratum, value in (("", 0.8), ("sex=F", 0.7), ("sex=M", 0.9)))]  # fmt: skip
+    report = PlaceTables.__new__(PlaceTables)
+    entry = {"labels": {"ed": "Attendances", "gp": "Contacts", "sex:F": "Female", "sex:M": "Male"}, "dimensions": {"sex": "Sex"},
+             "items": ["gp", "ed"], "item_label": "Service"}  # fmt: skip
+    report.__dict__ |= {"results": pd.DataFrame(rows), "sites": pd.DataFrame({"site": ["x"], "title": ["X"]}),
+                        "study": {"analyses": {"a": entry}}}  # fmt: skip
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in report.designs_by_group("a").splitlines()]
+    assert [line[:2] for line in lines[2:]] == [["Everybody", ""], ["Sex", "Female"], ["Sex", "Male"]]
+    assert [line[2].split()[0] for line in lines[2:]] == ["0.80", "0.70", "0.90"] and lines[0][2:] == ["Attendances"]
+    assert "0.80" in report.designs_by_site("a") and "0.90" not in report.designs_by_site("a")
+    assert "Contacts" in report.designs("a") and "Attendances" not in report.designs("a")
+
+
 def test_wholes_and_unions_are_declared_so_that_overlapping_groups_need_not_be_added():
     groups = STUDY.analyses["core20plus5_profile"].results["groups"].dimensions
     assert {"plus", "inclusion"} <= set(groups["plus"].values) and groups["core20"].total
