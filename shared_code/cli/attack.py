@@ -18,9 +18,11 @@ def attack(
     from shared_code.releases.attacks.packages import attack_packages
 
     found = attack_packages(Study.read(study), packages)
-    for path, weaknesses in found.items():
-        typer.echo(f"{path}: {len(weaknesses)} weaknesses." if weaknesses else f"{path}: no weakness found.")
-        for what, number in Counter(weaknesses).most_common():
+    for path, one in found.items():
+        typer.echo(f"{path}: {len(one.weaknesses)} weaknesses." if one.weaknesses else f"{path}: no weakness found.")
+        for what, number in Counter(one.weaknesses).most_common():
             typer.echo(f"  {number:,} x {what}")
-    if any(found.values()):
+        for what, number in Counter(one.referred).most_common():
+            typer.echo(f"  for the reviewer, {number:,} x {what}")
+    if any(one.weaknesses for one in found.values()):
         raise typer.Exit(1)

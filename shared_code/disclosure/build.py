@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,6 +44,7 @@ class Draft:
     public: list[int] = field(default_factory=list)
     differences: dict[int, float] = field(default_factory=dict)
     cohorts: list[Cohort] = field(default_factory=list)
+    apart: bool = False
 
     def add(self, truth: float, kind: int, lower: float, upper: float, floor: float, primary: bool, cost: float) -> int:
         self.truth.append(truth)
@@ -63,14 +65,16 @@ class Draft:
 
 
 def build(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], frames: Mapping[str, Frames], policy: Policy,
-          past: Sequence[Past] = (), agreements: Sequence[Agreement] = ()) -> System:  # fmt: skip
+          past: Sequence[Past] = (), agreements: Sequence[Agreement] = (), apart: bool = False) -> System:  # fmt: skip
     """Turn the tables of a release, judged row by row, into one system.
 
     frames      name -> what the rule of the layout says of every row
     past        tables of earlier releases, row by row of the table they are compared with
     agreements  what the study says of numbers of several tables
+    apart       one denominator behind every condition is an unknown of its own for each, and as dear as all of them: an
+                easier system than the one that an outsider solves
     """
-    draft = Draft()
+    draft = Draft(apart=apart)
     cells: dict[tuple[str, str], np.ndarray] = {}
     bandings = _bandings([declared for declared, _ in tables.values()])
     made = levels_made_of_others([declared for declared, _ in tables.values()])
@@ -102,15 +106,18 @@ def _unknowns(draft: Draft, name: str, declared: ResultsTable, table: pd.DataFra
     keys = _keys(declared, table, values, bandings)
     given = [i for i in range(len(values)) if not np.isnan(values[i])]
     cohort = _cohort(draft, (declared.layout, named), declared, {keys[i]: values[i] for i in given}, bandings)
+    once = _once(declared, table, keys, values)
+    copies = Counter(once[i] for i in given)
     numbers = np.full(len(values), -1)
     broken_out: dict[tuple[str, ...], int] = {}
     lower, upper, reason = (shown[c].to_numpy() for c in ("lower", "upper", "reason"))
     for i in given:
-        dimensions, levels = keys[i]
+        (dimensions, levels), (fewer, rest) = keys[i], once[i]
         known = cohort.sets.setdefault(dimensions, {})
+        same = known if draft.apart else cohort.sets.setdefault(fewer, {})
         primary = reason[i] != ""
-        if levels in known:
-            at = known[levels]
+        if levels in known or rest in same:
+            at = known[levels] = known.get(levels, same.get(rest, -1))
             draft.primary[at] |= primary
             if not primary:
                 draft.lower[at], draft.upper[at] = max(draft.lower[at], lower[i]), min(draft.upper[at], upper[i])
@@ -121,8 +128,9 @@ def _unknowns(draft: Draft, name: str, declared: ResultsTable, table: pd.DataFra
                 floor, low = -np.inf, (-np.inf if primary else low)
             if dimensions not in broken_out:
                 broken_out[dimensions] = totals_over(declared, dimensions)
-            cost = cost_of(broken_out[dimensions], levels, values[i], unit)
+            cost = cost_of(broken_out[dimensions], levels, values[i], unit) * (copies[fewer, rest] if draft.apart else 1)
             at = known[levels] = draft.add(values[i], unit, low, high, floor, primary, cost)
+        same.setdefault(rest if not draft.apart else levels, at)
         numbers[i] = at
     return numbers
 
@@ -187,6 +195,31 @@ def _keys(declared: ResultsTable, table: pd.DataFrame, values: np.ndarray, bandi
         out = [(name, levels[i]) for name, levels, total in kept if not (total and levels[i] == ALL)]
         keys.append((tuple(n for n, _ in out), tuple(level for _, level in out)))
     return keys
+
+
+def _once(declared: ResultsTable, table: pd.DataFrame, keys: list[tuple[tuple[str, ...], Key]], values: np.ndarray
+          ) -> list[tuple[tuple[str, ...], Key]]:  # fmt: skip
+    """Give each row its key without the dimensions over which the numbers of its set repeat, though not those of every set.
+
+    One denominator stands behind every condition of an age band, though the whole table has others behind those of adults.
+    """
+    once = list(keys)
+    sets: dict[tuple[str, ...], list[int]] = {}
+    for i, (dimensions, _) in enumerate(keys):
+        sets.setdefault(dimensions, []).append(i)
+    for dimensions, rows in sets.items():
+        for name in dimensions:
+            spec = declared.dimensions.get(name)
+            if spec is None or spec.total or spec.bands or spec.months or spec.local:
+                continue
+            at = once[rows[0]][0].index(name)
+            seen: dict[Key, float] = {}
+            without = [(*once[i][1][:at], *once[i][1][at + 1 :]) for i in rows]
+            if len(set(without)) < len(rows) and all(seen.setdefault(k, values[i]) == values[i] for k, i in zip(without, rows)):
+                kept = tuple(n for n in once[rows[0]][0] if n != name)
+                for i, key in zip(rows, without):
+                    once[i] = kept, key
+    return once
 
 
 def _constant(declared: ResultsTable, texts: dict[str, np.ndarray], values: np.ndarray) -> set[str]:

@@ -25,6 +25,7 @@ class Cohort:
 def margins(cohort: Cohort, truth: list[float]) -> Iterator[Row]:
     """Give the relations between parts and totals of a cohort, where its numbers fulfil them."""
     names = list(cohort.sets)
+    told: set[tuple[int, ...]] = set()
     for fine, coarse in nested(names, names, cohort.partition):
         if any(set(coarse) < set(between) < set(fine) for between in names):
             continue
@@ -40,6 +41,9 @@ def margins(cohort: Cohort, truth: list[float]) -> Iterator[Row]:
         if not (equal or below):
             continue
         for key, total in totals.items():
+            if (total, *parts[key]) in told:  # one denominator behind every condition
+                continue
+            told.add((total, *parts[key]))
             slack = abs(sums[key] - truth[total]) if equal else 0.0  # sums of days differ in their last digit
             yield [total, *parts[key]], [1.0, *[-1.0] * len(parts[key])], -slack, slack if equal else np.inf
     yield from _crossing(cohort, truth)

@@ -59,9 +59,10 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy, agreement
     for name, (declared, table) in tables.items():
         frames[name] = hold(name, declared, table, _judged(declared, table, policy), past, policy)
     system, told = build(tables, frames, policy, past, agreements), 0
+    easier = build(tables, frames, policy, past, agreements, apart=True)
     try:
         try:
-            look, pattern, ranges = _chosen(system, policy)
+            look, pattern, ranges = _chosen(system, policy, easier)
         except NoPattern:
             if not past:
                 raise
@@ -84,13 +85,37 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy, agreement
     return Protected(released, record(released, declarations, policy, ledger, outcome), reasons)
 
 
-def _chosen(system: System, policy: Policy) -> tuple[Audit, Pattern, Ranges]:
-    """Find what is withheld, and the ranges that say so; gives the audit of the small numbers by themselves as well."""
+def _chosen(system: System, policy: Policy, easier: System | None = None) -> tuple[Audit, Pattern, Ranges]:
+    """Find what is withheld, and the ranges that say so; gives the audit of the small numbers by themselves as well.
+
+    easier  the same numbers with fewer relations. What it needs is found first, and is often all: then the system itself,
+            whose parts hang together, is audited and not searched.
+    """
+    begin = None
+    if easier is not None and easier.size > system.size:
+        try:
+            begin = _found_in(easier, _pattern(easier, policy)[1].withheld, system)
+        except NoPattern:
+            begin = None  # it may not withhold all that the system itself may
+    look, pattern, points = _pattern(system, policy, begin)
+    return look, pattern, publish(system, pattern.withheld, policy, look, points)
+
+
+def _pattern(system: System, policy: Policy, begin: np.ndarray | None = None) -> tuple[Audit, Pattern, Points]:
+    """Find what is withheld; gives the audit of the small numbers by themselves, and the solutions of all audits, as well."""
     points = Points(system)
     look = first_look(system, policy, points)
-    suspects = np.isin(look.components, look.components[[f.unknown for f in look.findings]])
-    pattern = choose(system, suspects, points)
-    return look, pattern, publish(system, pattern.withheld, policy, look, points)
+    suspects = np.isin(look.components, look.components[[f.unknown for f in look.findings]]) if begin is None else None
+    return look, choose(system, suspects, points, begin), points
+
+
+def _found_in(easier: System, withheld: np.ndarray, system: System) -> np.ndarray:
+    """Select the unknowns of a system behind the rows that are withheld in another of the same tables."""
+    found = np.zeros(system.size, bool)
+    for number, at in easier.cells.items():
+        there = at >= 0
+        found[system.cells[number][there][withheld[at[there]]]] = True
+    return found
 
 
 def _narrowest(ranges: Ranges) -> str:

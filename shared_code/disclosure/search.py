@@ -44,21 +44,23 @@ class Pattern:
     programmes: int
 
 
-def choose(system: System, suspects: np.ndarray | None = None, points: Points | None = None) -> Pattern:
+def choose(system: System, suspects: np.ndarray | None = None, points: Points | None = None,
+           begin: np.ndarray | None = None) -> Pattern:  # fmt: skip
     """Find a pattern that is safe against an outsider who is told nothing of the withheld numbers.
 
     suspects  the unknowns that may not be safe when just the small numbers are withheld (default: any)
     points    solutions of earlier audits
+    begin     what is withheld to begin with, besides what must be (default: nothing)
     Raises NoPattern where none exists.
     """
-    start = system.closed(system.primary)
+    start = system.closed(system.primary if begin is None else system.primary | begin)
     points = Points(system) if points is None else points
     first = outsider(system, start, only=suspects, points=points)
     if first.safe:
         return Pattern(start, True, first.programmes)
     parts = _parts(system)
     failing = sorted({int(parts[f.unknown]) for f in first.findings})
-    cells = np.bincount(parts[np.isfinite(system.cost)], minlength=parts.max() + 1)
+    cells = np.bincount(parts[system.kind != IMPLICIT], minlength=parts.max() + 1)
     small = [p for p in failing if cells[p] <= EXACT_CELLS]
     withheld, solved = start.copy(), first.programmes
     if small:
@@ -67,7 +69,8 @@ def choose(system: System, suspects: np.ndarray | None = None, points: Points | 
     if len(small) < len(failing):
         if small:
             first = outsider(system, withheld, since=first, points=points)
-        system = _without_hopeless(system, withheld)
+        if begin is None:  # otherwise the search that gave it has left the hopeless alone
+            system = _without_hopeless(system, withheld)
         withheld, cuts, n = _greedy(system, withheld, first, points)
         solved += n
         withheld, n = _cleaned(system, withheld, start, cuts, points)

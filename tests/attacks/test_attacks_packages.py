@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from shared_code.cli import app
+from shared_code.config import Study
+from shared_code.config.study import Policy
+from shared_code.disclosure import protect
 from shared_code.releases import package
 from shared_code.releases.cells import to_csv
 
@@ -64,3 +68,18 @@ def test_a_package_without_small_numbers_is_left_in_peace(study, tmp_path, decla
 
 def _declared(declare):
     return declare({"sex": ["F", "M", "all"]})
+
+
+def test_a_difference_that_may_be_nobody_is_referred_to_the_reviewer(study, tmp_path, release_by_hand):
+    """All but at most four of the people with any need are minority: a reader cannot tell whether somebody else is there."""
+    content = yaml.safe_load(study.read_text("utf-8"))
+    content["analyses"]["illness"]["results"]["ill"]["dimensions"] = {"need": {
+        "values": {"plus": "p", "minority": "m", "homeless": "h"},
+        "formed": {"plus": {"at_least": 1, "of": ["minority", "homeless"]}}}}  # fmt: skip
+    study.write_text(yaml.safe_dump(content), "utf-8")
+    declared = Study.read(study).analyses["illness"].results["ill"]
+    table = pd.DataFrame({"need": ["plus", "minority", "homeless"], "people": [900] * 3, "cases": [200, 200, 50]})
+    cells = protect({"illness.ill": (declared, table)}, [], Policy(threshold=10, rounding=5)).tables["illness.ill"]
+    done = attack(written(tmp_path, "north.zip", {"illness.ill": (declared, cells)}), study=study)
+    assert done.exit_code == 0, done.output
+    assert "for the reviewer, 1 x a few people or nobody: illness.ill (cases of need)" in done.output

@@ -16,7 +16,10 @@ LINEAR = {"margins": tables.margins, "complements": tables.complements, "nested 
 
 @dataclass(frozen=True)
 class Weakness:
-    """Hold what an attack found: where, and the range it leaves. The range is for the site alone."""
+    """Hold what an attack found: where, and the range it leaves. The range is for the site alone.
+
+    piece    a number that no table holds: what is left when shown numbers are subtracted
+    """
 
     attack: str
     table: str
@@ -24,6 +27,12 @@ class Weakness:
     levels: tuple[str, ...]
     lower: float
     upper: float
+    piece: bool = False
+
+    @property
+    def may_be_nobody(self) -> bool:
+        """Say whether shown numbers leave open that there is nobody: a reviewer who knows the counts sees which it is."""
+        return self.piece and self.lower <= 0
 
 
 def too_narrow(lower: float, upper: float, threshold: int, withheld: bool) -> bool:
@@ -49,7 +58,7 @@ def find(released: Tables, threshold: int, agreements: Sequence[Agreement] = ())
     relations.agreed(known, released, agreements)
     known.narrow()
     found = [
-        Weakness("tables together", cell[0], cell[1], cell[2], known.lower[i], known.upper[i])
+        Weakness("tables together", *cell, known.lower[i], known.upper[i], known.implicit[i] and not known.withheld[i])
         for i, cell in enumerate(known.cells)
         if (known.withheld[i] or known.implicit[i])
         and too_narrow(known.lower[i], known.upper[i], threshold, known.withheld[i])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from shared_code.config.study import ResultsTable
 from shared_code.disclosure.attacks.known import Known, Tables
@@ -60,38 +60,54 @@ def nested(known: Known, tables: Tables) -> Known:
 def linked(known: Known, tables: Tables) -> Known:
     """Find the same people in two tables: what one withholds the other may show.
 
-    Only numbers that tables hold: what was worked out (people without, a group less another) has no range of its own by
-    which a reader would see that two are not the same.
+    Only numbers that tables hold: what was worked out (people without, a group less another, a sum of parts) has no range of
+    its own by which a reader would see that two are not the same.
     """
-    seen: dict[tuple, list[int]] = defaultdict(list)
+    seen: dict[tuple, dict[str, int]] = defaultdict(dict)
     for (name, statistic, levels), i in known.index.items():
         declared = tables[name][0]
-        if statistic in LAYOUTS[declared.layout].statistics:
+        if statistic in LAYOUTS[declared.layout].statistics and not known.implicit[i]:
             stem = name.partition(".")[0]
             key = frozenset((d, level) for d, level in zip(declared.dimensions, levels) if level != ALL)
-            seen[stem, declared.layout, statistic, key].append(i)
-    for same in seen.values():
-        for one, other in pairwise(same):
-            known.equal({one: 1.0, other: -1.0})
+            seen[stem, declared.layout, statistic, key][name] = i
+    others = {(statistic, one, other) for (_, _, statistic, _), same in seen.items() for one, other in combinations(same, 2)
+              if _apart(known, same[one], same[other])}  # fmt: skip
+    for (_, _, statistic, _), same in seen.items():
+        for one, other in combinations(same, 2):
+            if (statistic, one, other) not in others:  # elsewhere they differ: deaths before the one illness, and before the other
+                known.equal({same[one]: 1.0, same[other]: -1.0})
     return known
 
 
 def denominators(known: Known, tables: Tables) -> Known:
-    """Find a number of people that is printed once per item of a codelist: it is the same number every time."""
+    """Find a number of people that is printed once per item of a codelist: it is the same number every time.
+
+    Not of two items that differ anywhere among the numbers of the same dimensions: each has people of its own there.
+    """
     for name, (declared, _) in tables.items():
         if declared.layout != "counts":
             continue
         lists = [d for d, spec in enumerate(declared.dimensions.values()) if spec.codelist]
-        seen: dict[tuple, list[int]] = defaultdict(list)
+        seen: dict[tuple, dict[tuple[str, ...], int]] = defaultdict(dict)
         for (table, statistic, levels), i in known.index.items():
             if table == name and statistic == "people" and lists:
-                seen[tuple("" if place in lists else level for place, level in enumerate(levels))].append(i)
-        for same in seen.values():
-            ranges = {(known.lower[i], known.upper[i]) for i in same if not known.withheld[i]}
-            if len(ranges) <= 1:  # otherwise each item has people of its own
-                for one, other in pairwise(same):
-                    known.equal({one: 1.0, other: -1.0})
+                seen[tuple(level for place, level in enumerate(levels) if place not in lists)][tuple(levels[p] for p in lists)] = i
+        differ = {(_broken_out(rest), one, other) for rest, same in seen.items() for one, other in combinations(sorted(same), 2)
+                  if _apart(known, same[one], same[other])}  # fmt: skip
+        for rest, same in seen.items():
+            for one, other in combinations(sorted(same), 2):
+                if (_broken_out(rest), one, other) not in differ:
+                    known.equal({same[one]: 1.0, same[other]: -1.0})
     return known
+
+
+def _broken_out(levels: tuple[str, ...]) -> tuple[bool, ...]:
+    return tuple(level != ALL for level in levels)
+
+
+def _apart(known: Known, one: int, other: int) -> bool:
+    """Say whether no number is in both ranges."""
+    return known.lower[one] > known.upper[other] or known.lower[other] > known.upper[one]
 
 
 def _adds_up(declared: ResultsTable, dimension: str) -> bool:
