@@ -60,13 +60,14 @@ def nested(known: Known, tables: Tables) -> Known:
 def linked(known: Known, tables: Tables) -> Known:
     """Find the same people in two tables: what one withholds the other may show.
 
-    Only numbers that tables hold: what was worked out (people without, a group less another, a sum of parts) has no range of
-    its own by which a reader would see that two are not the same.
+    Numbers that tables hold, and totals of them: other numbers that were worked out (people without, a group less another)
+    have no range of their own by which a reader would see that two are not the same. Where two tables of an analysis show
+    different numbers for the same levels, they are of different people (deaths before one illness, and before another).
     """
     seen: dict[tuple, dict[str, int]] = defaultdict(dict)
     for (name, statistic, levels), i in known.index.items():
         declared = tables[name][0]
-        if statistic in LAYOUTS[declared.layout].statistics and not known.implicit[i]:
+        if statistic in LAYOUTS[declared.layout].statistics:
             stem = name.partition(".")[0]
             key = frozenset((d, level) for d, level in zip(declared.dimensions, levels) if level != ALL)
             seen[stem, declared.layout, statistic, key][name] = i
@@ -74,7 +75,7 @@ def linked(known: Known, tables: Tables) -> Known:
               if _apart(known, same[one], same[other])}  # fmt: skip
     for (_, _, statistic, _), same in seen.items():
         for one, other in combinations(same, 2):
-            if (statistic, one, other) not in others:  # elsewhere they differ: deaths before the one illness, and before the other
+            if (statistic, one, other) not in others:
                 known.equal({same[one]: 1.0, same[other]: -1.0})
     return known
 
