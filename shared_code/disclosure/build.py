@@ -16,11 +16,11 @@ from shared_code.disclosure.agreements import agreement_rows, level_rows, levels
 from shared_code.disclosure.bandings import band_rows, bands_fit
 from shared_code.disclosure.bounds import propagate
 from shared_code.disclosure.costs import cost_of, totals_over
+from shared_code.disclosure.keys import bandings_of, keys_of, once_of
 from shared_code.disclosure.margins import Cohort, Key, margins, nested, sums_of
 from shared_code.disclosure.past import Past
 from shared_code.disclosure.rules import UNKNOWN_PEOPLE, Frames
 from shared_code.disclosure.system import DAYS, IMPLICIT, LINEAR, PEOPLE, SUM, UNIT, System
-from shared_code.model import ALL
 
 AGAIN_COSTS = 0.1  # what an earlier release withheld is withheld again rather than something else
 
@@ -76,7 +76,7 @@ def build(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], frames: Mappi
     """
     draft = Draft(apart=apart)
     cells: dict[tuple[str, str], np.ndarray] = {}
-    bandings = _bandings([declared for declared, _ in tables.values()])
+    bandings = bandings_of([declared for declared, _ in tables.values()])
     made = levels_made_of_others([declared for declared, _ in tables.values()])
     for name in sorted(tables):
         declared, table = tables[name]
@@ -103,10 +103,10 @@ def _unknowns(draft: Draft, name: str, declared: ResultsTable, table: pd.DataFra
     """Give the unknown behind every row of one statistic; the same people counted before are the same unknown."""
     values, shown = table[statistic].to_numpy(float), frames[statistic]
     named = "people" if declared.once and statistic in ("events", "events_squared") else statistic
-    keys = _keys(declared, table, values, bandings)
+    keys = keys_of(declared, table, values, bandings)
     given = [i for i in range(len(values)) if not np.isnan(values[i])]
     cohort = _cohort(draft, (declared.layout, named), declared, {keys[i]: values[i] for i in given}, bandings)
-    once = _once(declared, table, keys, values)
+    once = once_of(declared, table, keys, values)
     copies = Counter(once[i] for i in given)
     numbers = np.full(len(values), -1)
     broken_out: dict[tuple[str, ...], int] = {}
@@ -146,7 +146,7 @@ def _remember(draft: Draft, number: int, past: Past, table: pd.DataFrame, cells:
         told = (at >= 0) & ~np.isnan(lower)
         # what is no longer known counts as unchanged where it can be: that makes the outsider the stronger
         then = np.where(np.isnan(then) & (lower <= now) & (now <= upper), now, then)
-        keys = _keys(declared, past.truth, then, bandings)
+        keys = keys_of(declared, past.truth, then, bandings)
         old = np.full(len(at), -1)
         seen: dict[tuple, int] = {}
         own = Cohort((f"release {number}", statistic), {}, _splits(declared, bandings))
@@ -168,74 +168,6 @@ def _remember(draft: Draft, number: int, past: Past, table: pd.DataFrame, cells:
         for i in np.flatnonzero(withheld & (at >= 0)):
             draft.cost[at[i]] *= AGAIN_COSTS
         draft.cohorts.append(own)
-
-
-def _bandings(declared: list[ResultsTable]) -> dict[str, list[tuple[str, Dimension]]]:
-    """List the different bandings of each banded dimension: name -> (name used in keys, dimension)."""
-    found: dict[str, list[tuple[str, Dimension]]] = {}
-    for table in declared:
-        for name, spec in table.dimensions.items():
-            if spec.bands and all((spec.bands, spec.kind) != (d.bands, d.kind) for _, d in found.setdefault(name, [])):
-                found[name].append((f"{name}#{len(found[name])}" if found[name] else name, spec))
-    return found
-
-
-def _keys(declared: ResultsTable, table: pd.DataFrame, values: np.ndarray, bandings: dict[str, list[tuple[str, Dimension]]]
-          ) -> list[tuple[tuple[str, ...], Key]]:  # fmt: skip
-    """Give each row (dimensions broken out, their levels), without the dimensions over which the numbers do not change."""
-    texts = {name: table[name].astype(str).to_numpy() for name in declared.dimensions}
-    constant = _constant(declared, texts, values)
-    names = {}
-    for name, spec in declared.dimensions.items():
-        same = [key for key, d in bandings.get(name, []) if (d.bands, d.kind) == (spec.bands, spec.kind)]
-        names[name] = same[0] if same else name
-    kept = sorted((names[name], texts[name], declared.dimensions[name].total) for name in texts if name not in constant)
-    keys = []
-    for i in range(len(values)):
-        out = [(name, levels[i]) for name, levels, total in kept if not (total and levels[i] == ALL)]
-        keys.append((tuple(n for n, _ in out), tuple(level for _, level in out)))
-    return keys
-
-
-def _once(declared: ResultsTable, table: pd.DataFrame, keys: list[tuple[tuple[str, ...], Key]], values: np.ndarray
-          ) -> list[tuple[tuple[str, ...], Key]]:  # fmt: skip
-    """Give each row its key without the dimensions over which the numbers of its set repeat, though not those of every set.
-
-    One denominator stands behind every condition of an age band, though the whole table has others behind those of adults.
-    """
-    once = list(keys)
-    sets: dict[tuple[str, ...], list[int]] = {}
-    for i, (dimensions, _) in enumerate(keys):
-        sets.setdefault(dimensions, []).append(i)
-    for dimensions, rows in sets.items():
-        for name in dimensions:
-            spec = declared.dimensions.get(name)
-            if spec is None or spec.total or spec.bands or spec.months or spec.local:
-                continue
-            at = once[rows[0]][0].index(name)
-            seen: dict[Key, float] = {}
-            without = [(*once[i][1][:at], *once[i][1][at + 1 :]) for i in rows]
-            if len(set(without)) < len(rows) and all(seen.setdefault(k, values[i]) == values[i] for k, i in zip(without, rows)):
-                kept = tuple(n for n in once[rows[0]][0] if n != name)
-                for i, key in zip(rows, without):
-                    once[i] = kept, key
-    return once
-
-
-def _constant(declared: ResultsTable, texts: dict[str, np.ndarray], values: np.ndarray) -> set[str]:
-    """Find dimensions over whose levels every number repeats: one denominator beside each condition."""
-    constant: set[str] = set()
-    for name, spec in declared.dimensions.items():
-        if spec.total or spec.bands or spec.months or spec.local or len(set(texts[name])) < 2:
-            continue
-        others = [n for n in texts if n != name and n not in constant]
-        frame = pd.DataFrame({**{n: texts[n] for n in others}, "value": values})
-        groups = frame.groupby(others, sort=False)["value"] if others else None
-        least, most, size = (groups.min(), groups.max(), groups.size()) if groups is not None else (
-            pd.Series([frame["value"].min()]), pd.Series([frame["value"].max()]), pd.Series([len(frame)]))  # fmt: skip
-        if (size > 1).any() and (least.fillna(-1) == most.fillna(-1)).all() and not np.isnan(values).any():
-            constant.add(name)
-    return constant
 
 
 def _cohort(draft: Draft, statistic: tuple[str, str], declared: ResultsTable, values: dict, bandings: dict) -> Cohort:

@@ -14,7 +14,8 @@ from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure import search
 from shared_code.disclosure.audit import audit
 from shared_code.disclosure.bandings import band_rows
-from shared_code.disclosure.build import Draft, _bandings, build
+from shared_code.disclosure.build import Draft, build
+from shared_code.disclosure.keys import bandings_of
 from shared_code.disclosure.cuts import Cutter
 from shared_code.disclosure.margins import Cohort
 from shared_code.disclosure.points import Points
@@ -106,7 +107,7 @@ def test_bands_of_other_tables_add_no_unknowns():
     """A table whose ages are banded in one way is not cut into the pieces of another table's bands."""
     tables = [ResultsTable.model_validate({"title": "t", "layout": "bins", "dimensions": {"age": {"bands": bands}}})
               for bands in ([0, 18, 65], [0, 40, 65])]  # fmt: skip
-    bandings = _bandings(tables)
+    bandings = bandings_of(tables)
     assert [key for key, _ in bandings["age"]] == ["age", "age#1"]
     draft = Draft()
     own = {("age",): {(level,): draft.implicit(50.0) for level in ("0-17", "18-64", "65+")}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import combinations, pairwise
+from itertools import combinations
 
 from shared_code.config.study import ResultsTable
 from shared_code.disclosure.attacks.known import Known, Tables
@@ -73,9 +73,10 @@ def linked(known: Known, tables: Tables) -> Known:
             seen[stem, declared.layout, statistic, key][name] = i
     others = {(statistic, one, other) for (_, _, statistic, _), same in seen.items() for one, other in combinations(same, 2)
               if _apart(known, same[one], same[other])}  # fmt: skip
-    for (_, _, statistic, _), same in seen.items():
+    for (_, _, statistic, key), same in seen.items():
         for one, other in combinations(same, 2):
-            if (statistic, one, other) not in others:
+            neither = not key and known.implicit[same[one]] and known.implicit[same[other]]  # nothing says what both count
+            if (statistic, one, other) not in others and not neither:
                 known.equal({same[one]: 1.0, same[other]: -1.0})
     return known
 
@@ -92,7 +93,8 @@ def denominators(known: Known, tables: Tables) -> Known:
         seen: dict[tuple, dict[tuple[str, ...], int]] = defaultdict(dict)
         for (table, statistic, levels), i in known.index.items():
             if table == name and statistic == "people" and lists:
-                seen[tuple(level for place, level in enumerate(levels) if place not in lists)][tuple(levels[p] for p in lists)] = i
+                rest = tuple(level for place, level in enumerate(levels) if place not in lists)
+                seen[rest][tuple(levels[place] for place in lists)] = i
         differ = {(_broken_out(rest), one, other) for rest, same in seen.items() for one, other in combinations(sorted(same), 2)
                   if _apart(known, same[one], same[other])}  # fmt: skip
         for rest, same in seen.items():
