@@ -15,8 +15,8 @@ from shared_code.disclosure import search
 from shared_code.disclosure.audit import audit
 from shared_code.disclosure.bandings import band_rows
 from shared_code.disclosure.build import Draft, build
-from shared_code.disclosure.keys import bandings_of
 from shared_code.disclosure.cuts import Cutter
+from shared_code.disclosure.keys import bandings_of
 from shared_code.disclosure.margins import Cohort
 from shared_code.disclosure.points import Points
 from shared_code.disclosure.rules import GUARDS
