@@ -89,6 +89,7 @@ class Demonstration(Strict):
     ethnicity: dict[str, float]
     wards: list[str]
     lacks: list[str] = []
+    recorded_dates: bool = False  # whether diagnoses carry the day on which they were written down (the shape spss)
     hospital: Literal["", "patients", "episodes"] = ""  # its records come with identifiers only: a list of patients, or episodes
 
 

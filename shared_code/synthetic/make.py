@@ -27,6 +27,7 @@ from shared_code.synthetic.mortality import death_records, mid_years, population
 from shared_code.synthetic.onset import followed, multimorbidity_onset, onset_days, second_onset
 from shared_code.synthetic.people import local_numbers, make_people, pseudonyms
 from shared_code.synthetic.places import make_places
+from shared_code.synthetic.recording import with_recorded_days
 from shared_code.synthetic.registrations import make_registrations, registered_on
 from shared_code.synthetic.shapes import NUMBERED, SHAPES, WITH_HOSPITAL
 from shared_code.synthetic.shapes.feeds import with_identifiers, write_feeds
@@ -44,7 +45,8 @@ NOTES = {
     "ratio of rates in the first effect_days after the start. expected_without: attendances the people of the service would "
     "have had in it; prevented: those that did not happen.",
     "emergency_admissions": "Of residents of 65 and over on each 1 April: the expected number (sum of planted chances) and the "
-    "number drawn to be admitted as an emergency within 365 days; log odds of what was known that day, and the site's intercept.",
+    "number drawn to be admitted as an emergency within 365 days; log odds of what was known that day, and the site's intercept. "
+    "backdated: deficits entered after an admission of the last year, and dated before it.",
     "multimorbidity_onset": "Over people of known sex followed in the period from age 20 and 365 days of registration: the "
     "expected number who get their second condition in a band of attained age, its variance, and the expected days at risk "
     "(exact given each person's frailty and age), and the events and days drawn. Deprivation where they lived at entry.",
@@ -74,6 +76,8 @@ def make_extract(site: Site, people: int, folder: Path, index_date: dt.date = dt
     settings = site.demonstration
     if settings.hospital and settings.shape not in WITH_HOSPITAL:
         raise ValueError(f"the shape {settings.shape} has no hospital with identifiers: only {', '.join(WITH_HOSPITAL)} have")
+    if settings.recorded_dates and settings.shape != "spss":
+        raise ValueError(f"the shape {settings.shape} delivers no days on which diagnoses were written down: only spss does")
     facts, truth = simulate(site, people, index_date, period_start)
     numbered = settings.shape in NUMBERED or settings.hospital
     identifiers = (local_numbers if numbered else pseudonyms)(settings.seed, people)
@@ -159,6 +163,9 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
                                                          stays.spells, urgent.feeds["mh_contact"])  # fmt: skip
     again = remissions(persons, diagnoses, row[ill], settings.seed)
     diagnoses = {name: np.concatenate([values, again[name]]) for name, values in diagnoses.items()}
+    backdated = 0
+    if settings.recorded_dates:
+        diagnoses, backdated = with_recorded_days(diagnoses, persons, stays.spells, settings.seed, end)
     seen = pd.concat([urgent.feeds["outpatient"], listing.feeds["outpatient"]], ignore_index=True)
     seen["appt_id"] = np.arange(1, len(seen) + 1)
     feeds = {"admission": spells_of_all, **urgent.feeds, **listing.feeds, "outpatient": seen, "measurement": care.measurements,
@@ -175,7 +182,7 @@ def simulate(site: Site, people: int, index_date: dt.date, period_start: dt.date
         "conditions": {"columns": CONDITION_COLUMNS, "rows": list(truth.rows())}, "multimorbidity_onset": onset,
         "urgent_care": urgent.truth,
         "groups": group_truth(care, truth.members, places, persons),
-        "emergency_admissions": stays.truth,
+        "emergency_admissions": stays.truth | ({"backdated": backdated} if settings.recorded_dates else {}),
         "listing": listing.truth,
         "severe_mental_illness": mental | check_truth(care, truth.members),
     }  # fmt: skip

@@ -61,6 +61,7 @@ def make_tables(facts: Facts, identifiers: np.ndarray) -> dict[str, pd.DataFrame
             "event_id": np.arange(1, count + 1), "person_id": identifiers[records["row"]], "code": records["code"],
             "code_system": named(records["icd10"].astype(np.int64), ("SCT", "ICD10")), "event_date": records["day"],
             "source": named(records["source"], SOURCES), "status": named(records["status"], STATUSES),
+            **({"recorded_date": records["recorded"]} if "recorded" in records else {}),
         }),
         "death": pd.DataFrame({
             "person_id": identifiers[deaths["row"]], "death_date": deaths["death"], "reg_date": deaths["registered"],

@@ -173,6 +173,27 @@ def test_leakage_would_show_as_a_better_prediction(shown):
     assert pd.to_datetime(dates).max() < pd.Timestamp(on)
 
 
+def test_backdated_records_of_the_made_up_site_are_not_used_and_would_flatter(shown, scored, tmp_path):
+    """Pitfall (leakage) on the demonstration itself: deficits entered after an admission, and dated before it, predict it."""
+    made, on = shown.sites[0], dt.date(2025, 4, 1)
+    events = pd.read_parquet(made.folder / "prepared" / "condition_event.parquet")
+    dated, recorded = pd.to_datetime(events["event_date"]), pd.to_datetime(events["recorded_date"])
+    assert (recorded >= dated).all() and recorded.max() < pd.Timestamp("2026-04-01")
+    late = (dated < pd.Timestamp(on)) & (recorded >= pd.Timestamp(on))
+    planted = made.truth["emergency_admissions"]["backdated"]
+    assert 0.5 * planted < late.sum() < planted + 200 and planted > 100
+    events.assign(recorded_date=events["event_date"]).to_parquet(tmp_path / "condition_event.parquet", index=False)
+    people, found = scored[SITES[0]], {}
+    for name, prepared in (("guarded", made.prepared), ("leaking", measures.open_prepared(tmp_path))):
+        score = measures.frailty(prepared, _deficits(), on).set_index("person_id")["deficits"]
+        found[name] = people["person_id"].map(score).fillna(0)
+    y, areas = people["outcome"].to_numpy(), {}
+    for name, score in found.items():
+        areas[name] = (rankdata(score)[y == 1].sum() - y.sum() * (y.sum() + 1) / 2) / (y.sum() * (1 - y).sum())
+    assert areas["leaking"] > areas["guarded"] + 0.05
+    assert found["guarded"].tolist() == people["deficits"].tolist(), "what the analysis used is what was known"
+
+
 def test_only_the_coefficients_of_the_protocol_predict(shown, scored):
     model = shown.study.analyses[STEM].models["admission"]
     frame = scored[SITES[0]].head()

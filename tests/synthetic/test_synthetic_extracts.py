@@ -132,6 +132,9 @@ def test_what_cannot_be_made_is_refused(tmp_path):
         make_extract(site, 499, tmp_path / "x")
     with pytest.raises(ValueError, match="no demonstration settings"):
         make_extract(site.model_copy(update={"demonstration": None}), 500, tmp_path / "x")
+    dated = site.demonstration.model_copy(update={"recorded_dates": True, "shape": "csv"})
+    with pytest.raises(ValueError, match="only spss does"):
+        make_extract(site.model_copy(update={"demonstration": dated}), 500, tmp_path / "x")
     assert not list(tmp_path.iterdir())
 
 

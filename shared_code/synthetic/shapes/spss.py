@@ -92,6 +92,7 @@ def _diagnosis(t: pd.DataFrame, seed: int) -> dict[str, Any]:
         "Terminology_of_Code": coded(t["code_system"], {"SCT": 1, "ICD10": 2}), "Date_of_Diagnosis": t["event_date"],
         "Setting_of_Record": coded(t["source"], {"GP": 1, "APC": 2}),
         "Status_of_Condition": coded(t["status"], {"active": 1, "history": 2, "family": 3}, 9),
+        **({"Date_Recorded": t["recorded_date"]} if "recorded_date" in t else {}),
     }  # fmt: skip
 
 
