@@ -23,7 +23,7 @@ CRISES, CLUSTERED, CORE20_RATIO = 0.5, 0.6, 1.6  # yearly rate elsewhere, shape 
 STAYS, OLDEST = 0.10, 60  # yearly stays on a ward; older people's stays are left out, for theirs are predicted elsewhere
 SEEN = {True: 0.70, False: 0.82}  # Core20 or not: share of discharges followed by a contact within 72 hours
 YEAR = 365
-REMISSION, RELAPSED = "4926007", 0.12  # schizophrenia in remission; share whose remission ended with another record
+REMISSION, RELAPSED = "4926007", 0.25  # schizophrenia in remission; share whose remission ended with another record
 
 
 def make_mental_health(
