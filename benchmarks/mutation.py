@@ -180,8 +180,9 @@ def drawn(modules: list[str], number: int, seed: int) -> tuple[list[tuple[str, i
 def _functions(tree: ast.Module) -> dict[int, tuple[str, int]]:
     """Give, for the number of every node, a digest of the top-level statement it stands in and its number in there."""
     walked = {id(node): number for number, node in enumerate(ast.walk(tree))}
-    return {walked[id(node)]: (hashlib.sha256(ast.unparse(top).encode()).hexdigest(), within)
-            for top in tree.body for within, node in enumerate(ast.walk(top))}  # fmt: skip
+    digests = [hashlib.sha256(ast.unparse(top).encode()).hexdigest() for top in tree.body]
+    return {walked[id(node)]: (said, within)
+            for said, top in zip(digests, tree.body) for within, node in enumerate(ast.walk(top))}  # fmt: skip
 
 
 def _draw(seed: int, module: str, tree: ast.Module, node: int, which: int) -> str:

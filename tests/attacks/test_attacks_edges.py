@@ -187,6 +187,7 @@ def test_numerators_of_a_percentage():
     assert formulas.percentage(0.0, 0, (40, 41)) == [0] and formulas.percentage(100.0, 1, (7, 7)) == [7]
     assert formulas.percentage(50.0, 0, (0, 2)) == [1] and formulas.percentage(33.3, 1, (3, 6)) == [1, 2]
     assert formulas.percentage(12.5, 1, (8, 8)) == [1] and formulas.percentage(12.5, 0, (80, 80)) == [10]
+    assert formulas.percentage(50.0, 2, (10_000, 10_000)) == [5_000]
 
 
 def test_a_curve_read_backwards():

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 import shared_code.disclosure
 import shared_code.releases
-from shared_code.releases import approve, json_form, package
+from shared_code.releases import approve, encryption, json_form, package
 from shared_code.releases import signatures as sig
 from shared_code.releases.manifest import Manifest, wrong_with
 
@@ -244,3 +244,12 @@ def test_a_reader_that_fails_without_a_word_is_named(monkeypatch):
         package._check_entries([entry("A" * 61)], 100)
     with pytest.raises(ValueError, match=r"not finite \(1e9999999999\)$"):
         json_form.read(b"[1e99999999999]")
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o610, 0o601])
+def test_a_key_that_others_can_reach_opens_nothing(tmp_path, message_of, mode):
+    encryption.make("north", tmp_path)
+    locked = encryption.encrypt(b"x", (tmp_path / "north.age").read_text().split("public key: ")[1].split()[0])
+    assert encryption.decrypt(locked, "north", tmp_path) == b"x"
+    (tmp_path / "north.age").chmod(mode)
+    assert "other people of this machine can read it" in message_of(encryption.decrypt, locked, "north", tmp_path)
