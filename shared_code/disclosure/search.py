@@ -7,6 +7,7 @@ shown again. Every choice is made in a fixed order, so the same numbers give the
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +21,8 @@ from shared_code.disclosure.points import Points
 from shared_code.disclosure.system import IMPLICIT, System
 
 EXACT_CELLS = 400
-MOST_ROUNDS = 200
+MOST_ROUNDS, FIRST_ROUNDS = 200, 30  # of a search; of one that did not ask first what no pattern can protect
+MOST_ASKED = 25_000  # unknowns; in larger parts it takes longer to ask first than to try
 ALL = 10**9  # failing numbers
 CUTS_AT_ONCE = 2  # failing numbers of one component that are looked into in a round
 SPARE = 1e-9  # of what a cut asks for, lost in adding up
@@ -69,13 +71,24 @@ def choose(system: System, suspects: np.ndarray | None = None, points: Points | 
     if len(small) < len(failing):
         if small:
             first = outsider(system, withheld, since=first, points=points)
-        if begin is None:  # otherwise the search that gave it has left the hopeless alone
-            system = _without_hopeless(system, withheld)
-        withheld, cuts, n = _greedy(system, withheld, first, points)
+        searched = np.isin(parts, [p for p in failing if p not in set(small)])
+        withheld, cuts, n = _searched(system, withheld, first, points, searched, begin is None)
         solved += n
         withheld, n = _cleaned(system, withheld, start, cuts, points)
         solved += n
     return Pattern(withheld, len(small) == len(failing), solved)
+
+
+def _searched(system: System, start: np.ndarray, first: Audit, points: Points, searched: np.ndarray, ask: bool
+              ) -> tuple[np.ndarray, list[Cut], int]:  # fmt: skip
+    """Search parts that are too large to be solved exactly; what no pattern can protect is found before, or where it is few.
+
+    searched  the unknowns of these parts     ask  look for what no pattern can protect at once, unless the parts are very large
+    """
+    if not ask or searched.sum() > MOST_ASKED:
+        with contextlib.suppress(NoPattern):  # what cannot be protected may have called for more and more, in vain
+            return _greedy(system, start, first, points, FIRST_ROUNDS)
+    return _greedy(_without_hopeless(system, start, searched), start, first, points)
 
 
 def outsider(system: System, withheld: np.ndarray, only: np.ndarray | None = None, since: Audit | None = None,
@@ -84,24 +97,25 @@ def outsider(system: System, withheld: np.ndarray, only: np.ndarray | None = Non
     return audit(system, withheld, *system.bounds(withheld), only=only, since=since, enough=enough, points=points)
 
 
-def all_withheld(system: System, start: np.ndarray, but: np.ndarray | None = None, since: Audit | None = None) -> Audit:
+def all_withheld(system: System, start: np.ndarray, but: np.ndarray | None = None, since: Audit | None = None,
+                 only: np.ndarray | None = None) -> Audit:  # fmt: skip
     """Audit the pattern that withholds all it may: withholding more only widens intervals, so what fails here fails always.
 
-    start  what has to be withheld     but  what is shown all the same
+    start  what has to be withheld     but  what is shown all the same     only  the unknowns to look at (default: any)
     """
     free = np.isfinite(system.cost) if but is None else np.isfinite(system.cost) & ~but
-    return outsider(system, system.closed(free | start), since=since, enough=ALL)
+    return outsider(system, system.closed(free | start), only, since, enough=ALL)
 
 
-def _without_hopeless(system: System, start: np.ndarray) -> System:
-    """Forbid to withhold what no pattern can protect, as often as this leaves more of it.
+def _without_hopeless(system: System, start: np.ndarray, only: np.ndarray) -> System:
+    """Forbid to withhold what no pattern can protect, as often as this leaves more of it, in the parts that are searched.
 
     Without this, withholding such a number would call for more and more, in vain.
     Raises NoPattern where a number that must be withheld, or a piece that the tables give away, is among them.
     """
     never, found = np.zeros(system.size, bool), None
     while True:
-        found = all_withheld(system, start, never, found)
+        found = all_withheld(system, start, never, found, only)
         failing = np.array([finding.unknown for finding in found.findings], int)
         if (lost := failing[start[failing] | (system.kind[failing] == IMPLICIT)]).size:
             raise NoPattern(lost.tolist())
@@ -136,11 +150,12 @@ def _parts(system: System) -> np.ndarray:
     return connected_components(graph, directed=False)[1][m : m + n]
 
 
-def _greedy(system: System, withheld: np.ndarray, found: Audit, points: Points) -> tuple[np.ndarray, list[Cut], int]:
+def _greedy(system: System, withheld: np.ndarray, found: Audit, points: Points, rounds: int = MOST_ROUNDS
+            ) -> tuple[np.ndarray, list[Cut], int]:  # fmt: skip
     """Withhold more until the audit passes, covering what each round finds by what loses least; gives the cuts as well."""
     solved = 0
     every: list[Cut] = []
-    for number in range(MOST_ROUNDS):
+    for number in range(rounds):
         if number:
             found = outsider(system, withheld, since=found, points=points)
             solved += found.programmes
