@@ -9,7 +9,9 @@ the sum of the withheld parts of a published total is known to within its roundi
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -91,12 +93,7 @@ def _chosen(system: System, policy: Policy, easier: System | None = None) -> tup
     easier  the same numbers with fewer relations. What it needs is found first, and is often all: then the system itself,
             whose parts hang together, is audited and not searched.
     """
-    begin = None
-    if easier is not None and easier.size > system.size:
-        try:
-            begin = _found_in(easier, _pattern(easier, policy)[1].withheld, system)
-        except NoPattern:
-            begin = None  # it may not withhold all that the system itself may
+    begin = None if easier is None or easier.size == system.size else _begun(easier, system, policy)
     look, pattern, points = _pattern(system, policy, begin)
     return look, pattern, publish(system, pattern.withheld, policy, look, points)
 
@@ -109,13 +106,19 @@ def _pattern(system: System, policy: Policy, begin: np.ndarray | None = None) ->
     return look, choose(system, suspects, points, begin), points
 
 
-def _found_in(easier: System, withheld: np.ndarray, system: System) -> np.ndarray:
-    """Select the unknowns of a system behind the rows that are withheld in another of the same tables."""
-    found = np.zeros(system.size, bool)
+def _begun(easier: System, system: System, policy: Policy) -> np.ndarray | None:
+    """Select what the easier system needs: without withholding what stands behind many rows if it can, else with it."""
+    to = np.full(easier.size, -1)
     for number, at in easier.cells.items():
-        there = at >= 0
-        found[system.cells[number][there][withheld[at[there]]]] = True
-    return found
+        to[at[at >= 0]] = system.cells[number][at >= 0]
+    several = (to >= 0) & (np.bincount(to[to >= 0], minlength=system.size) > 1)[to]
+    for cost in (np.where(several, np.inf, easier.cost), easier.cost):
+        with contextlib.suppress(NoPattern):
+            withheld = _pattern(replace(easier, cost=cost), policy)[1].withheld
+            found = np.zeros(system.size, bool)
+            found[to[withheld & (to >= 0)]] = True
+            return found
+    return None
 
 
 def _narrowest(ranges: Ranges) -> str:
