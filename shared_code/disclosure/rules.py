@@ -78,13 +78,15 @@ def guard_estimates(table: pd.DataFrame, declared: ResultsTable, policy: Policy)
     few_people = (people > 0) & (people < t)
     little_time = (days > 0) & (days < t * DAYS_A_YEAR) & (t != 1)
     without = (people < t) & (t != 1)  # an estimate rests on events: with none it is hidden as well
+    unknown = np.isnan(people) & (t != 1)
     not_given = table["estimate"].isna().to_numpy()
     of_people, of_days = _first([(few_people, FEW_PEOPLE)]), _first([(little_time, LITTLE_TIME)])
     guarded = {
         "people": _given(rounded(people, few_people, policy), people, of_people),
         "person_days": _given(rounded_days(days, little_time, policy), days, of_days),
     }
-    reasons = _first([(without & ~not_given, FEW_PEOPLE), (little_time & ~not_given, LITTLE_TIME)])
+    reasons = _first([(without & ~not_given, FEW_PEOPLE), (unknown & ~not_given, UNKNOWN_PEOPLE),
+                      (little_time & ~not_given, LITTLE_TIME)])  # fmt: skip
     for name, digits in (("estimate", ESTIMATE_DIGITS), ("se", SE_DIGITS)):
         values, public = table[name].to_numpy(float), t == 1 and policy.rounding == 1  # published before: nothing is rounded
         shown = exact(values, reasons != "") if public else to_decimals(values, reasons != "", digits)

@@ -87,14 +87,15 @@ def test_events():
 
 def test_estimates():
     """By the people with the event behind them (with none as well) and by their time; one that is not given says so."""
+    days = (0, 1, YEARS - 1, YEARS)
     rows = [{"people": p, "person_days": d, "estimate": e, "se": s}
-            for p, d, e, s in product((0, 1, 9, 10), (0, 1, YEARS - 1, YEARS), (1.23456, np.nan), (0.0002, np.nan))]  # fmt: skip
+            for p, d, e, s in product((0, 1, 9, 10, np.nan), days, (1.23456, np.nan), (0.0002, np.nan))]  # fmt: skip
     found = guarded("estimates", rows)
     for i, row in enumerate(rows):
         few = FEW_PEOPLE if 0 < row["people"] < T else ""
         time = LITTLE_TIME if 0 < row["person_days"] < YEARS else ""
         assert (found["people"][i]["reason"], found["person_days"][i]["reason"]) == (few, time)
-        why = (FEW_PEOPLE if row["people"] < T else "") or time
+        why = (FEW_PEOPLE if row["people"] < T else UNKNOWN_PEOPLE if np.isnan(row["people"]) else "") or time
         estimate, se = found["estimate"][i], found["se"][i]
         if np.isnan(row["estimate"]):
             assert estimate["status"] == se["status"] == "not_applicable" and not estimate["reason"] and not se["reason"]

@@ -59,6 +59,12 @@ def test_every_list_is_logged_without_names(people):
     assert "b" * 64 not in (folder_of("s") / "log" / "ledger.jsonl").read_text()
 
 
+def test_the_log_says_how_many_of_the_practice_objected(people):
+    write_case_list("s", "Z11001", KEY, people, **ASKED, objections=frozenset({"a" * 64, "c" * 64, "d" * 64}))
+    (only,) = log_of("s").entries()
+    assert (only["people"], only["objected"]) == (1, 2)  # the third who objected is at another practice
+
+
 def test_a_changed_log_stops_further_lists(people):
     write_case_list("s", "Z11001", KEY, people, **ASKED)
     path = folder_of("s") / "log" / "ledger.jsonl"

@@ -199,6 +199,16 @@ def test_it_is_rebuilt_from_the_packages_and_keeps_the_counts_it_can(tmp_path, p
     assert (tmp_path / "ledger.damaged-1" / "ledger.jsonl").read_bytes().startswith(b"x")
 
 
+def test_it_is_rebuilt_from_the_packages_that_are_named_and_no_others(tmp_path, packages):
+    folder = tmp_path / "ledger"
+    sent = [package.read(path)[2] for path in packages]
+    for digest, number in zip(sent, (112, 113)):
+        ledger.append(folder, Earlier(digest, "d", {"a.t": cells(number)}, earlier(number).people), MANIFEST)
+    assert ledger.rebuild(folder, "north", packages[1:]) == (1, 1)
+    (only,) = ledger.read(folder, "tiny", sent[1:])
+    assert only.data == "d" and list(only.people) == ["a.t"]
+
+
 def test_it_is_not_rebuilt_from_packages_of_others(tmp_path, packages, message_of):
     message = message_of(ledger.rebuild, tmp_path / "ledger", "south", packages[:1])
     assert "it is a package of 'north'. Allowed: south" in message
