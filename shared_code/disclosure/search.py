@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse.csgraph import connected_components
 
 from shared_code.disclosure.audit import Audit, Finding, audit
+from shared_code.disclosure.covering import ZERO_COSTS, cheapest
 from shared_code.disclosure.cuts import Cut, Cutter
 from shared_code.disclosure.points import Points
 from shared_code.disclosure.system import IMPLICIT, System
@@ -26,7 +26,6 @@ MOST_ASKED = 25_000  # unknowns; in larger parts it takes longer to ask first th
 ALL = 10**9  # failing numbers
 CUTS_AT_ONCE = 2  # failing numbers of one component that are looked into in a round
 SPARE = 1e-9  # of what a cut asks for, lost in adding up
-ZERO_COSTS = 1e4  # a zero is hidden only where nothing else helps
 
 
 class NoPattern(ValueError):
@@ -285,7 +284,7 @@ def _exact(system: System, start: np.ndarray, parts: np.ndarray, small: list[int
         for part in sorted(waiting):
             inside = parts == part
             candidates = np.flatnonzero(inside & np.isfinite(system.cost) & ~start)
-            chosen = _cheapest(system, candidates, cuts[part])
+            chosen = cheapest(system, candidates, cuts[part])
             if chosen is None:
                 raise NoPattern(failing[part])
             current[inside] = start[inside]
@@ -294,31 +293,3 @@ def _exact(system: System, start: np.ndarray, parts: np.ndarray, small: list[int
         found = outsider(system, current, only=np.isin(parts, list(waiting)), since=found, points=points)
         solved += found.programmes
     raise NoPattern(sorted(u for unknowns in failing.values() for u in unknowns))
-
-
-def _cheapest(system: System, candidates: np.ndarray, cuts: list[Cut]) -> np.ndarray | None:
-    """Solve the covering problem: the least loss that fulfils every cut and withholds what follows with what it follows."""
-    place = {int(u): i for i, u in enumerate(candidates)}
-    rows, columns, values, least = [], [], [], []
-    for cut in cuts:
-        for unknown, gain in cut.gain.items():
-            if unknown in place:
-                rows.append(len(least))
-                columns.append(place[unknown])
-                values.append(min(gain, cut.short) / cut.short)
-        if cut.unknown in place:  # a number that need not be withheld calls for this only if it is
-            rows.append(len(least))
-            columns.append(place[cut.unknown])
-            values.append(-(1.0 - 1e-7))
-        least.append(0.0 if cut.unknown in place else 1.0 - 1e-7)
-    for parent, child in zip(system.parent.tolist(), system.child.tolist()):
-        if parent in place and child in place:
-            rows += [len(least)] * 2
-            columns += [place[child], place[parent]]
-            values += [1.0, -1.0]
-            least.append(0.0)
-    cost = system.cost[candidates] + np.where(system.truth[candidates] == 0, ZERO_COSTS, 0.0)
-    matrix = sparse.csr_matrix((values, (rows, columns)), (len(least), len(candidates)))
-    solved = milp(cost, constraints=LinearConstraint(matrix, least, np.inf), integrality=np.ones(len(candidates)),
-                  bounds=Bounds(0, 1), options={"mip_rel_gap": 0.0, "node_limit": 20_000})  # fmt: skip
-    return None if solved.x is None else candidates[solved.x > 0.5]

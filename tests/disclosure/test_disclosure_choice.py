@@ -11,13 +11,13 @@ import pytest
 from shared_code.config.study import Policy
 from shared_code.disclosure import ranges, search
 from shared_code.disclosure.audit import Audit, audit, reduced
+from shared_code.disclosure.covering import cheapest
 from shared_code.disclosure.cuts import Cut, Cutter, _stored
 from shared_code.disclosure.known import without_known
 from shared_code.disclosure.ranges import _largest, _merged, bounds, ladder, publish
 from shared_code.disclosure.record import _share
 from shared_code.disclosure.search import (
     NoPattern,
-    _cheapest,
     _cover,
     _may_be_shown,
     _narrowest,
@@ -97,7 +97,7 @@ def test_the_cheapest_choice_is_that_of_trying_all(seed):
         return sum(s.cost[i] + 1e4 * (s.truth[i] == 0) for i in chosen)
 
     best = min((cost(c) for c in subsets(candidates.tolist()) if fulfils(set(c))), default=None)
-    found = _cheapest(s, candidates, cuts)
+    found = cheapest(s, candidates, cuts)
     assert (found is None) == (best is None)
     if found is not None:
         assert fulfils(set(found.tolist())) and cost(found) == pytest.approx(best)
