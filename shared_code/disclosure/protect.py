@@ -9,7 +9,6 @@ the sum of the withheld parts of a published total is known to within its roundi
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -69,7 +68,7 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy, agreement
             if not past:
                 raise
             system, told = without_known(system, policy.threshold)
-            look, pattern, ranges = _chosen(system, policy)
+            look, pattern, ranges = _chosen(system, policy, without_known(easier, policy.threshold)[0])
     except NoPattern as nothing:
         raise _refused(system, tables, nothing, {name for one in ledger for name in one.tables}) from None
     released, reasons = {}, {}
@@ -106,19 +105,25 @@ def _pattern(system: System, policy: Policy, begin: np.ndarray | None = None) ->
     return look, choose(system, suspects, points, begin), points
 
 
-def _begun(easier: System, system: System, policy: Policy) -> np.ndarray | None:
-    """Select what the easier system needs: without withholding what stands behind many rows if it can, else with it."""
+def _begun(easier: System, system: System, policy: Policy) -> np.ndarray:
+    """Select what the easier system needs: without withholding what stands behind many rows if it can, else with it.
+
+    Raises NoPattern where nothing protects it: then nothing protects the system, of which an outsider knows more.
+    """
     to = np.full(easier.size, -1)
     for number, at in easier.cells.items():
         to[at[at >= 0]] = system.cells[number][at >= 0]
     several = (to >= 0) & (np.bincount(to[to >= 0], minlength=system.size) > 1)[to]
-    for cost in (np.where(several, np.inf, easier.cost), easier.cost):
-        with contextlib.suppress(NoPattern):
-            withheld = _pattern(replace(easier, cost=cost), policy)[1].withheld
-            found = np.zeros(system.size, bool)
-            found[to[withheld & (to >= 0)]] = True
-            return found
-    return None
+    try:
+        withheld = _pattern(replace(easier, cost=np.where(several, np.inf, easier.cost)), policy)[1].withheld
+    except NoPattern:
+        try:
+            withheld = _pattern(easier, policy)[1].withheld
+        except NoPattern as nothing:
+            raise NoPattern([int(to[i]) for i in nothing.unknowns if to[i] >= 0]) from None
+    found = np.zeros(system.size, bool)
+    found[to[withheld & (to >= 0)]] = True
+    return found
 
 
 def _narrowest(ranges: Ranges) -> str:
