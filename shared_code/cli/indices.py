@@ -62,7 +62,8 @@ def editions(
 ) -> None:
     """Say who moves into and out of need when a newer index takes the place of an older one, and what it does to money."""
     from shared_code.config.editions import Editions
-    from shared_code.indices.editions import editions_part, two_editions
+    from shared_code.indices.editions import two_editions
+    from shared_code.reporting.editions import editions_part
 
     declared = Editions.read(name)
     to.write_text(editions_part(declared, two_editions(declared, _folder(data))), "utf-8", newline="\n")

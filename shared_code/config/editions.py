@@ -13,9 +13,10 @@ FOLDER = Path(__file__).resolve().parents[2] / "config" / "editions"
 
 
 class Under(Strict):
-    """One index, and what its edition is called."""
+    """One index, what its edition is called, and where its domains come from."""
 
     title: str
+    source: str
     index: str = Field(pattern=f"^{STEM}$")
 
 
@@ -66,6 +67,7 @@ class Editions(Strict):
     """A declared change of edition; `fifth` is the most deprived share of areas that counts as in need."""
 
     title: str
+    licence: str
     fifth: float = Field(gt=0, lt=1)
     first: Under
     second: Under

@@ -106,18 +106,17 @@ def _unknowns(draft: Draft, name: str, declared: ResultsTable, table: pd.DataFra
     keys = keys_of(declared, table, values, bandings)
     given = [i for i in range(len(values)) if not np.isnan(values[i])]
     cohort = _cohort(draft, (declared.layout, named), declared, {keys[i]: values[i] for i in given}, bandings)
-    once = once_of(declared, table, keys, values)
-    copies = Counter(once[i] for i in given)
+    once = once_of(declared, keys, values)
+    copies, names = Counter(once[i] for i in given), keys if draft.apart else once
     numbers = np.full(len(values), -1)
     broken_out: dict[tuple[str, ...], int] = {}
     lower, upper, reason = (shown[c].to_numpy() for c in ("lower", "upper", "reason"))
     for i in given:
-        (dimensions, levels), (fewer, rest) = keys[i], once[i]
-        known = cohort.sets.setdefault(dimensions, {})
-        same = known if draft.apart else cohort.sets.setdefault(fewer, {})
+        (dimensions, levels), (fewer, rest) = keys[i], names[i]
+        known, same = cohort.sets.setdefault(dimensions, {}), cohort.sets.setdefault(fewer, {})
         primary = reason[i] != ""
         if levels in known or rest in same:
-            at = known[levels] = known.get(levels, same.get(rest, -1))
+            at = known[levels] = known[levels] if levels in known else same[rest]
             draft.primary[at] |= primary
             if not primary:
                 draft.lower[at], draft.upper[at] = max(draft.lower[at], lower[i]), min(draft.upper[at], upper[i])
@@ -128,9 +127,9 @@ def _unknowns(draft: Draft, name: str, declared: ResultsTable, table: pd.DataFra
                 floor, low = -np.inf, (-np.inf if primary else low)
             if dimensions not in broken_out:
                 broken_out[dimensions] = totals_over(declared, dimensions)
-            cost = cost_of(broken_out[dimensions], levels, values[i], unit) * (copies[fewer, rest] if draft.apart else 1)
+            cost = cost_of(broken_out[dimensions], levels, values[i], unit) * (copies[once[i]] if draft.apart else 1)
             at = known[levels] = draft.add(values[i], unit, low, high, floor, primary, cost)
-        same.setdefault(rest if not draft.apart else levels, at)
+        same.setdefault(rest, at)
         numbers[i] = at
     return numbers
 

@@ -40,8 +40,8 @@ def keys_of(declared: ResultsTable, table: pd.DataFrame, values: np.ndarray, ban
     return keys
 
 
-def once_of(declared: ResultsTable, table: pd.DataFrame, keys: list[tuple[tuple[str, ...], Key]], values: np.ndarray
-          ) -> list[tuple[tuple[str, ...], Key]]:  # fmt: skip
+def once_of(declared: ResultsTable, keys: list[tuple[tuple[str, ...], Key]], values: np.ndarray
+            ) -> list[tuple[tuple[str, ...], Key]]:  # fmt: skip
     """Give each row its key without the dimensions over which the numbers of its set repeat, though not those of every set.
 
     One denominator stands behind every condition of an age band, though the whole table has others behind those of adults.

@@ -86,13 +86,13 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy, agreement
     return Protected(released, record(released, declarations, policy, ledger, outcome), reasons)
 
 
-def _chosen(system: System, policy: Policy, easier: System | None = None) -> tuple[Audit, Pattern, Ranges]:
+def _chosen(system: System, policy: Policy, easier: System) -> tuple[Audit, Pattern, Ranges]:
     """Find what is withheld, and the ranges that say so; gives the audit of the small numbers by themselves as well.
 
     easier  the same numbers with fewer relations. What it needs is found first, and is often all: then the system itself,
             whose parts hang together, is audited and not searched.
     """
-    begin = None if easier is None or easier.size == system.size else _begun(easier, system, policy)
+    begin = None if easier.size == system.size else _begun(easier, system, policy)
     look, pattern, points = _pattern(system, policy, begin)
     return look, pattern, publish(system, pattern.withheld, policy, look, points)
 
@@ -108,7 +108,7 @@ def _pattern(system: System, policy: Policy, begin: np.ndarray | None = None) ->
 def _begun(easier: System, system: System, policy: Policy) -> np.ndarray:
     """Select what the easier system needs: without withholding what stands behind many rows if it can, else with it.
 
-    Raises NoPattern where nothing protects it: then nothing protects the system, of which an outsider knows more.
+    Raises NoPattern where nothing is found that protects it: a pattern that is safe in the system is safe in it as well.
     """
     to = np.full(easier.size, -1)
     for number, at in easier.cells.items():

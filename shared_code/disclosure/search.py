@@ -22,7 +22,7 @@ from shared_code.disclosure.system import IMPLICIT, System
 
 EXACT_CELLS = 400
 MOST_ROUNDS, FIRST_ROUNDS = 200, 30  # of a search; of one that did not ask first what no pattern can protect
-MOST_ASKED = 25_000  # unknowns; in larger parts it takes longer to ask first than to try
+MOST_ASKED = 60_000  # unknowns; in larger parts it takes longer to ask first than to try
 ALL = 10**9  # failing numbers
 CUTS_AT_ONCE = 2  # failing numbers of one component that are looked into in a round
 SPARE = 1e-9  # of what a cut asks for, lost in adding up

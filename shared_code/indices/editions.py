@@ -12,7 +12,7 @@ from shared_code.config.indicators import IndicatorTable
 from shared_code.config.indices import Index
 from shared_code.indices.areas import AreaLookup, AreaTable, carried, with_same_edition
 from shared_code.indices.scoring import score
-from shared_code.indices.tables import _read, area_table, compute
+from shared_code.indices.tables import area_table, compute, read_source
 
 TOGETHER = "All of them"
 
@@ -62,7 +62,7 @@ def two_editions(declared: Editions, data: Path) -> pd.DataFrame:
     start = AreaTable(start.numbers.loc[start.numbers.index.intersection(older.numbers.index)], start.edition, start.name)
     lookup = lookup_of(declared, data, older, newer)
     areas = moved(start, needs[declared.first.index], needs[declared.second.index], narrow, lookup, newer.edition)
-    within = _read(Path(data) / declared.places.file, [declared.places.column, declared.places.name], {})
+    within = read_source(Path(data) / declared.places.file, [declared.places.column, declared.places.name], {})
     within = within.drop_duplicates(declared.places.column).set_index(declared.places.column)[declared.places.name]
     found = areas.groupby(within.reindex(areas.index)).sum().reindex(declared.places.only)
     for side in ("before", "after", "beside"):
@@ -72,51 +72,15 @@ def two_editions(declared: Editions, data: Path) -> pd.DataFrame:
 
 
 def _counted(spec: Counted, data: Path) -> pd.Series:
-    return _read(Path(data) / spec.file, [spec.column, spec.value], {}).set_index(spec.column)[spec.value].astype(float)
+    return read_source(Path(data) / spec.file, [spec.column, spec.value], {}).set_index(spec.column)[spec.value].astype(float)
 
 
 def lookup_of(declared: Editions, data: Path, older: AreaTable, newer: AreaTable) -> AreaLookup:
     """Lead from older to newer areas; the people of one that was split are shared out by the newer count."""
     spec = declared.lookup
-    pairs = _read(Path(data) / spec.file, [spec.start, spec.end], {}).drop_duplicates()
+    pairs = read_source(Path(data) / spec.file, [spec.start, spec.end], {}).drop_duplicates()
     pairs = pairs[pairs[spec.start].isin(older.numbers.index) & pairs[spec.end].isin(newer.numbers.index)]
     size = pairs[spec.end].map(_counted(declared.shares, data)).to_numpy(float)
     share = size / pd.Series(size, pairs.index).groupby(pairs[spec.start]).transform("sum")
     pairs = pd.DataFrame({"start": pairs[spec.start], "end": pairs[spec.end], "share": share})
     return AreaLookup(pairs, older.edition, newer.edition, spec.title)
-
-
-def editions_part(declared: Editions, found: pd.DataFrame) -> str:
-    """Write the part of a page that says who moves, as Markdown; the numbers are those of `two_editions`."""
-    first, second, beside = declared.first.title, declared.second.title, declared.beside.title
-
-    def share(row: pd.Series, side: str) -> str:
-        return f"{row[side]:,.0f} ({100 * row[side] / row['people']:.1f} %)"
-
-    people = [("", "People", f"Core20, {first}", f"Core20, {second}", "Move in", "Move out", beside)]
-    people += [(row["place"], f"{row['people']:,.0f}", share(row, "before"), share(row, "after"), f"{row['into']:,.0f}",
-                f"{row['out']:,.0f}", share(row, "beside")) for _, row in found.iterrows()]  # fmt: skip
-    whole = found.iloc[-1]
-    money = [("", f"Share of all Core20, {first}", second, f"Pounds, {first}", f"Pounds, {second}", "Change",
-              f"Pounds, {beside}")]  # fmt: skip
-    money += [(row["place"], f"{100 * row['before'] / whole['before']:.1f} %", f"{100 * row['after'] / whole['after']:.1f} %",
-               f"{row['pounds_before']:,.0f}", f"{row['pounds_after']:,.0f}", _signed(row["pounds_after"] - row["pounds_before"]),
-               f"{row['pounds_beside']:,.0f}") for _, row in found.iterrows()]  # fmt: skip
-    sources = [f"{spec.title} ({spec.publisher})" for spec in (declared.people, declared.lookup, declared.shares)]
-    head = "<!-- Computed from open data by `cohortium index editions`; never typed. A test compares it with the data. -->"
-    said = f"Sources: English Indices of Deprivation of {first} and of {second} (Ministry of Housing, Communities and Local " \
-           f"Government), ranked by their published weights; {'; '.join(sources)}. Open Government Licence v3.0."  # fmt: skip
-    pounds = f"{declared.money.pounds:,.0f} pounds shared out by a weight of need of {declared.money.weight:g}"
-    captions = (f"People by whether they live in Core20 under either index ({declared.title})", f"What it does to {pounds}")
-    parts = [f"{_table(rows)}\n\n: {caption}" for rows, caption in zip((people, money), captions, strict=True)]
-    return "\n\n".join([head, *parts, said]) + "\n"
-
-
-def _signed(pounds: float) -> str:
-    text = f"{abs(pounds):,.0f}"
-    return text if text == "0" else ("+" if pounds > 0 else "\u2212") + text
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([head, "|:--|" + "--:|" * (len(rows[0]) - 1), *body])

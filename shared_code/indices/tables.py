@@ -105,7 +105,8 @@ def _significant(value: float, digits: int = DIGITS) -> float:
     return float(f"{value:.{digits}g}") if np.isfinite(value) else np.nan
 
 
-def _read(path: Path, columns: list[str], filters: dict[str, object]) -> pd.DataFrame:
+def read_source(path: Path, columns: list[str], filters: dict[str, object]) -> pd.DataFrame:
+    """Read columns of a file of open data, and the rows that filters name (raises model.Refused for what is not there)."""
     if not path.is_file():
         raise Refused(str(path), [Problem(str(path), "there is no such file", "", "Name the folder of the open data")])
     have = list(_whole(path, path.stat().st_mtime_ns).columns)
@@ -125,7 +126,7 @@ def _whole(path: Path, _changed: int) -> pd.DataFrame:
 
 
 def _source(source: Source, name: str, data: Path, columns: list[str]) -> AreaTable:
-    frame = _read(data / source.file, [source.areas.column, *columns], source.rows)
+    frame = read_source(data / source.file, [source.areas.column, *columns], source.rows)
     frame[source.areas.column] = frame[source.areas.column].astype(str).str.strip()
     numbers = frame.set_index(source.areas.column)[list(dict.fromkeys(columns))]
     return AreaTable(numbers, source.areas.edition, name)
@@ -151,7 +152,7 @@ def _weighted(declared: IndicatorTable, source: str, value: str, weight: str, da
 
 def _lookup(declared: IndicatorTable, name: str, data: Path) -> AreaLookup:
     spec = declared.lookups[name]
-    pairs = _read(data / spec.file, [spec.start.column, spec.end.column], {}).drop_duplicates()
+    pairs = read_source(data / spec.file, [spec.start.column, spec.end.column], {}).drop_duplicates()
     pairs = pairs.rename(columns={spec.start.column: "start", spec.end.column: "end"})
     pairs["share"] = 1.0
     if spec.share:
@@ -166,6 +167,6 @@ def _lookup(declared: IndicatorTable, name: str, data: Path) -> AreaLookup:
 def _names(declared: IndicatorTable, data: Path) -> pd.DataFrame:
     spec = declared.places
     wanted = {"place": spec.column, "name": spec.name, "district": spec.district}
-    frame = _read(data / spec.file, [c for c in wanted.values() if c], {})
+    frame = read_source(data / spec.file, [c for c in wanted.values() if c], {})
     named = {key: frame[column].astype(str).str.strip() if column else "" for key, column in wanted.items()}
     return pd.DataFrame(named, index=frame.index).drop_duplicates("place").reset_index(drop=True)

@@ -22,28 +22,30 @@ def policy_groups(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
     comparison are in it; events that repeat in a person widen the intervals.
     """
     item, along, group = settings["item"], settings["along"], settings["group"]
-    stretch = [str(settings["at"])]
-    before = [year_before(stretch[0])]
-    totals = [name for name, dimension in declared.dimensions.items() if dimension.total]
+    stretch = str(settings["at"])
+    before = year_before(stretch)
     for name, rows in cells.groupby(item, sort=True):
-        for broken_out in [None, *totals]:
-            chosen = rows
-            for total in totals:
-                chosen = chosen[(chosen[total] != ALL) if total == broken_out else (chosen[total] == ALL)]
-            levels = [ALL] if broken_out is None else [*(declared.dimensions[broken_out].levels() or {})]
-            for level in levels:
-                mine = chosen if broken_out is None else chosen[chosen[broken_out] == level]
-                if mine.empty:
-                    continue
-                series = {cohort: series_of(part, declared, along, [*before, *stretch])
-                          for cohort, part in mine.groupby(group, sort=False)}  # fmt: skip
-                rolling, other = series.get(settings["rolling"]), series.get(settings["comparator"])
-                stratum = "" if broken_out is None else f"{broken_out}={level}"
-                for scope, members in scopes.items():
-                    base = {"item": name, "group": group, "sex": "both", "scope": scope, "level": settings["rolling"],
-                            "stratum": stratum}  # fmt: skip
-                    if rolling is not None:
-                        yield ratio_of(base, ROLLING, [rolling], members, stretch, before)
-                    if rolling is not None and other is not None:
-                        row = base | {"comparator": settings["comparator"]}
-                        yield ratio_of(row, AGAINST, [rolling, other], members, stretch, before)
+        for stratum, mine in _strata(rows, declared):
+            series = {cohort: series_of(part, declared, along, [before, stretch])
+                      for cohort, part in mine.groupby(group, sort=False)}  # fmt: skip
+            rolling, other = series.get(settings["rolling"]), series.get(settings["comparator"])
+            if rolling is None:
+                continue
+            for scope, members in scopes.items():
+                base = {"item": name, "group": group, "sex": "both", "scope": scope, "level": settings["rolling"],
+                        "stratum": stratum}  # fmt: skip
+                yield ratio_of(base, ROLLING, [rolling], members, [stretch], [before])
+                if other is not None:
+                    row = base | {"comparator": settings["comparator"]}
+                    yield ratio_of(row, AGAINST, [rolling, other], members, [stretch], [before])
+
+
+def _strata(rows: pd.DataFrame, declared: ResultsTable) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Give everybody together, and every level of every dimension that is broken out by itself."""
+    totals = [name for name, dimension in declared.dimensions.items() if dimension.total]
+    whole = rows[totals] == ALL
+    yield "", rows[whole.all(axis=1)]
+    for broken_out in totals:
+        own = rows[~whole[broken_out] & whole.drop(columns=broken_out).all(axis=1)]
+        for level in declared.dimensions[broken_out].levels() or ():
+            yield f"{broken_out}={level}", own[own[broken_out] == level]

@@ -102,7 +102,6 @@ class _Sums:
         n, p, y = np.sum(parts, axis=0)
         return n, p, np.minimum(y, n), inside
 
-
     def losses(self, sites: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Give people, outcome and sum of (p - y)^2 of those without and with it in each band; None where one is withheld."""
         rows = self.of((self.band,))

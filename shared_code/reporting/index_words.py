@@ -71,6 +71,18 @@ class IndexWords:
             lines.append(f"- {told['not_scored']} wards have no score: too much of it is withheld or missing.")
         return "\n".join(lines)
 
+    def changed(self, first: str, last: str, by: float = 1.0) -> str:
+        """Say in how many places an indicator rose, and fell, by more than so many points between two of its years."""
+        if not self.there:
+            return self._absent()
+        values = self.table[self.table["level"] == "indicator"].pivot(index="place", columns="item", values="value")
+        apart = values[last] - values[first]
+        when = [self.told["indicators"][name]["period"] for name in (first, last)]
+        much = f"by more than {'one point' if by == 1 else f'{by:g} points'}"
+        rose, fell = int((apart > by).sum()), int((apart < -by).sum())
+        return (f"From {when[0]} to {when[1]} it rose {much} in **{rose}** of the {apart.notna().sum()} wards and fell {much} in "
+                f"**{fell}**.")  # fmt: skip
+
     def groups(self) -> str:
         """Tabulate dimensions and components: mean of all places, and of each group."""
         if not self.there:

@@ -16,11 +16,10 @@ from shared_code.config.indicators import IndicatorTable
 from shared_code.config.indices import Index
 from shared_code.indices import AreaTable, base_of, carried, compute, joined
 from shared_code.indices.areas import AreaLookup, way
-from shared_code.indices.editions import editions_part, moved, two_editions
+from shared_code.indices.editions import moved, two_editions
+from shared_code.reporting.editions import editions_part
 
 OLD, NEW, WARD = "LSOA 2011", "LSOA 2021", "ward 2017-12"
-
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
