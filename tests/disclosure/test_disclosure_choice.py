@@ -29,7 +29,7 @@ from shared_code.disclosure.search import (
 )
 from shared_code.disclosure.settling import Finding
 from shared_code.disclosure.system import DAYS, IMPLICIT, PEOPLE, SUM, UNIT, System
-from tests.disclosure.test_disclosure_intervals import INF, drawn, ends, system
+from tests.disclosure.systems import INF, drawn, ends, system
 from tests.disclosure.test_disclosure_losses import system_of
 
 NONE, LONE = np.array([], int), [[0.0] * 6]
