@@ -1,0 +1,332 @@
+"""What the protocol says of numbers that agree and of groups inside groups: which relations enter the system, and which do not.
+
+A relation is used where the site's own numbers fulfil it. Groups are checked person by person: whoever one is, no sum that a rule
+calls a number of people falls below nothing.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shared_code.config.agreement import Agreement
+from shared_code.config.study import Dimension, ResultsTable
+from shared_code.disclosure.agreements import (
+    _of_levels,
+    agreement_rows,
+    compared,
+    level_rows,
+    levels_made_of_others,
+    numbered,
+)
+from shared_code.disclosure.build import Draft
+from shared_code.disclosure.margins import Cohort
+from shared_code.disclosure.system import DAYS, IMPLICIT, PEOPLE
+
+
+def table(name: str, dimensions: dict[str, Any], rows: list[tuple], layout: str = "counts") -> dict:
+    """Declare a table whose columns hold, instead of its numbers, the number of the unknown behind each (-1: none)."""
+    spec = {d: levels if isinstance(levels, dict) else {"values": {v: v for v in levels if v != "all"}, "total": "all" in levels}
+            for d, levels in dimensions.items()}  # fmt: skip
+    declared = ResultsTable.model_validate({"title": "t", "layout": layout, "dimensions": spec})
+    return {name: (declared, pd.DataFrame(rows, columns=[*dimensions, "people"]))}
+
+
+def said(*numbers: Any, **more: Any) -> Agreement:
+    return Agreement.model_validate({"title": "t", "numbers": list(numbers), **more})
+
+
+def number(table: str, **more: Any) -> dict[str, Any]:
+    return {"table": table, "statistic": "people", **more}
+
+
+def draft(*truth: float, kind: int = PEOPLE) -> Draft:
+    made = Draft()
+    for value in truth:
+        made.add(value, kind, 0.0, np.inf, 0.0, False, 1.0)
+    return made
+
+
+BY_SEX = table("a.t", {"sex": ["F", "M", "all"]}, [("F", 0), ("M", 1), ("all", 2)])
+BY_PLACE = table("b.t", {"sex": ["F", "M", "all"], "place": ["x", "y", "z"]},
+                 [(s, p, 3 + 3 * i + j) for i, s in enumerate(("F", "M", "all")) for j, p in enumerate("xyz")])  # fmt: skip
+TABLES = {**BY_SEX, **BY_PLACE}
+
+
+def test_totals_that_are_not_named_are_not_broken_out():
+    """Beside the total of one table stands the sum over all places of the other's totals."""
+    assert compared(TABLES, said(number("a.t"), number("b.t"))) == [([(2, 1.0)], [(9, 1.0), (10, 1.0), (11, 1.0)])]
+
+
+def test_for_every_level_of_a_dimension():
+    pairs = compared(TABLES, said(number("a.t"), number("b.t"), each=["sex"]))
+    assert pairs == [([(0, 1.0)], [(3, 1.0), (4, 1.0), (5, 1.0)]), ([(1, 1.0)], [(6, 1.0), (7, 1.0), (8, 1.0)])]
+
+
+def test_only_the_levels_that_are_named():
+    one = number("b.t", where={"sex": "M", "place": "y"})
+    two = number("b.t", where={"sex": "all", "place": ["x", "z"]})
+    assert compared(TABLES, said(one, two)) == [([(7, 1.0)], [(9, 1.0), (11, 1.0)])]
+
+
+def test_numbers_that_are_added_and_subtracted():
+    """All less the women are the men."""
+    women = number("a.t", where={"sex": "F"}, times=-1)
+    pairs = compared(TABLES, said([number("a.t"), women], number("a.t", where={"sex": "M"})))
+    assert pairs == [([(2, 1.0), (0, -1.0)], [(1, 1.0)])]
+
+
+def test_added_numbers_are_compared_where_each_of_them_is():
+    """A level that one of the added tables does not have has no sum."""
+    short = table("c.t", {"sex": ["F", "M", "all"]}, [("F", 20), ("all", 21)])
+    pairs = compared({**TABLES, **short}, said([number("a.t"), number("c.t")], number("b.t", where={"place": "x"}), each=["sex"]))
+    assert pairs == [([(0, 1.0), (20, 1.0)], [(3, 1.0)])]
+
+
+@pytest.mark.parametrize("first", [number("not.there"), [number("a.t"), number("not.there")]])
+def test_nothing_is_compared_with_a_table_that_is_not_there(first):
+    assert compared(TABLES, said(first, number("b.t"))) == []
+
+
+def test_a_sum_that_lacks_a_number_is_not_compared():
+    """The men of one place are not collected: what is left of the men is no sum of them, and the women stay."""
+    (declared, frame) = BY_PLACE["b.t"]
+    lacking = {**BY_SEX, "b.t": (declared, frame.assign(people=frame["people"].where(frame["people"] != 7, -1)))}
+    pairs = compared(lacking, said(number("a.t"), number("b.t"), each=["sex"]))
+    assert pairs == [([(0, 1.0)], [(3, 1.0), (4, 1.0), (5, 1.0)])]
+
+
+def test_the_first_unknown_is_a_number_too():
+    """The unknown numbered 0 is there; only -1 says that there is none."""
+    assert compared(BY_SEX, said(number("a.t", where={"sex": "F"}), number("a.t", where={"sex": "M"})))
+
+
+def test_more_than_two_numbers_are_compared_one_with_the_next():
+    three = [number("a.t", where={"sex": s}) for s in ("F", "M", "all")]
+    assert compared(TABLES, said(*three)) == [([(0, 1.0)], [(1, 1.0)]), ([(1, 1.0)], [(2, 1.0)])]
+
+
+def test_the_same_at_every_level():
+    """One denominator beside every place: each level with the next, for each sex by itself."""
+    pairs = compared(TABLES, said(number("b.t"), each=["sex"], over="place"))
+    assert pairs == [([(a, 1.0)], [(a + 1, 1.0)]) for a in (3, 4, 6, 7)]
+    assert compared(TABLES, said(number("b.t"), over="place")) == [([(9, 1.0)], [(10, 1.0)]), ([(10, 1.0)], [(11, 1.0)])]
+
+
+def test_tables_are_numbered_by_the_unknowns_behind_their_cells():
+    declared, frame = BY_SEX["a.t"]
+    found = numbered({"a.t": (declared, frame.assign(people=[5, 6, 11], cases=0))}, {("a.t", "people"): np.array([7, 8, 9])})
+    assert found["a.t"][1]["people"].tolist() == [7, 8, 9] and found["a.t"][1]["cases"].tolist() == [-1, -1, -1]
+
+
+ONE, OTHER = number("a.t", where={"sex": "F"}), number("a.t", where={"sex": "M"})
+
+
+def rows(truth: list[float], relation: str, kind: int = PEOPLE, **more: Any) -> tuple[list, Draft]:
+    made = draft(*truth, kind=kind)
+    return list(agreement_rows(BY_SEX, [said(ONE, OTHER, relation=relation, **more)], made)), made
+
+
+def test_equal_numbers_are_one_equation():
+    found, made = rows([40, 40, 0], "equal")
+    assert found == [([0, 1], [-1.0, 1.0], 0.0, 0.0)] and len(made.truth) == 3 and not made.pieces
+
+
+@pytest.mark.parametrize("truth", [[40, 41, 0], [41, 40, 0], [0, 1, 0], [1, 0, 0]])
+def test_what_the_numbers_contradict_is_left_out(truth):
+    """A system that held a false equation would speak of another site."""
+    assert rows(truth, "equal")[0] == []
+
+
+def test_days_that_differ_in_their_last_digit_are_equal():
+    (equation,), _ = rows([0.1 + 0.2, 0.3, 0], "equal", DAYS)
+    (_, _, low, high) = equation
+    assert low < 0 < high < 1e-12 and low == -high
+
+
+@pytest.mark.parametrize("truth", [[41, 40, 0], [1, 0, 0]])
+def test_more_than_what_it_is_at_most_is_left_out(truth):
+    found, made = rows(truth, "at_most")
+    assert found == [] and len(made.truth) == 3
+
+
+@pytest.mark.parametrize(("truth", "rest"), [([61, 65, 0], 4), ([40, 40, 0], 0)])
+def test_who_is_in_the_larger_group_only_is_a_number_of_people(truth, rest):
+    (row,), made = rows(truth, "at_most")
+    assert row == ([0, 1, 3], [-1.0, 1.0, -1.0], 0.0, 0.0)  # larger - smaller - rest = 0
+    assert made.truth[3] == rest and made.kind[3] == IMPLICIT and made.pieces == [3]
+    assert sum(made.truth[at] * times for at, times in zip(*row[:2])) == 0
+
+
+def test_a_difference_of_days_is_no_number_of_people():
+    found, made = rows([100.0, 700.0, 0], "at_most", DAYS)
+    assert len(found) == 1 and made.pieces == []
+    mixed = draft(3, 9, 0)
+    mixed.kind[0] = DAYS
+    list(agreement_rows(BY_SEX, [said(ONE, OTHER, relation="at_most")], mixed))
+    assert mixed.pieces == []
+
+
+def test_the_same_unknown_on_both_sides_says_nothing():
+    same = table("a.t", {"sex": ["F", "M", "all"]}, [("F", 0), ("M", 0), ("all", 1)])
+    assert list(agreement_rows(same, [said(ONE, OTHER)], draft(40, 80))) == []
+
+
+def test_numbers_that_occur_on_both_sides_cancel():
+    total, women, men = number("a.t"), number("a.t", where={"sex": "F"}), number("a.t", where={"sex": "M"})
+    (row,) = agreement_rows(BY_SEX, [said([total, women], [total, men])], draft(40, 40, 80))
+    assert row == ([0, 1], [-1.0, 1.0], 0.0, 0.0)
+
+
+def test_what_holds_over_a_dimension_is_left_to_the_one_unknown_it_is():
+    assert list(agreement_rows(BY_PLACE, [said(number("b.t"), over="place")], draft(*[7] * 12))) == []
+
+
+# --- groups made of groups ---
+
+FLAGS = {flag: flag for flag in ("a", "b", "c")}
+
+
+def dimension(**more: Any) -> Dimension:
+    values = {**FLAGS, **{level: level for level in (*more.get("formed", {}), *more.get("within", {}))}}
+    return Dimension.model_validate({"values": values, **more})
+
+
+def everybody(at_least: dict[str, int]) -> list[dict[str, int]]:
+    """List every kind of person there can be: which flags they have, and which levels made of flags."""
+    return [{"everybody": 1, **dict(zip("abc", flags)), **{level: int(sum(flags) >= k) for level, k in at_least.items()}}
+            for flags in product((0, 1), repeat=3)]  # fmt: skip
+
+
+def sums_of(spec: Dimension, levels: list[str], whole: bool = True) -> list[dict[str, float]]:
+    names = [*levels, "everybody"]
+    made = draft(*[0.0] * len(names))
+    if whole:
+        made.whole = {at: len(levels) for at in range(len(levels))}
+    found = _of_levels(spec, {level: at for at, level in enumerate(levels)}, made)
+    return [{names[at]: times for at, times in sums.items()} for sums in found]
+
+
+def formed(**at_least: int) -> dict[str, Any]:
+    return {level: {"at_least": k, "of": ["a", "b", "c"]} for level, k in at_least.items()}
+
+
+@pytest.mark.parametrize("at_least", [1, 2, 3])
+def test_sums_over_groups_count_nobody_twice_and_nobody_less_than_none(at_least):
+    """True of every kind of person, and as sharp as it can be: for some kind each sum is 0."""
+    spec = dimension(formed=formed(some=at_least))
+    sums = sums_of(spec, ["a", "b", "c", "some"])
+    kinds = everybody({"some": at_least})
+    values = [[sum(times * kind[name] for name, times in one.items()) for kind in kinds] for one in sums]
+    assert all(min(of_one) == 0 for of_one in values)
+    expected: list[dict[str, float]] = [{"some": -at_least, "a": 1, "b": 1, "c": 1}]
+    if at_least == 1:
+        expected += [{"some": 1, flag: -1} for flag in "abc"]
+    else:
+        expected += [{"everybody": at_least - 1, "some": 4 - at_least, "a": -1, "b": -1, "c": -1}]
+    if at_least == 3:
+        expected += [{flag: 1, "some": -1} for flag in "abc"]
+    assert sorted(map(sorted, (one.items() for one in sums))) == sorted(map(sorted, (one.items() for one in expected)))
+
+
+def test_without_a_number_of_everybody_only_those_in_it_count():
+    assert len(sums_of(dimension(formed=formed(some=2)), ["a", "b", "c", "some"], whole=False)) == 1
+
+
+@pytest.mark.parametrize("levels", [["a", "b", "some"], ["a", "b", "c"], ["some"]])
+def test_a_union_says_nothing_where_a_part_or_it_is_not_there(levels):
+    assert sums_of(dimension(formed=formed(some=2)), levels) == []
+
+
+def test_one_part_is_inside_a_union_even_where_others_are_not_there():
+    assert sums_of(dimension(formed=formed(some=1)), ["a", "some"]) == [{"some": 1.0, "a": -1.0}]
+
+
+def test_groups_within_groups():
+    spec = dimension(within={"small": ["a", "b"]})
+    assert sums_of(spec, ["a", "b", "small"]) == [{"a": 1.0, "small": -1.0}, {"b": 1.0, "small": -1.0}]
+    assert sums_of(spec, ["b", "small"]) == [{"b": 1.0, "small": -1.0}] and sums_of(spec, ["a", "b"]) == []
+
+
+@pytest.mark.parametrize("order", [("two", "three"), ("three", "two")])
+def test_who_is_at_three_is_at_two(order):
+    """Whichever is declared first; levels at as many say nothing of each other."""
+    at_least = {"two": 2, "three": 3}
+    spec = dimension(formed=formed(**{level: at_least[level] for level in order}))
+    assert sums_of(spec, ["two", "three"]) == [{"two": 1.0, "three": -1.0}]
+    assert sums_of(dimension(formed=formed(two=2, too=2)), ["two", "too"]) == []
+    other = {**formed(two=2), "three": {"at_least": 3, "of": ["a", "b", "c", "two"]}}
+    assert sums_of(dimension(formed=other), ["two", "three"], whole=False) == []
+
+
+def test_a_level_of_every_item_of_a_codelist():
+    """Where no level is named, it is made of all items; levels with a name of their own are none."""
+    spec = Dimension.model_validate({"codelist": "conditions", "values": {"any": "Any", "two": "Two or more"},
+                                     "formed": {"any": {"at_least": 1}, "two": {"at_least": 2}}})  # fmt: skip
+    sums = sums_of(spec, ["x", "y", "any", "two"])
+    assert {"any": -1.0, "x": 1.0, "y": 1.0} in sums and {"two": -2.0, "x": 1.0, "y": 1.0} in sums
+    assert {"x": 1.0, "two": -1.0} in sums  # two of two items: everybody in it is at each
+    assert {"any": 1.0, "two": -1.0} in sums
+
+
+def relations(truth: dict[str, float], spec: Dimension, whole: float | None = None) -> tuple[list, Draft]:
+    """Give the relations of a table by sex and flag: the men have the numbers given, the women one person everywhere."""
+    made = draft(*truth.values(), *[1.0] * len(truth), *([] if whole is None else [whole]))
+    cells = {(flag, sex): i + n * len(truth) for n, sex in enumerate(("M", "F")) for i, flag in enumerate(truth)}
+    cohort = Cohort(("counts", "cases"), {("flag", "sex"): cells, ("sex",): {("M",): 0, ("F",): len(truth)}})
+    if whole is not None:
+        made.whole = {at: len(made.truth) - 1 for at in range(len(truth))}
+    return list(level_rows(cohort, made, {"flag": [spec]})), made
+
+
+def test_differences_of_groups_are_people_and_are_computed_for_each_sex():
+    found, made = relations({"a": 65, "small": 61}, dimension(within={"small": ["a"]}))
+    assert found == [([0, 1, 4], [1.0, -1.0, -1.0], 0.0, 0.0), ([2, 3, 5], [1.0, -1.0, -1.0], 0.0, 0.0)]
+    assert made.truth[4:] == [4, 0] and made.pieces == [4, 5]
+
+
+def test_a_group_that_is_larger_than_what_holds_it_says_nothing():
+    found, _ = relations({"a": 61, "small": 65}, dimension(within={"small": ["a"]}))
+    assert found == [([2, 3, 4], [1.0, -1.0, -1.0], 0.0, 0.0)]  # of the women only
+
+
+def test_what_counts_people_more_than_once_is_an_inequality():
+    """Twice those at two or more are no more than all memberships; that difference is no number of people."""
+    found, made = relations({"a": 50, "b": 40, "c": 30, "some": 45}, dimension(formed=formed(some=2)), whole=100.0)
+    assert ([3, 0, 1, 2], [-2.0, 1.0, 1.0, 1.0], 0.0, np.inf) in found
+    assert ([8, 3, 0, 1, 2], [1.0, 2.0, -1.0, -1.0, -1.0], 0.0, np.inf) in found
+    assert made.pieces == []
+
+
+def test_who_has_several_flags_of_a_union_is_counted_by_them():
+    """30 + 20 + 10 less the 55 with any: 5 more flags than people, none of whom may be told."""
+    found, made = relations({"a": 30, "b": 20, "c": 10, "some": 55}, dimension(formed=formed(some=1)))
+    assert ([3, 0, 1, 2, 8], [-1.0, 1.0, 1.0, 1.0, -1.0], 0.0, 0.0) in found and made.truth[8] == 5 and 8 in made.pieces
+
+
+def test_a_group_and_one_that_holds_it_may_be_one_unknown():
+    made = draft(0.0)
+    cohort = Cohort(("counts", "cases"), {("flag",): {("a",): 0, ("small",): 0}})
+    assert list(level_rows(cohort, made, {"flag": [dimension(within={"small": ["a"]})]})) == []
+
+
+def test_other_dimensions_than_that_of_the_flags_say_nothing():
+    found, _ = relations({"a": 65, "small": 61}, dimension(within={"small": ["a"]}))
+    made = draft(65, 61)
+    cohort = Cohort(("counts", "cases"), {("sex",): {("a",): 0, ("small",): 1}})
+    assert found and list(level_rows(cohort, made, {"flag": [dimension(within={"small": ["a"]})]})) == []
+
+
+def test_dimensions_whose_levels_hold_each_other_are_listed_once():
+    plain, within = dimension(), dimension(within={"small": ["a"]})
+    union = dimension(formed=formed(some=1))
+
+    def declared(**dimensions: Dimension) -> ResultsTable:
+        return ResultsTable(title="t", layout="counts", dimensions=dimensions)
+
+    found = levels_made_of_others([declared(flag=within, other=plain), declared(flag=within), declared(flag=plain, sex=union)])
+    assert found == {"flag": [within], "sex": [union]}
