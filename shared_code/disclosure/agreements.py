@@ -54,20 +54,27 @@ def _selected(tables: Tables, one: Selected, said: Agreement) -> dict[tuple[str,
     if one.table not in tables:
         return None
     declared, table = tables[one.table]
+    for large, lie in one.inside.items():  # the wards of a locality, added up
+        table = table.assign(**{large: table[lie.dimension].map(lie.levels)}).dropna(subset=[large])
     chosen = pd.Series(True, table.index)
     by = [*said.each, *([said.over] if said.over else [])]
+    added = {*by, *(lie.dimension for lie in one.inside.values())}
     for dimension, spec in declared.dimensions.items():
         levels = one.where.get(dimension)
         if levels is not None:
             chosen &= table[dimension].isin(levels if isinstance(levels, list) else [levels])
         elif spec.total:
-            chosen &= (table[dimension] != ALL) == (dimension in by)
+            chosen &= (table[dimension] != ALL) == (dimension in added)
     found: dict[tuple[str, ...], Entries] = {}
     rows, broken = table[chosen], set()
     for levels, at in zip(rows[by].itertuples(index=False, name=None) if by else [()] * len(rows), rows[one.statistic]):
         found.setdefault(tuple(map(str, levels)), []).append((int(at), one.times))
         if at < 0:
             broken.add(tuple(map(str, levels)))
+    for large, lie in one.inside.items():  # a locality of which a ward has no row is not the sum of the others
+        held = rows.groupby(by)[lie.dimension].agg(set)
+        whole = lie.whole
+        broken |= {key for key in found if held[key if len(by) > 1 else key[0]] != whole[key[by.index(large)]]}
     return {key: entries for key, entries in found.items() if key not in broken}
 
 

@@ -88,6 +88,26 @@ def ward_names(prepared: Prepared) -> dict[str, str]:
     return dict(zip(found["ward_cd"], named.str.strip()))
 
 
+def wards_inside(prepared: Prepared) -> dict[str, dict[str, dict[str, str]]]:
+    """Say which wards lie in which locality and district, {"ward": {"locality": {name and code of the ward: locality}}}.
+
+    Only places that are made of whole wards are named: of others the wards do not add up to the place.
+    Empty where the site has no areas.
+    """
+    if not prepared.has("area_lookup"):
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    named = ward_names(prepared)
+    for name, column in (("locality", "locality"), ("district", "lad_cd")):
+        pairs = areas(prepared).select("ward_cd", column).distinct().execute()
+        split = pairs["ward_cd"].duplicated(keep=False) | pairs[column].isna()
+        broken = pairs.loc[split, column].unique()
+        whole = pairs[~split & ~pairs[column].isin(broken)].sort_values("ward_cd")
+        if len(whole):
+            found[name] = dict(zip(whole["ward_cd"].map(named), whole[column].astype(str)))
+    return {"ward": found} if found else {}
+
+
 def registered(prepared: Prepared, on: dt.date) -> ir.Table:
     """List people of known sex alive and registered on a date, with age and what they are grouped by.
 

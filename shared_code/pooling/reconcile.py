@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.optimize import linprog
 
-from shared_code.config.agreement import Agreement
+from shared_code.config.agreement import Agreement, at_places
 from shared_code.config.study import Study
 from shared_code.model import ALL, Problem, Refused
 from shared_code.pooling import relations as rel
@@ -53,7 +53,7 @@ def reconcile(study: Study, inbox: Inbox, earlier: dict[str, list[Received]] | N
     found = []
     for site, received in inbox.releases.items():
         tables = {key: (study.analyses[key[0]].results[key[1]], cells) for key, cells in received.tables.items()}
-        found += contradictions(site, tables, study.agree)
+        found += contradictions(site, tables, at_places(study.agree, received.manifest.get("places", {})))
         for before in (earlier or {}).get(site, []):
             found += changed(site, received, before, tables)
     return found

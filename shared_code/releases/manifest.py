@@ -32,6 +32,7 @@ class Manifest(BaseModel):
     disclosure: Rules
     not_run: dict[str, str]
     not_collected: dict[str, str]
+    places: dict[str, dict[str, dict[str, str]]] = {}  # which wards lie in which locality: areas, nobody's data
     code_version: str
     code_digest: str
 

@@ -14,12 +14,15 @@ import pandas as pd
 
 from shared_code import disclosure
 from shared_code.config import digests
+from shared_code.config.agreement import at_places
 from shared_code.config.plan import Plan
 from shared_code.config.site import PublishedTable, Site
 from shared_code.config.study import Policy, Study
 from shared_code.disclosure import Earlier
 from shared_code.disclosure.ladder import climb, finest_rung
+from shared_code.measures.cohort import wards_inside
 from shared_code.measures.matched_controls import FROZEN
+from shared_code.measures.prepared import Prepared
 from shared_code.measures.saving import check_results
 from shared_code.model import Problem, Refused, few
 from shared_code.quality import record
@@ -55,12 +58,15 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     if problems:
         raise Refused(f"The release of {site.title} ({site.site})", problems)
     policy = study.disclosure.stricter(site.disclosure)
-    done = disclosure.protect(unprotected, ledger=earlier, policy=policy, agreements=study.agree)
+    places = wards_inside(Prepared(prepared)) if prepared is not None else {}
+    done = disclosure.protect(unprotected, ledger=earlier, policy=policy, agreements=at_places(study.agree, places))
     climbed = [counted for name, (declared, table) in unprotected.items() for counted in climb(name, declared, table, policy)]
     protected = dict(done.tables)
     manifest = describe(site, study, policy, protected, below) | {"quality": record.leaving(results)}
     if climbed:  # of the dry counts only this leaves
         manifest["finest_rungs"] = [{"table": c["table"], "dimension": c["dimension"], "rung": finest_rung(c)} for c in climbed]
+    if places:
+        manifest["places"] = places
     if frozen := frozen_of(results, unprotected):
         manifest["frozen"] = frozen
     if prepared is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from shared_code.config.agreement import Agreement
+from shared_code.config.agreement import Agreement, at_places
 from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure import protect
 from shared_code.disclosure.attacks.find import find
@@ -119,3 +119,40 @@ def test_a_relation_that_the_numbers_do_not_fulfil_is_not_used():
     tables = {"a.t": (one, wide("flag", [("smi", 5000, 100)])), "b.t": (other, wide("care", [("checks", 300, 40)]))}
     ours = protect(tables, [], POLICY, [agreement()]).tables
     assert all((cells["status"] == "ok").all() for cells in ours.values())
+
+
+PLACES = {"ward": {"locality": {"Ash": "North", "Elm": "North", "Fir": "South", "Oak": "South"}}}
+IN_LOCALITIES = Agreement.model_validate({"title": "wards and localities", "each": ["locality"], "numbers": [
+    {"table": "b.t", "statistic": "cases", "inside": {"locality": {"dimension": "ward"}}},
+    {"table": "a.t", "statistic": "cases"}]})  # fmt: skip
+
+
+def test_wards_of_a_locality():
+    """Anyone knows which wards a locality is made of: the locality less the other ward is the ward that is withheld."""
+    localities, wards = counts("locality", ["North", "South"]), counts("ward", ["Ash", "Elm", "Fir", "Oak"])
+    tables = {"a.t": (localities, wide("locality", [("North", 900, 104), ("South", 900, 219)])),
+              "b.t": (wards, wide("ward", [("Ash", 500, 100), ("Elm", 400, 4), ("Fir", 500, 120), ("Oak", 400, 99)]))}
+    seen, said = {"a.t": localities, "b.t": wards}, at_places([IN_LOCALITIES], PLACES)
+    without = protect(tables, [], POLICY, at_places([IN_LOCALITIES], {})).tables
+    assert weaknesses(without, seen, said) and not weaknesses(without, seen)
+    ours = protect(tables, [], POLICY, said).tables
+    assert not weaknesses(ours, seen, said)
+    hidden = pd.concat(ours.values()).query("status == 'withheld' and statistic == 'cases'")
+    assert len(hidden) == 2 and not set(hidden["ward"]) & {"Fir", "Oak"} and "South" not in set(hidden["locality"])
+
+
+@pytest.mark.parametrize("places", [
+    {}, {"ward": {}}, {"ward": {"district": {"Ash": "North"}}}, {"parish": {"locality": {"Ash": "North"}}}])  # fmt: skip
+def test_what_is_said_of_places_that_a_site_does_not_have_is_left_out(places):
+    assert at_places([IN_LOCALITIES, agreement()], places) == [agreement()]
+
+
+def test_a_locality_of_which_a_ward_is_not_in_the_table_is_not_the_sum_of_the_others():
+    localities, wards = counts("locality", ["North", "South"]), counts("ward", ["Ash", "Elm", "Fir", "Oak"])
+    places = {"ward": {"locality": PLACES["ward"]["locality"] | {"Yew": "North"}}}
+    tables = {"a.t": (localities, wide("locality", [("North", 900, 108), ("South", 900, 219)])),
+              "b.t": (wards, wide("ward", [("Ash", 500, 60), ("Elm", 400, 45), ("Fir", 500, 120), ("Oak", 400, 99)]))}
+    said = at_places([IN_LOCALITIES], places)
+    ours = protect(tables, [], POLICY, said).tables
+    assert all((cells["status"] == "ok").all() for cells in ours.values())
+    assert not weaknesses(ours, {"a.t": localities, "b.t": wards}, said)

@@ -240,3 +240,27 @@ def test_residents_count_by_their_own_small_area_and_not_by_the_mean_of_the_ward
     assert round(100 * 3120 / 7860, 2) == 39.69
     with pytest.raises(Refused, match="no population of 2023"):
         measures.residents_in_need(prepared, 2023, {"core20": 2})
+
+
+def test_which_wards_lie_in_which_locality(tables):
+    """A ward in two localities, and every locality it touches, are left out: their wards do not add up to them."""
+    placed = tables(area_lookup="""
+        lsoa21     ward_vintage  ward_cd    ward_name  lad_cd     locality  imd_version  imd10
+        E01000001  2024-05       E05000001  Ash        E06000001  North     IoD2025      1
+        E01000002  2024-05       E05000002  Elm        E06000001  North     IoD2025      2
+        E01000003  2024-05       E05000003  Fir        E06000001  South     IoD2025      3
+        E01000004  2024-05       E05000004  Oak        E06000002  South     IoD2025      4
+        E01000005  2024-05       E05000004  Oak        E06000002  East      IoD2025      4
+        E01000006  2024-05       E05000005  Yew        .          West      IoD2025      5
+        E01000001  2023-05       E05000009  Old        E06000001  North     IoD2025      1""")
+    assert measures.wards_inside(placed) == {"ward": {
+        "locality": {"Ash E05000001": "North", "Elm E05000002": "North", "Yew E05000005": "West"},
+        "district": {"Ash E05000001": "E06000001", "Elm E05000002": "E06000001", "Fir E05000003": "E06000001",
+                     "Oak E05000004": "E06000002"},
+    }}  # fmt: skip
+
+
+def test_a_site_without_areas_knows_of_no_wards(tables):
+    assert measures.wards_inside(tables(person="""
+        who  birth_month  sex
+        Ann  1960-05      F""")) == {}

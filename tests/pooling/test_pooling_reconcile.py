@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared_code.config import Policy, Study
-from shared_code.config.agreement import Agreement
+from shared_code.config.agreement import Agreement, at_places
 from shared_code.config.results import ResultsTable
 from shared_code.disclosure import protect
 from shared_code.model import LAYOUTS
@@ -280,6 +280,28 @@ def test_what_an_older_version_wrote_is_replaced_and_what_was_never_received_is_
     assert "it is not what was received then" in str(problem)
 
 
+def test_wards_that_do_not_add_up_to_their_locality_are_told():
+    """Only with what the site says of its areas; a district of which a ward is missing is compared with nothing."""
+    wards = ResultsTable.model_validate({"title": "t", "layout": "counts", "dimensions": {"ward": {"local": True}}})
+    towns = ResultsTable.model_validate({"title": "t", "layout": "counts", "dimensions": {"town": {"local": True}}})
+    declared = {"wards": wards, "towns": towns}
+    made = {"wards": pd.DataFrame({"ward": ["a", "b", "c"], "people": [100, 90, 80], "cases": [20, 30, 40]}),
+            "towns": pd.DataFrame({"town": ["Ash", "Elm"], "people": [190, 80], "cases": [50, 40]})}  # fmt: skip
+    cells = protect({n: (declared[n], made[n]) for n in made}, [], Policy(threshold=1, rounding=1)).tables
+    said = Agreement.model_validate({"title": "Wards in towns", "each": ["town"], "numbers": [
+        {"table": "a.wards", "statistic": "cases", "inside": {"town": {"dimension": "ward"}}},
+        {"table": "a.towns", "statistic": "cases"}]})  # fmt: skip
+
+    def told(cells, **towns):
+        agreements = at_places([said], {"ward": {"town": towns}} if towns else {})
+        return contradictions("ashby", {("a", n): (declared[n], cells[n]) for n in cells}, agreements)
+
+    wrong = {**cells, "towns": change(cells["towns"], 3, "cases", town="Ash")}
+    assert told(cells, a="Ash", b="Ash", c="Elm") == [] == told(wrong) == told(wrong, c="Elm")
+    (one,) = told(wrong, a="Ash", b="Ash", c="Elm")
+    assert "Wards in towns" in one.words
+
+
 @pytest.mark.parametrize(
     ("agree", "words"),
     [
@@ -295,4 +317,17 @@ def test_agreements_of_what_is_not_declared_are_refused(network, agree, words):
     written = network("illness").study.model_dump(mode="json")
     with pytest.raises(ValidationError) as error:
         Study.model_validate({**written, "agree": [agree]})
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(("inside", "words"), [
+    ({"city": {"dimension": "sex"}}, "not a dimension that each names"),
+    ({"town": {"dimension": "ward"}}, "not a dimension of illness.ill"),
+    ({"town": {"dimension": "sex", "levels": {"F": "Ash"}}}, "a study does not say which places lie in which"),
+])  # fmt: skip
+def test_places_inside_others_are_declared_by_their_dimensions_alone(network, inside, words):
+    written = network("illness").study.model_dump(mode="json")
+    numbers = [{"table": "illness.ill", "statistic": "people", "inside": inside}]
+    with pytest.raises(ValidationError) as error:
+        Study.model_validate({**written, "agree": [{"title": "t", "each": ["town"], "over": "item", "numbers": numbers}]})
     assert words in str(error.value)

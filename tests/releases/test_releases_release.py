@@ -10,6 +10,7 @@ import pytest
 
 from shared_code.config import Policy, Site, Study, digests
 from shared_code.releases import package
+from shared_code.releases.attacks.packages import attack_packages
 from shared_code.releases.cells import from_csv
 from shared_code.releases.release import release
 
@@ -94,3 +95,32 @@ def test_a_table_with_gaps_is_not_released(results, tmp_path, message_of):
     table = pd.DataFrame({"sex": ["F", "M"], "people": [100, 50], "cases": [None, 1]})
     table.to_parquet(results / "illness" / "ill.parquet")
     assert "cases is empty in some cells" in message_of(release, site(), STUDY, results, tmp_path / "north.zip")
+
+
+def test_a_ward_cannot_be_worked_out_from_its_locality(results, tmp_path):
+    """The site's areas say which wards a locality is made of; so does the package, and an outsider needs no package for it."""
+    counts = {"title": "t", "layout": "counts", "sets": [["ward"], ["locality"]], "dimensions": {
+        "ward": {"local": True, "total": True}, "locality": {"local": True, "total": True}}}  # fmt: skip
+    agree = [{"title": "wards", "each": ["locality"], "numbers": [
+        {"table": "illness.ill", "statistic": "cases", "inside": {"locality": {"dimension": "ward"}}},
+        {"table": "illness.ill", "statistic": "cases"}]}]  # fmt: skip
+    study = Study.model_validate({**STUDY.model_dump(mode="json"), "analyses": {"illness": {**ENTRY, "results": {"ill": counts}}},
+                                  "agree": agree})  # fmt: skip
+    wards, localities = ["Ash E05000001", "Elm E05000002", "Fir E05000003"], ["North", "South"]
+    pd.DataFrame({"ward": [*wards, "all", "all"], "locality": ["all"] * 3 + localities, "people": [500, 400, 300, 900, 300],
+                  "cases": [100, 4, 120, 104, 120]}).to_parquet(results / "illness" / "ill.parquet")  # fmt: skip
+    prepared = tmp_path / "prepared"
+    prepared.mkdir()
+    (prepared / "prepared.json").write_text('{"holdings": {}}', "utf-8")
+    pd.DataFrame({"lsoa21": ["E01000001", "E01000002", "E01000003"], "ward_vintage": "2024-05", "lad_cd": None,
+                  "ward_cd": [w[4:] for w in wards], "ward_name": [w[:3] for w in wards], "locality": ["North", "North", "South"],
+                  }).to_parquet(prepared / "area_lookup.parquet")  # fmt: skip
+    manifest = release(site(), study, results, tmp_path / "north.zip", prepared)
+    assert manifest["places"] == {"ward": {"locality": dict(zip(wards, ["North", "North", "South"]))}}
+    cells = from_csv(package.read(tmp_path / "north.zip")[1]["tables/illness.ill.csv"]).query("statistic == 'cases'")
+    hidden = cells[cells["status"] == "withheld"]
+    assert len(hidden) == 2 and "Elm E05000002" in set(hidden["ward"]) and "South" not in set(hidden["locality"])
+    assert not attack_packages(study, [tmp_path / "north.zip"])[tmp_path / "north.zip"].weaknesses
+    release(site(), study, results, tmp_path / "without.zip")  # without its areas the two are not related
+    cells = from_csv(package.read(tmp_path / "without.zip")[1]["tables/illness.ill.csv"]).query("statistic == 'cases'")
+    assert (cells["status"] == "withheld").sum() == 1

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise, product
 
+import pandas as pd
+
 from shared_code.config.agreement import Agreement, Selected
 from shared_code.config.study import Dimension, ResultsTable
 from shared_code.disclosure.attacks.known import Cell, Known, Tables
@@ -75,13 +77,27 @@ def _sums(tables: Tables, listed: list[Selected], said: Agreement) -> dict[tuple
     for one in listed:
         if one.table not in tables:
             return {}
-        declared, cells = tables[one.table]
-        levels = {name: [str(level) for level in cells[name].unique()] for name in declared.dimensions}
-        shown = set(map(tuple, cells[list(declared.dimensions)].astype(str).to_numpy()))
-        for combination in product(*(_chosen(declared, name, one, said.each, levels[name]) for name in levels)):
-            if combination in shown:
-                key = tuple(combination[list(levels).index(name)] for name in said.each)
-                found.setdefault(key, []).append(((one.table, one.statistic, combination), one.times))
+        for key, cells in _cells(*tables[one.table], one, said).items():
+            found.setdefault(key, []).extend(((one.table, one.statistic, levels), one.times) for levels in cells)
+    return found
+
+
+def _cells(declared: ResultsTable, cells: pd.DataFrame, one: Selected, said: Agreement
+           ) -> dict[tuple[str, ...], list[tuple[str, ...]]]:  # fmt: skip
+    """Give the levels of the cells that are added, by the levels of `each`: places that lie inside others by the larger one."""
+    levels = {name: [str(level) for level in cells[name].unique()] for name in declared.dimensions}
+    shown = set(map(tuple, cells[list(declared.dimensions)].astype(str).to_numpy()))
+    by = [one.inside[name].dimension if name in one.inside else name for name in said.each]
+    found: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for combination in product(*(_chosen(declared, name, one, by, levels[name]) for name in levels)):
+        if combination in shown:
+            own = dict(zip(said.each, (combination[list(levels).index(dimension)] for dimension in by)))
+            key = tuple(one.inside[name].levels.get(level, "") if name in one.inside else level for name, level in own.items())
+            found.setdefault(key, []).append(combination)
+    for place, name in enumerate(said.each):
+        if name in one.inside:  # what lies in no larger place, and places of which a part is not there
+            whole, at = one.inside[name].whole, list(levels).index(by[place])
+            found = {key: rows for key, rows in found.items() if whole.get(key[place]) == {row[at] for row in rows}}
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared_code.config.agreement import at_places
 from shared_code.config.plan import Plan
 from shared_code.config.study import Study
 from shared_code.disclosure.attacks import differences, find, marks
@@ -39,7 +40,7 @@ def attack_packages(study: Study, paths: Sequence[Path]) -> dict[Path, Found]:
         manifest, inside, _ = package.read(path)
         threshold = int(manifest["disclosure"]["rules"]["threshold"])
         tables = tables_of(study, inside)
-        together = find(tables, threshold, study.agree)
+        together = find(tables, threshold, at_places(study.agree, manifest.get("places", {})))
         weak = [f"{w.attack}: a number in {w.table} ({w.statistic})" for w in together if not w.may_be_nobody]
         weak += [f"files: {told}" for told in files.archive(path.read_bytes())]
         weak += [f"order: {told} ({name})" for name, (_, cells) in tables.items() if (told := marks.order(cells))]
