@@ -134,7 +134,8 @@ def test_pounds_of_places_of_different_size_are_told_per_head_and_per_person_in_
     names = ("allocation, proposed", "pounds per head", "pounds per person in need")
     pounds, head, need = (amounts(funded, name) for name in names)
     assert set(pounds.index) == set(head.index) == set(need.index), "every place has all three"
-    np.testing.assert_allclose(head[rows.index], pounds[rows.index] / rows["people"], atol=0.01)
+    np.testing.assert_allclose(head[rows.index], pounds[rows.index] / rows["people"])
+    np.testing.assert_allclose(need[rows.index], pounds[rows.index] / rows["events"].where(rows["events"] > 0))
     by_pounds, by_head, by_need = (list(one[rows.index].sort_values().index) for one in (pounds, head, need))
     assert by_pounds != by_head != by_need, "or nobody could be misled"
 

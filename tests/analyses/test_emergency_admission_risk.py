@@ -254,10 +254,10 @@ def test_what_was_recorded_after_the_day_is_not_used_though_it_is_dated_before(s
 
 
 def test_whoever_is_chosen_for_stays_has_fewer_in_the_next_year_by_itself(scored):
-    """Pitfall (risk is not benefit): nobody did anything for these people, and their stays fall by half and more."""
+    """Pitfall (risk is not benefit): all had a stay in the year before, nobody did anything, and most have none in the next."""
     people = pd.concat(scored.values())
     chosen = people[people["emergency"] > 0]
-    assert len(chosen) > 100 and chosen["outcome"].mean() < 0.5 < 1 <= chosen["emergency"].mean()
+    assert len(chosen) > 100 and chosen["outcome"].mean() < 0.5
     assert chosen["outcome"].mean() > people.loc[people["emergency"] == 0, "outcome"].mean()  # and they are at risk all the same
     assert "has a\nlower one later by itself" in Path(f"reports/{STEM}.qmd").read_text("utf-8")
 

@@ -74,7 +74,7 @@ def test_one_disease_of_the_vessels_is_not_two_conditions():
     assert listed.conditions_of("ICD10", "I64") == listed.conditions_of("ICD10", "G459") == {"stroke_tia"}
 
 
-def test_recorded_is_never_called_present():
+def test_plans_and_pages_say_that_recorded_is_not_present():
     """Under-diagnosis makes groups look equal, visits make them look ill: data cannot tell, so page and plan must say it."""
     for stem, words in (("long_term_conditions", "Recorded is not the same as present."),
                         ("onset_of_multimorbidity", "The day of a record is not the day an illness began.")):  # fmt: skip

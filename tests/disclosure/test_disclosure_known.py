@@ -55,9 +55,21 @@ def derived(fine: pd.DataFrame, published: list[tuple[pd.DataFrame, dict[str, st
     return ends
 
 
-@settings(deadline=None, database=None, derandomize=True, max_examples=int(os.environ.get("COHORTIUM_REFRESHES", "12")))
-@given(st.lists(st.integers(0, 14) | st.integers(15, 400), min_size=10, max_size=10))
-def test_wider_bands_of_the_same_people_give_no_small_number_away(counts):
+def test_wider_bands_of_the_same_people_give_no_small_number_away():
+    """Nearly all can be released (a refusal tells nothing), and then every small number stays open."""
+    looked_at: list[int | None] = []
+
+    @settings(deadline=None, database=None, derandomize=True, max_examples=int(os.environ.get("COHORTIUM_REFRESHES", "12")))
+    @given(st.lists(st.integers(0, 14) | st.integers(15, 400), min_size=10, max_size=10))
+    def each(counts):
+        looked_at.append(small_numbers_that_stay_open(counts))
+
+    each()
+    assert looked_at.count(None) <= len(looked_at) / 10 and sum(n or 0 for n in looked_at) >= len(looked_at)
+
+
+def small_numbers_that_stay_open(counts: list[int]) -> int | None:
+    """Count the small numbers, each of which must stay open; None where the second release is refused."""
     fine = pd.DataFrame([(age, sex) for age in WIDER for sex in "FM"], columns=["age", "sex"]).assign(people=counts)
     wide = fine.assign(age=fine["age"].map(WIDER)).groupby(["age", "sex"], as_index=False)["people"].sum()
     fine, wide = laid_out(fine), laid_out(wide)
@@ -67,12 +79,14 @@ def test_wider_bands_of_the_same_people_give_no_small_number_away(counts):
         second = protect({"a.t": (declared(FINE), fine), "b.t": (declared(COARSE), wide)}, [before], POLICY)
     except Refused as refused:
         assert "b.t" in str(refused)  # what is new is named
-        return
+        return None
     same = dict(zip(WIDER, WIDER))
     ends = derived(fine, [(first, same), (second.tables["a.t"], same), (second.tables["b.t"], WIDER)])
-    for row in fine[(fine["people"] > 0) & (fine["people"] < 10) & (fine["sex"] != "all")].itertuples():
+    small = fine[(fine["people"] > 0) & (fine["people"] < 10) & (fine["sex"] != "all")]
+    for row in small.itertuples():
         low, high = ends[row.age, row.sex]
         assert high - low >= 9 - 1e-6 and high >= 10 - 1e-6, (row, low, high)
+    return len(small)
 
 
 @pytest.mark.parametrize("total", [False, True])

@@ -60,6 +60,15 @@ def test_pairs_of_terms_count_as_parameters_once():
     assert why(table) == [] and "7 parameters" in why(step(7, cases=60, others=60))[0]
 
 
+def test_a_level_that_nobody_has_is_no_parameter():
+    """Zeros in the second derivative: of nine terms six are there, and sixty events are ten for each."""
+    table = step(9, cases=60, others=60)
+    table.loc[7:, "hessian"] = 0.0
+    assert why(table) == []
+    table.loc[7, "hessian"] = 5.0
+    assert len(why(table)) == 1 and "for each of 7 parameters" in why(table)[0]
+
+
 def test_small_groups_are_named_by_their_terms():
     table = step(3).assign(fewest=9.0)
     table.loc[1, "by"] = "intercept"

@@ -121,7 +121,8 @@ def moments(people: float, total: float, first: float, second: float) -> dict[st
 @pytest.mark.parametrize(("row", "why"), [
     (moments(30, 100, 50, 35), ""), (moments(30, 100, 50, 36), DOMINANT), (moments(30, -100, 50, 36), DOMINANT),
     (moments(30, 100, 80, 12), DOMINANT), (moments(30, 100, 75, 8), ""), (moments(30, 100, 0.5, 0.4), ""),
-    (moments(30, 0, 0, 0), ""), (moments(30, 0, 4, 4), DOMINANT), (moments(9, 100, 5, 5), FEW_PEOPLE),
+    (moments(30, 1, 0.9, 0.05), DOMINANT), (moments(30, 0, 0, 0), ""), (moments(30, 0, 4, 4), DOMINANT),
+    (moments(9, 100, 5, 5), FEW_PEOPLE),
     (moments(10, 100, 5, 5), ""), (moments(1, 100, 100, 0), FEW_PEOPLE), (moments(0, 0, 0, 0), ""),
     (moments(np.nan, 100, 5, 5), UNKNOWN_PEOPLE), (moments(30, 100, np.nan, 5), UNKNOWN_PEOPLE),
     (moments(30, 100, 5, np.nan), UNKNOWN_PEOPLE),

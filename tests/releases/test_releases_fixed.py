@@ -48,7 +48,7 @@ def test_json_is_written_in_one_way_only():
     assert json_form.compact({"b": [1, 2.5], "a": "é"}) == '{"a":"é","b":[1,2.5]}'.encode()
     assert json_form.written({"b": [1], "a": "é"}) == '{\n  "a": "é",\n  "b": [\n    1\n  ]\n}\n'.encode()
     for write in (json_form.compact, json_form.written):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="JSON compliant"):
             write({"a": float("nan")})
 
 
@@ -175,7 +175,7 @@ def test_the_days_of_a_package(signed, days, message):
 
 @pytest.mark.parametrize("said", [{"number": 0}, {"reason": ""}, {"reason": "x" * 501}, {"supersedes": "ab"}])
 def test_what_a_statement_must_say(signed, said):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=rf"^1 validation error for Sending\n{next(iter(said))}\n"):
         signed(**said)
     assert signed(reason="x" * 500, number=2, supersedes=CONTENT) == []
 
