@@ -1,4 +1,4 @@
-"""Bands and names: which numbers of two bandings can be of the same people, what lies between edges, what a number is named by."""
+"""Bands and names: which numbers of two bandings can be of the same people, what lies between edges, how a number is named."""
 
 from __future__ import annotations
 
@@ -170,12 +170,13 @@ def test_a_denominator_that_repeats_beside_every_item_is_not_named_by_it():
 
 def test_what_repeats_by_chance_in_bands_months_places_or_totals_stays():
     """These are parts of a whole: two bands of seven people are not one."""
-    for spec in ({"bands": [0, 40]}, {"months": ["2020-01", "2020-02"]}, {"local": True}, {"values": {"x": "", "y": ""}, "total": True}):
-        levels = {"bands": ["0-39", "40+"], "months": ["2020-01", "2020-02"]}.get(next(iter(spec)), ["x", "y"])
+    months, values = ["2020-01", "2020-02"], {"x": "", "y": ""}
+    for spec, levels in (({"bands": [0, 40]}, ["0-39", "40+"]), ({"months": months}, months), ({"local": True}, ["x", "y"]),
+                         ({"values": values, "total": True}, ["x", "y"])):  # fmt: skip
         made = declared(d=spec)
         keys = keys_of(made, pd.DataFrame({"d": levels}), np.array([7.0, 7.0]), {})
         assert keys == [(("d",), (levels[0],)), (("d",), (levels[1],))] == once_of(made, keys, np.array([7.0, 7.0]))
-    plain = declared(d={"values": {"x": "", "y": ""}})
+    plain = declared(d={"values": values})
     assert keys_of(plain, pd.DataFrame({"d": ["x", "y"]}), np.array([7.0, 7.0]), {}) == [((), ()), ((), ())]
 
 
@@ -189,7 +190,8 @@ def test_a_set_may_repeat_though_the_whole_table_does_not():
 
 
 def test_two_dimensions_may_repeat():
-    made = declared(item={"codelist": "c"}, kind={"values": {"k": "", "l": ""}}, sex={"values": {"F": "", "M": ""}, "total": True})
+    sex = {"values": {"F": "", "M": ""}, "total": True}
+    made = declared(item={"codelist": "c"}, kind={"values": {"k": "", "l": ""}}, sex=sex)
     rows = pd.DataFrame([(i, k, s) for s in ("F", "M", "all") for i in "ab" for k in "kl"], columns=["item", "kind", "sex"])
     values = np.array([5.0] * 4 + [7.0] * 4 + [1, 2, 3, 4])
     keys = keys_of(made, rows, values, {})
