@@ -35,9 +35,9 @@ def pieces(*tables: tuple[Dimension, list[float]], sexes: str = "F") -> tuple[li
     bandings = bandings_of([declared(age=spec) for spec, _ in tables])
     for spec, numbers in tables:
         (name,) = [key for key, d in bandings["age"] if (d.bands, d.kind) == (spec.bands, spec.kind)]
-        levels = [(label, sex) for sex in sexes for label in band_labels(spec.bands, spec.kind)]
+        levels = [("north", label, sex) for sex in sexes for label in band_labels(spec.bands, spec.kind)]
         own = {level: draft.add(n, 0, n, n, 1.0, False, 1.0) for level, n in zip(levels, numbers * len(sexes))}
-        sets[name, "sex"] = own
+        sets["area", name, "sex"] = own
     cohort = Cohort(("counts", "people"), sets)
     return list(band_rows(cohort, draft, bandings, EXACT)), draft
 
