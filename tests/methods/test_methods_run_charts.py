@@ -29,6 +29,8 @@ def test_a_steady_share_is_left_alone_and_a_change_is_found():
 
 def test_a_run_counts_from_the_eighth_point_and_a_gap_interrupts_it():
     people = np.full(16, 100.0)
+    seven = np.array([20.0] * 7 + [10.0] * 9)
+    assert methods.p_chart(seven, people).shifted.tolist() == [False] * 7 + [True] * 9
     cases = np.array([20.0] * 8 + [10.0] * 8)
     assert methods.p_chart(cases, people).shifted.all()
     cases[3] = np.nan
