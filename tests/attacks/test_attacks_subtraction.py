@@ -8,8 +8,8 @@ from dataclasses import FrozenInstanceError
 import pandas as pd
 import pytest
 
-from shared_code.config.study import ResultsTable
-from shared_code.disclosure.attacks import differences
+from shared_code.config.study import Dimension, ResultsTable
+from shared_code.disclosure.attacks import differences, tables
 from shared_code.disclosure.attacks.find import Weakness, find, too_narrow
 from shared_code.disclosure.attacks.known import Known
 
@@ -135,3 +135,155 @@ def test_pooled_ranges_are_sums_over_sites():
              cells([("F", "x", "people", 20, 20), ("F", "y", "people", 3, 3)], "sex", "area")]  # fmt: skip
     assert differences.pooled_ranges(sites) == {"F/x/people": (25, 29), "M/x/people": (1, 1), "F/x/cases": (2, 2),
                                                 "F/y/people": (3, 3)}  # fmt: skip
+
+
+# --- the same people in several places ---
+
+def seen(attack, **released: tuple[ResultsTable, pd.DataFrame]) -> Known:
+    named = {name.replace("_", "."): one for name, one in released.items()}
+    known = Known.of(named, T)
+    attack(known, named)
+    return known
+
+
+def equations(known: Known) -> list[tuple[dict[str, float], float, float]]:
+    """Give the equations with each number by its table and levels."""
+    def name(i: int) -> str:
+        table, statistic, levels = known.cells[i]
+        return "/".join([table, statistic, *levels])
+
+    return [({name(i): times for i, times in left.items()}, low, high) for left, low, high in known.equations]
+
+
+SEX = table(sex=["F", "M", "all"])
+
+
+def people(*rows: tuple) -> pd.DataFrame:
+    return cells([(*levels, "people", *numbers) for *levels, numbers in rows], "sex")
+
+
+def test_what_two_tables_of_an_analysis_say_of_the_same_levels_is_one_number():
+    one, other = people(("F", (40, 40)), ("M", (0, INF))), people(("F", (0, INF)), ("M", (30, 30)))
+    known = seen(tables.linked, a_t=(SEX, one), a_u=(SEX, other), b_t=(SEX, other))
+    assert equations(known) == [({f"a.t/people/{s}": 1.0, f"a.u/people/{s}": -1.0}, 0, 0) for s in "FM"]
+    known.narrow()
+    assert known.between(("a.t", "people", ("M",))) == (30, 30) and known.between(("b.t", "people", ("F",))) == (0, INF)
+
+
+def test_three_tables_are_linked_two_by_two():
+    one = people(("F", (40, 40)))
+    assert len(seen(tables.linked, a_t=(SEX, one), a_u=(SEX, one), a_v=(SEX, one)).equations) == 3
+
+
+def test_tables_that_differ_in_one_number_are_linked_in_none():
+    one, other = people(("F", (40, 40)), ("M", (0, INF))), people(("F", (41, 45)), ("M", (30, 30)))
+    assert seen(tables.linked, a_t=(SEX, one), a_u=(SEX, other)).equations == []
+    assert seen(tables.linked, a_t=(SEX, other), a_u=(SEX, one)).equations == []
+    touching = people(("F", (40, 45)), ("M", (30, 30)))
+    assert len(seen(tables.linked, a_t=(SEX, one), a_u=(SEX, touching)).equations) == 2
+    assert len(seen(tables.linked, a_t=(SEX, touching), a_u=(SEX, one)).equations) == 2
+
+
+def test_a_total_is_that_of_a_table_without_the_dimension():
+    """All of both sexes in an area are the people of the area; the women are not."""
+    area = table(area=["x", "y"])
+    both = ResultsTable.model_validate({"title": "t", "layout": "counts", "dimensions": {
+        "sex": {"values": {"F": ""}, "total": True}, "area": {"values": {"x": "", "y": ""}}}})  # fmt: skip
+    fine = cells([("F", "x", "people", 40, 40), ("all", "x", "people", 0, INF)], "sex", "area")
+    known = seen(tables.linked, a_t=(both, fine), a_u=(area, cells([("x", "people", 70, 70)], "area")))
+    assert equations(known) == [({"a.t/people/all/x": 1.0, "a.u/people/x": -1.0}, 0, 0)]
+
+
+def test_people_without_are_linked_through_those_they_are_the_rest_of():
+    """What was worked out has no range by which a reader would see that two are not the same."""
+    one = cells([("F", "people", 40, 40), ("F", "cases", 20, 20)], "sex")
+    known = seen(tables.complements, a_t=(SEX, one), a_u=(SEX, one))
+    before = len(known.equations)
+    tables.linked(known, {"a.t": (SEX, one), "a.u": (SEX, one)})
+    assert [sorted(left) for left, _, _ in equations(known)[before:]] == [
+        ["a.t/people/F", "a.u/people/F"], ["a.t/cases/F", "a.u/cases/F"]]  # fmt: skip
+
+
+def test_totals_that_no_table_shows_are_one_only_where_something_says_so():
+    """Two tables by different groups, neither with a total: who is in each is not known to be the same."""
+    sex, area = table("bins", sex=["F", "M"]), table("bins", area=["x", "y"])
+    one, other = people(("F", (40, 40)), ("M", (1, 19))), cells([("x", "people", 50, 50), ("y", "people", 3, 3)], "area")
+    known = seen(tables.margins, a_t=(sex, one), a_u=(area, other))
+    assert known.between(("a.t", "people", ("all",))) == (41, 59) and known.implicit[known.index["a.t", "people", ("all",)]]
+    before = len(known.equations)
+    tables.linked(known, {"a.t": (sex, one), "a.u": (area, other)})
+    assert len(known.equations) == before
+    total = people(("all", (53, 53)))
+    whole = SEX.model_copy(update={"layout": "bins"})
+    known = seen(tables.margins, a_t=(sex, one), a_v=(whole, total))
+    tables.linked(known, {"a.t": (sex, one), "a.v": (whole, total)})
+    known.narrow()
+    assert known.between(("a.t", "people", ("M",))) == (13, 13)  # the total of another table is 53
+
+
+@pytest.mark.parametrize(("layout", "more", "adds_up"), [
+    ("counts", {}, True), ("bins", {}, True), ("events", {}, False), ("events", {"once": True}, True)])  # fmt: skip
+def test_only_groups_of_different_people_add_up(layout, more, adds_up):
+    """Who had an event as a child and one as an adult is in both bands; who died is in one."""
+    said = SEX.model_copy(update={"layout": layout, **more})
+    known = seen(tables.margins, a_t=(said, people(("F", (40, 40)), ("M", (0, INF)), ("all", (44, 44)))))
+    assert bool(known.equations) == adds_up
+
+
+@pytest.mark.parametrize("spec", [{"codelist": "c", "total": True}, {"bands": [18, 65], "kind": "nested", "total": True}])
+def test_items_and_nested_bands_do_not_add_up(spec):
+    said = ResultsTable.model_validate({"title": "t", "layout": "counts", "dimensions": {"sex": spec}})
+    shown = people(("18+", (40, 40)), ("65+", (0, INF)), ("all", (44, 44)))
+    assert seen(tables.margins, a_t=(said, shown)).equations == []
+
+
+def test_a_total_needs_two_parts_and_all_of_them_and_is_not_made_up_where_it_is_declared():
+    places = SEX.model_copy(update={"dimensions": {"sex": Dimension(local=True, total=True)}})
+    assert seen(tables.margins, a_t=(places, people(("x", (40, 40)), ("all", (44, 44))))).equations == []
+    assert len(seen(tables.margins, a_t=(places, people(("x", (40, 40)), ("y", (0, 9)), ("all", (44, 44))))).equations) == 1
+    known = seen(tables.margins, a_t=(SEX, people(("F", (40, 40)), ("M", (0, INF)))))  # its total is nowhere
+    assert known.equations == [] and len(known.cells) == 2
+
+
+ITEMS = ResultsTable.model_validate({"title": "t", "layout": "counts", "dimensions": {
+    "item": {"codelist": "c"}, "sex": {"values": {"F": "", "M": ""}, "total": True}}})  # fmt: skip
+
+
+def beside(*rows: tuple) -> pd.DataFrame:
+    """Give the people beside each item: item, sex, lowest and highest; three cases each."""
+    return cells([one for i, s, *n in rows for one in ((i, s, "people", *n), (i, s, "cases", 3, 3))], "item", "sex")
+
+
+def test_the_people_beside_every_item_are_the_same():
+    shown = beside(("a", "F", 40, 40), ("b", "F", 0, INF), ("c", "F", 38, 44), ("a", "M", 30, 30), ("b", "M", 0, INF))
+    known = seen(tables.denominators, a_t=(ITEMS, shown))
+    pairs = [[f"a.t/people/{i}/{s}", f"a.t/people/{j}/{s}"] for i, j, s in ("abF", "acF", "bcF", "abM")]
+    assert [sorted(left) for left, _, _ in equations(known)] == pairs
+    assert all(sorted(left.values()) == [-1.0, 1.0] for left, _, _ in known.equations)
+    known.narrow()
+    assert known.between(("a.t", "people", ("b", "M"))) == (30, 30)
+
+
+def test_items_that_differ_for_one_sex_have_people_of_their_own_for_both():
+    shown = beside(("a", "F", 40, 40), ("b", "F", 41, 41), ("a", "M", 0, INF), ("b", "M", 30, 30),
+                   ("a", "all", 70, 70), ("b", "all", 70, 70))  # fmt: skip
+    known = seen(tables.denominators, a_t=(ITEMS, shown))
+    assert [sorted(left) for left, _, _ in equations(known)] == [["a.t/people/a/all", "a.t/people/b/all"]]
+
+
+def test_denominators_are_of_counts_by_items_of_a_codelist():
+    shown = beside(("a", "F", 40, 40), ("b", "F", 0, INF))
+    other = ITEMS.model_copy(update={"layout": "bins"})
+    assert seen(tables.denominators, a_t=(other, shown)).equations == []
+    plain = table(item=["a", "b"], sex=["F", "M", "all"])
+    assert seen(tables.denominators, a_t=(plain, shown)).equations == []
+    twice = seen(tables.denominators, a_t=(ITEMS, shown), b_t=(ITEMS, shown))
+    assert len(twice.equations) == 2  # each table by itself
+
+
+def test_a_ring_needs_both_bands():
+    said = SEX.model_copy(update={"layout": "bins", "dimensions": {"sex": Dimension(bands=[18, 40, 65], kind="nested")}})
+    known = seen(tables.nested, a_t=(said, people(("18+", (90, 90)), ("65+", (40, 40)))))
+    assert known.equations == []
+    known = seen(tables.nested, a_t=(said, people(("18+", (90, 90)), ("40+", (85, 85)), ("65+", (40, 40)))))
+    assert known.implicit == [False] * 3 + [True] * 2 and [c[2] for c in known.cells[3:]] == [("18-39",), ("40-64",)]
