@@ -117,6 +117,38 @@ def test_the_same_at_every_level():
     assert compared(TABLES, said(number("b.t"), over="place")) == [([(9, 1.0)], [(10, 1.0)]), ([(10, 1.0)], [(11, 1.0)])]
 
 
+WARDS = table("b.t", {"ward": ["p", "q", "r", "s", "all"], "sex": ["F", "M", "all"]},
+              [(w, s, 10 * i + j) for i, w in enumerate(("p", "q", "r", "s", "all"), 1)
+               for j, s in enumerate(("F", "M", "all"))])  # fmt: skip
+LOCALITIES = table("a.t", {"locality": ["north", "south", "all"], "sex": ["F", "M", "all"]},
+                   [(w, s, 100 + 10 * i + j) for i, w in enumerate(("north", "south", "all"))
+                    for j, s in enumerate(("F", "M", "all"))])  # fmt: skip
+
+
+def of_wards(each: list[str], lie: dict[str, str], without: tuple[str, ...] = ()) -> list:
+    """Compare wards, added up to the localities they lie in, with localities."""
+    declared, frame = WARDS["b.t"]
+    wards = number("b.t", inside={"locality": {"dimension": "ward", "levels": lie}})
+    shown = {"b.t": (declared, frame[~frame["ward"].isin(without)].reset_index(drop=True)), **LOCALITIES}
+    return compared(shown, said(wards, number("a.t"), each=each))
+
+
+def test_the_wards_of_a_locality_are_added_up():
+    """The fourth ward lies in no whole locality, and the total of all wards in none."""
+    lie = {"p": "north", "q": "north", "r": "south"}
+    north, south = [(12, 1.0), (22, 1.0)], [(32, 1.0)]
+    assert of_wards(["locality"], lie) == [(north, [(102, 1.0)]), (south, [(112, 1.0)])]
+    women = [pair for pair in of_wards(["locality", "sex"], lie) if pair[1] == [(100, 1.0)]]
+    assert women == [([(10, 1.0), (20, 1.0)], [(100, 1.0)])] and of_wards(["sex", "locality"], lie)[0] == women[0]
+    assert len(of_wards(["sex", "locality"], lie)) == 4
+
+
+def test_a_locality_of_which_a_ward_is_not_there_is_not_the_sum_of_the_others():
+    lie = {"p": "north", "q": "north", "r": "south"}
+    assert of_wards(["locality"], lie, without=("q",)) == [([(32, 1.0)], [(112, 1.0)])]
+    assert [pair[1] for pair in of_wards(["locality", "sex"], lie, without=("r",))] == [[(100, 1.0)], [(101, 1.0)]]
+
+
 def test_tables_are_numbered_by_the_unknowns_behind_their_cells():
     declared, frame = BY_SEX["a.t"]
     found = numbered({"a.t": (declared, frame.assign(people=[5, 6, 11], cases=0))}, {("a.t", "people"): np.array([7, 8, 9])})

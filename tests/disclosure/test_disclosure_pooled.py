@@ -71,3 +71,47 @@ def test_what_is_safe_is_published_whole():
 def test_tables_with_other_rows_are_refused():
     with pytest.raises(ValueError, match="the same rows"):
         protect_pooled(DECLARED, {"a": site(1, 2, 3), "b": site(1, 2, 3).iloc[1:]}, Policy())
+
+
+def counts(**cases: tuple[int, int]) -> pd.DataFrame:
+    return pd.DataFrame([(area, *n) for area, n in cases.items()], columns=["area", "people", "cases"])
+
+
+def test_cases_and_those_without_are_subtracted_as_well():
+    """Less a site's own, the others have 7 cases in x, 8 without in y; in z they have 40, and two sites have any people in w."""
+    declared = ResultsTable.model_validate({
+        "title": "t", "layout": "counts", "dimensions": {"area": {"values": dict.fromkeys("wxyz", "")}}})  # fmt: skip
+    sites = {"a": counts(w=(300, 50), x=(300, 60), y=(300, 60), z=(300, 60)),
+             "b": counts(w=(400, 50), x=(200, 3), y=(40, 36), z=(200, 20)),
+             "c": counts(w=(0, 0), x=(200, 4), y=(40, 36), z=(200, 20))}  # fmt: skip
+    done = protect_pooled(declared, sites, Policy(threshold=10, rounding=1)).set_index(["area", "statistic"])
+    assert done.index.tolist() == [(area, s) for area in "wxyz" for s in ("cases", "people")]
+    hidden = done[done["withheld"]]
+    assert {("w", "people"), ("w", "cases"), ("x", "cases"), ("y", "cases")} == set(hidden.index)
+    assert hidden["reason"].to_dict() == {("w", "people"): FEW_SITES, ("w", "cases"): FEW_SITES, ("x", "cases"): PARTNER,
+                                          ("y", "cases"): PARTNER}  # fmt: skip
+    assert hidden["value"].isna().all() and done.loc[("z", "people"), "value"] == 700 and done.loc[("z", "cases"), "value"] == 100
+    assert (done.loc[~done["withheld"], "reason"] == "").all()
+
+
+def test_a_small_sum_is_withheld_by_its_own_rule():
+    declared = ResultsTable.model_validate({
+        "title": "t", "layout": "counts", "dimensions": {"area": {"values": dict.fromkeys("xy", "")}}})  # fmt: skip
+    sites = {name: counts(x=(200, 2), y=(200, 20)) for name in "abc"}
+    done = protect_pooled(declared, sites, Policy(threshold=10, rounding=1)).set_index(["area", "statistic"])
+    assert done.loc[("x", "cases"), "reason"] == "fewer cases than the threshold" and done["withheld"].sum() == 1
+
+
+def test_where_nothing_is_withheld_nothing_is_subtracted():
+    few = {name: np.array([1.0, np.nan]) for name in "ab"}
+    assert partner_reasons(few, Policy(threshold=1)).tolist() == ["", ""]
+    nobody = {name: np.array([0.0, np.nan, 50.0]) for name in "abc"}
+    assert partner_reasons(nobody, Policy(threshold=10)).tolist() == ["", "", ""]
+    two = {"a": np.array([50.0]), "b": np.array([10.0]), "c": np.array([0.0])}
+    assert partner_reasons(two, Policy(threshold=10)).tolist() == [FEW_SITES]
+
+
+def test_only_numbers_that_add_up_are_pooled():
+    declared = ResultsTable.model_validate({"title": "t", "layout": "profile", "dimensions": {"p": {"points": [-1, 1, 3]}}})
+    with pytest.raises(ValueError, match="profile do not add up"):
+        protect_pooled(declared, {"a": site(1, 2, 3)}, Policy())

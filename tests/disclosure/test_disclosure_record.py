@@ -1,0 +1,111 @@
+"""The record that leaves with a release, and what several sites' records say together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shared_code.config.study import Policy, ResultsTable
+from shared_code.disclosure import Earlier, protect
+from shared_code.disclosure.record import common_rung, record, withheld_share
+
+COUNTS = ResultsTable.model_validate({"title": "t", "layout": "counts", "dimensions": {"d": {"values": {"x": "", "y": ""}}}})
+CELLS = pd.DataFrame([
+    ("x", "people", 100, "ok", 100, 100), ("x", "cases", np.nan, "withheld", 1, 19),
+    ("y", "people", 80, "rounded", 78, 82), ("y", "cases", 50, "ok", 50, 50),
+    ("z", "cases", np.nan, "not_collected", np.nan, np.nan),
+], columns=["d", "statistic", "value", "status", "lower", "upper"])  # fmt: skip
+
+
+def test_a_record_counts_what_is_withheld_table_by_table_and_over_all():
+    """Of five cells one is withheld in each table: at most 19 of 19 + 228 people, rounded up."""
+    policy = Policy(threshold=10, rounding=5)
+    said = record({"b.t": CELLS, "a.t": CELLS}, {"a.t": COUNTS, "b.t": COUNTS}, policy, [], {"found": "x"})
+    assert [*said["tables"]] == ["a.t", "b.t"] and (said["cells"], said["withheld"]) == (10, 2)
+    table = said["tables"]["a.t"]
+    assert (table["cells"], table["withheld"], table["rounding"], table["layout"]) == (5, 1, 5, "counts")
+    assert table["withheld_share_at_most"] == pytest.approx(0.077) and 0.076 < 19 / (19 + 100 + 78 + 50) < 0.077
+    assert said["audit"]["safe"] is True and said["audit"]["found"] == "x" and said["rule_set"] == "NET10"
+    assert said["audit"]["asks"] == "every interval at least 9 wide and reaching 10"
+
+
+def test_a_threshold_of_one_asks_for_intervals_of_no_width():
+    said = record({}, {}, Policy(threshold=1, rounding=1), [Earlier("d" * 64, "", {})], {})
+    assert said["audit"]["asks"] == "every interval at least 0 wide and reaching 1"
+    assert said["earlier_releases"] == ["d" * 64] and (said["cells"], said["withheld"]) == (0, 0)
+
+
+def test_the_share_withheld_by_table():
+    tables = {"a": {"cells": 8, "withheld": 2}, "b": {"cells": 0, "withheld": 0}, "c": {"cells": 5, "withheld": 5}}
+    assert withheld_share({"tables": tables}) == {"a": 0.25, "b": 0.0, "c": 1.0}
+
+
+def counted(**shares: float) -> dict:
+    return {"rungs": {rung: {"share": share} for rung, share in shares.items()}}
+
+
+def test_the_rung_that_loses_least_where_most_is_lost():
+    north, south = counted(fine=0.30, middle=0.05, coarse=0.04), counted(coarse=0.10, fine=0.0, middle=0.05, other=0.0)
+    assert common_rung({"north": north, "south": south}) == ("middle", {"fine": 0.30, "middle": 0.05, "coarse": 0.10})
+    assert common_rung({"north": counted(fine=0.1, coarse=0.1)})[0] == "fine"  # the finest wins a tie
+    with pytest.raises(ValueError, match="no rung in common"):
+        common_rung({"north": counted(fine=0.1), "south": counted(coarse=0.1)})
+
+
+# --- cells as they leave ---
+
+def test_every_cell_of_every_statistic_leaves_in_order_and_says_why_it_is_withheld():
+    wide = pd.DataFrame([("y", 50, 20), ("x", 200, 4)], columns=["d", "people", "cases"])
+    done = protect({"a.t": (COUNTS, wide)}, [], Policy(threshold=10, rounding=1))
+    cells = done.tables["a.t"]
+    assert cells[["d", "statistic"]].to_numpy().tolist() == [["x", "cases"], ["x", "people"], ["y", "cases"], ["y", "people"]]
+    assert cells["status"].tolist() == ["withheld", "ok", "ok", "ok"] and cells["value"].tolist()[1:] == [200, 20, 50]
+    assert np.isnan(cells["value"][0]) and (cells["lower"][0], cells["upper"][0]) == (1, 19)
+    (why,) = done.reasons["a.t"].to_dict("records")
+    assert why == {"d": "x", "statistic": "cases", "reason": "fewer cases than the threshold"}
+    assert done.record["tables"]["a.t"]["withheld"] == 1 and "told_before" not in done.record["audit"]
+
+
+def test_events_are_withheld_together_and_days_keep_a_range():
+    """Four people had an event: their events go with them, and their days stay."""
+    said = ResultsTable.model_validate({"title": "t", "layout": "events", "dimensions": {"d": {"values": {"x": "", "y": ""}}}})
+    wide = pd.DataFrame([("x", 4, 7, np.nan, 9e4), ("y", 40, 70, np.nan, 8e4)],
+                        columns=["d", "people", "events", "events_squared", "person_days"])  # fmt: skip
+    cells = protect({"a.t": (said, wide)}, [], Policy(threshold=10, rounding=1)).tables["a.t"].set_index(["d", "statistic"])
+    x, y = cells.loc["x"], cells.loc["y"]
+    assert x["status"][["events", "people", "person_days"]].tolist() == ["withheld", "withheld", "ok"]
+    assert x["status"]["events_squared"] == "not_collected"
+    assert (y["status"][["events", "people", "person_days"]] == "ok").all()
+    assert x.loc[["events", "people"], "lower"].tolist() == [1, 1] and x.loc["people", "upper"] == 19
+
+
+def test_sums_are_withheld_without_a_range():
+    said = ResultsTable.model_validate({"title": "t", "layout": "moments", "dimensions": {"d": {"values": {"x": "", "y": ""}}}})
+    wide = pd.DataFrame([("x", 4, 70, 900, np.nan, 30, 20), ("y", 40, 700, 9000, np.nan, 30, 20)], columns=[
+        "d", "people", "sum", "sum_squares", "sum_products", "largest", "second_largest"])  # fmt: skip
+    cells = protect({"a.t": (said, wide)}, [], Policy(threshold=10, rounding=1)).tables["a.t"].set_index(["d", "statistic"])
+    assert cells.loc[("x", "people"), ["lower", "upper"]].tolist() == [1, 19]
+    assert cells.loc["x"].loc[["sum", "sum_squares"], ["value", "lower", "upper"]].isna().all().all()
+    assert cells.loc["x"].loc["sum_products", "status"] == "not_collected"
+    assert cells.loc["y"].loc[["sum", "sum_squares"], "value"].tolist() == [700, 9000]
+
+
+def test_estimates_of_few_are_withheld_with_all_that_stands_beside_them():
+    said = ResultsTable.model_validate({"title": "t", "layout": "estimates", "dimensions": {"d": {"values": {"x": "", "y": ""}}}})
+    wide = pd.DataFrame([("x", 0.514, 0.1, 4, 9e4), ("y", 0.514, 0.1, 40, 8e4)],
+                        columns=["d", "estimate", "se", "people", "person_days"])  # fmt: skip
+    done = protect({"a.t": (said, wide)}, [], Policy(threshold=10, rounding=1))
+    cells = done.tables["a.t"].set_index(["d", "statistic"])
+    assert (cells.loc["x"].loc[["estimate", "people", "se"], "status"] == "withheld").all()
+    assert cells.loc["x"].loc[["estimate", "se"], ["value", "lower", "upper"]].isna().all().all()
+    assert cells.loc["y"].loc["estimate", ["value", "status"]].tolist() == [0.51, "rounded"]
+    assert not cells.loc["y", "status"].eq("withheld").any()
+
+
+def test_a_layout_without_a_rule_does_not_leave(monkeypatch):
+    from shared_code.disclosure.rules import GUARDS
+
+    monkeypatch.delitem(GUARDS, "counts")
+    with pytest.raises(ValueError, match=r"a\.t: the layout counts has no disclosure rule"):
+        protect({"a.t": (COUNTS, pd.DataFrame(columns=["d", "people", "cases"]))}, [], Policy())
