@@ -30,6 +30,16 @@ def test_a_record_counts_what_is_withheld_table_by_table_and_over_all():
     assert said["audit"]["asks"] == "every interval at least 9 wide and reaching 10"
 
 
+def test_the_share_is_not_given_without_a_range_and_is_nothing_where_nothing_is_withheld():
+    def of(cells: pd.DataFrame) -> float | None:
+        return record({"t": cells}, {"t": COUNTS}, Policy(), [], {})["tables"]["t"]["withheld_share_at_most"]
+
+    assert of(CELLS.assign(upper=CELLS["upper"].where(CELLS["status"] != "withheld", np.inf))) is None
+    assert of(CELLS[CELLS["status"] == "ok"]) == 0.0 and of(CELLS.iloc[:0]) is None
+    half = CELLS.iloc[[0, 1]].assign(lower=[100, 1], upper=[100, 100])
+    assert of(half) == 0.5  # of 200 people at most 100
+
+
 def test_a_threshold_of_one_asks_for_intervals_of_no_width():
     said = record({}, {}, Policy(threshold=1, rounding=1), [Earlier("d" * 64, "", {})], {})
     assert said["audit"]["asks"] == "every interval at least 0 wide and reaching 1"
