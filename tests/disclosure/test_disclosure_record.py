@@ -8,6 +8,7 @@ import pytest
 
 from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure import Earlier, protect
+from shared_code.disclosure.protect import COMPLEMENTARY, FOLLOWS
 from shared_code.disclosure.record import common_rung, record, withheld_share
 
 COUNTS = ResultsTable.model_validate({"title": "t", "layout": "counts", "dimensions": {"d": {"values": {"x": "", "y": ""}}}})
@@ -111,6 +112,22 @@ def test_estimates_of_few_are_withheld_with_all_that_stands_beside_them():
     assert cells.loc["x"].loc[["estimate", "se"], ["value", "lower", "upper"]].isna().all().all()
     assert cells.loc["y"].loc["estimate", ["value", "status"]].tolist() == [0.51, "rounded"]
     assert not cells.loc["y", "status"].eq("withheld").any()
+
+
+def test_an_estimate_goes_with_its_people_where_they_protect_another():
+    """Four women of 44 people: the men or all of them are withheld as well, and so is whatever was estimated from them."""
+    said = ResultsTable.model_validate({"title": "t", "layout": "estimates", "dimensions": {
+        "d": {"values": {"F": "", "M": ""}, "total": True}}})  # fmt: skip
+    wide = pd.DataFrame([("F", 0.5, 0.1, 4, 9e4), ("M", 0.6, 0.1, 40, 8e4), ("all", 0.55, 0.1, 44, 17e4)],
+                        columns=["d", "estimate", "se", "people", "person_days"])  # fmt: skip
+    done = protect({"a.t": (said, wide)}, [], Policy(threshold=10, rounding=1))
+    status = done.tables["a.t"].pivot(index="d", columns="statistic", values="status")
+    hidden = status[status["people"] == "withheld"]
+    assert len(hidden) == 2 and (hidden[["estimate", "se"]] == "withheld").all().all()
+    assert (status.drop(index=hidden.index) != "withheld").all().all()
+    why = done.reasons["a.t"].set_index(["d", "statistic"])["reason"].drop(index="F", level="d")
+    assert why.xs("people", level="statistic").tolist() == [COMPLEMENTARY]
+    assert set(why.drop(index="people", level="statistic")) == {FOLLOWS}
 
 
 def test_a_layout_without_a_rule_does_not_leave(monkeypatch):
