@@ -8,8 +8,12 @@ import pytest
 
 from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure import Earlier, protect
-from shared_code.disclosure.protect import COMPLEMENTARY, FOLLOWS
+from shared_code.disclosure.build import build
+from shared_code.disclosure.protect import COMPLEMENTARY, FOLLOWS, _begun, _refused
 from shared_code.disclosure.record import common_rung, record, withheld_share
+from shared_code.disclosure.rules import GUARDS
+from shared_code.disclosure.search import NoPattern
+from tests.disclosure.systems import system
 
 COUNTS = ResultsTable.model_validate({"title": "t", "layout": "counts", "dimensions": {"d": {"values": {"x": "", "y": ""}}}})
 CELLS = pd.DataFrame([
@@ -131,8 +135,44 @@ def test_an_estimate_goes_with_its_people_where_they_protect_another():
 
 
 def test_a_layout_without_a_rule_does_not_leave(monkeypatch):
-    from shared_code.disclosure.rules import GUARDS
-
     monkeypatch.delitem(GUARDS, "counts")
     with pytest.raises(ValueError, match=r"a\.t: the layout counts has no disclosure rule"):
         protect({"a.t": (COUNTS, pd.DataFrame(columns=["d", "people", "cases"]))}, [], Policy())
+
+
+# --- what is said where nothing protects ---
+
+def unprotected(unknown: int, before: set[str]) -> list:
+    made = system([[1.0, 1.0, 1.0]], [4.0, 50.0, 60.0])
+    made.cells.update({("a.t", "people"): np.array([0, 1]), ("b.t", "people"): np.array([2, -1])})
+    tables = dict.fromkeys(["a.t", "b.t"], (COUNTS, CELLS))
+    return _refused(made, tables, NoPattern([unknown]), before).problems
+
+
+def test_a_refusal_names_the_table_and_what_is_new_beside_earlier_releases():
+    (first,) = unprotected(1, set())
+    assert (first.where, "New beside" in first.mend) == ("a.t", False) and first.wrong.startswith("people: withholding further")
+    (second,) = unprotected(2, {"a.t"})
+    assert second.where == "b.t" and second.mend.endswith("New beside what left before, and so the likely reason: b.t")
+    assert "New beside" not in unprotected(0, {"a.t", "b.t"})[0].mend
+
+
+def test_a_difference_that_no_table_shows_is_named_as_such():
+    (only,) = unprotected(99, {"a.t"})
+    assert only.where == "a.t, b.t" and only.wrong == "the difference to an earlier release would show a few people"
+
+
+def test_the_easier_system_is_searched_first_and_gives_what_it_needs():
+    """Four women of 50 with stroke: theirs and one more number of stroke, and none of the people behind all conditions."""
+    said = ResultsTable.model_validate({"title": "t", "layout": "counts", "dimensions": {
+        "item": {"codelist": "c"}, "sex": {"values": {"F": "", "M": ""}, "total": True}}})  # fmt: skip
+    rows = [("a", "F", 300, 90), ("a", "M", 200, 80), ("b", "F", 300, 4), ("b", "M", 200, 46),
+            ("a", "all", 500, 170), ("b", "all", 500, 50), ("g", "all", 510, 70)]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["item", "sex", "people", "cases"])
+    policy = Policy(threshold=10, rounding=1)
+    frames = {"t": GUARDS["counts"](frame, said, policy)}
+    plain, easier = (build({"t": (said, frame)}, frames, policy, apart=apart) for apart in (False, True))
+    assert easier.size > plain.size
+    found = _begun(easier, plain, policy)
+    assert found.sum() == 2 and found[plain.cells["t", "cases"][[2]]].all()
+    assert set(np.flatnonzero(found)) <= set(plain.cells["t", "cases"][[2, 3, 5]].tolist())
