@@ -64,15 +64,6 @@ def _share(cells: pd.DataFrame) -> float | None:
     return float(np.ceil(1000 * most / (most + rest)) / 1000) if most else 0.0
 
 
-def withheld_share(protected: Mapping[str, Any]) -> dict[str, float]:
-    """Read the share of cells that a record says are withheld, per table.
-
-    >>> withheld_share({"tables": {"a.t": {"cells": 8, "withheld": 2}}})
-    {'a.t': 0.25}
-    """
-    return {name: t["withheld"] / t["cells"] if t["cells"] else 0.0 for name, t in protected["tables"].items()}
-
-
 def common_rung(records: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, float]]:
     """Say which rung of a ladder of bands loses least when all sites release it.
 

@@ -217,9 +217,12 @@ def _weight(system: System, withheld: np.ndarray, unknown: int) -> float:
 
 def _cleaned(system: System, withheld: np.ndarray, start: np.ndarray, cuts: list[Cut], points: Points
              ) -> tuple[np.ndarray, int]:  # fmt: skip
-    """Show again what is not needed: one number per component at a time, the costliest first."""
+    """Show again what is not needed: one number per component at a time, with those that it follows, the costliest first."""
     kept = start.copy()
     found = outsider(system, withheld, only=np.zeros(system.size, bool))
+    followed: dict[int, list[int]] = {}
+    for parent, child in zip(system.parent.tolist(), system.child.tolist()):
+        followed.setdefault(child, []).append(parent)
     solved = 0
     while True:
         candidates = np.flatnonzero(withheld & ~kept & (system.kind != IMPLICIT))
@@ -229,18 +232,16 @@ def _cleaned(system: System, withheld: np.ndarray, start: np.ndarray, cuts: list
         if not len(tried):
             return withheld, solved
         kept[tried] = True
-        tried = np.array([t for t in tried.tolist() if _may_be_shown(system, withheld, t, cuts)], int)
-        if not len(tried):
+        groups = [_shown_with(followed, withheld, t) for t in tried.tolist()]
+        freed = [own for own in groups if not start[own].any() and _may_be_shown(withheld, own, cuts)]
+        if not freed:
             continue
-        trial = withheld.copy()
-        trial[tried] = False
-        trial = system.closed(trial)
+        trial = system.closed(_without(withheld, freed))
         after = outsider(system, trial, since=found, points=points, enough=1)
         solved += after.programmes
-        failed = np.isin(found.components[tried], [found.components[f.unknown] for f in after.findings])
-        shown = withheld.copy()
-        shown[tried[~failed]] = False
-        shown = system.closed(shown)
+        failing = [found.components[f.unknown] for f in after.findings]
+        safe = [own for own in freed if not np.isin(found.components[own], failing).any()]
+        shown = system.closed(_without(withheld, safe))
         if after.findings:  # what is shown now must be safe without what stays withheld after all
             again = outsider(system, shown, since=found, points=points, enough=1)
             solved += again.programmes
@@ -250,14 +251,28 @@ def _cleaned(system: System, withheld: np.ndarray, start: np.ndarray, cuts: list
         withheld, found = shown, after
 
 
-def _may_be_shown(system: System, withheld: np.ndarray, unknown: int, cuts: list[Cut]) -> bool:
-    """Say whether a number can be shown without following another, and without breaking what every safe pattern fulfils."""
-    trial = withheld.copy()
-    trial[unknown] = False
-    if system.closed(trial)[unknown]:
-        return False
+def _shown_with(followed: dict[int, list[int]], withheld: np.ndarray, unknown: int) -> list[int]:
+    """List what has to be shown for a number to be shown: itself, and the withheld numbers that it follows.
+
+    followed   number -> those whose withholding withholds it
+    """
+    own = [unknown]
+    for one in own:  # grows while it is read
+        own += [other for other in followed.get(one, []) if withheld[other] and other not in own]
+    return own
+
+
+def _without(withheld: np.ndarray, groups: list[list[int]]) -> np.ndarray:
+    shown = withheld.copy()
+    shown[[unknown for own in groups for unknown in own]] = False
+    return shown
+
+
+def _may_be_shown(withheld: np.ndarray, own: list[int], cuts: list[Cut]) -> bool:
+    """Say whether these numbers can be shown without breaking what every safe pattern fulfils."""
+    trial = _without(withheld, [own])
     return all(not trial[cut.unknown] or sum(gain for i, gain in cut.gain.items() if trial[i]) >= cut.short - SPARE
-               for cut in cuts if unknown in cut.gain)  # fmt: skip
+               for cut in cuts if not cut.gain.keys().isdisjoint(own))  # fmt: skip
 
 
 def _exact(system: System, start: np.ndarray, parts: np.ndarray, small: list[int], found: Audit, points: Points

@@ -58,6 +58,15 @@ def test_what_follows_from_equations_is_what_trying_everything_finds(seed):
     assert known.solved
 
 
+def test_equations_that_say_nothing_one_by_one_give_both_ends_together():
+    """Three numbers of which each two add up to 7, 9 and 8: no sum alone tells 3, 4 and 5."""
+    known = knowing({"a": (0, INF), "b": (0, INF), "c": (0, INF), "x": (7, 7), "y": (9, 9), "z": (8, 8)}, "abc")
+    for total, parts in {"x": "ab", "y": "bc", "z": "ac"}.items():
+        known.equal({known.index[cell(total)]: -1.0, **{known.index[cell(p)]: 1.0 for p in parts}})
+    known.narrow()
+    assert [known.between(cell(n)) for n in "abc"] == [(3, 3), (4, 4), (5, 5)]
+
+
 def test_equations_with_factors_and_open_ends():
     """2 a + b <= 9 with b at least 3; c is told by nothing."""
     known = knowing({"a": (0, INF), "b": (3, 7), "c": (1, INF)}, "abc")
@@ -145,6 +154,44 @@ def test_groups_may_be_the_same():
     known = found_in(relations.groups, said, released([("x", 500, 40), ("y", 500, 40), ("z", 500, 40)]))
     between = {levels[0]: known.between((t, s, levels)) for t, s, levels in known.cells if s == "cases of d"}
     assert between["y but not x"] == (0, 0) and between["more than one of z"] == (40, 40) and between["z but not x"] == (0, 0)
+
+
+CODED = declared({"d": {"codelist": "conditions"}, "sex": {"values": {"F": "", "M": ""}}})
+
+
+def of_items(*rows: tuple) -> pd.DataFrame:
+    return pd.concat(released([(item, *numbers)]).assign(sex=sex) for item, sex, *numbers in rows)
+
+
+def test_a_number_of_people_behind_every_item_is_one_number():
+    """Only of the same sex, only of people, and only of this table: the cases of two items are other cases."""
+    said = declared({"d": {"values": {"asthma": "", "stroke": ""}}})
+    both = {"a.t": (CODED, of_items(("asthma", "F", (1, 99), (1, 19)), ("stroke", "F", 41, 30), ("asthma", "M", 70, 22))),
+            "a.u": (said, released([("asthma", (1, 99), (1, 19)), ("stroke", 55, 20)]))}  # fmt: skip
+    known = Known.of(both, 10)
+    tables.denominators(known, both)
+    known.narrow()
+    assert known.between(("a.t", "people", ("asthma", "F"))) == (41, 41)
+    assert known.between(("a.t", "cases", ("asthma", "F"))) == (1, 19)
+    assert known.between(("a.u", "people", ("asthma",))) == (1, 99)
+
+
+def test_items_with_people_of_their_own_anywhere_are_not_of_the_same_people():
+    cells = of_items(("asthma", "F", (1, 99), (1, 19)), ("stroke", "F", 41, 30), ("asthma", "M", 70, 22), ("stroke", "M", 69, 22))
+    known = found_in(tables.denominators, CODED, cells)
+    assert known.between(("a.t", "people", ("asthma", "F"))) == (1, 99)
+
+
+def test_what_one_table_of_an_analysis_withholds_another_shows():
+    """The same levels are the same people in tables of one analysis; in those of another they need not be."""
+    said = declared({"d": {"values": {"a": "", "b": ""}}})
+    both = {"a.t": (said, released([("a", (1, 99), (1, 19)), ("b", (1, 99), 30)])), "a.u": (said, released([("a", 60, 25)])),
+            "b.t": (said, released([("b", 77, 31)]))}  # fmt: skip
+    known = Known.of(both, 10)
+    tables.linked(known, both)
+    known.narrow()
+    assert known.between(("a.t", "people", ("a",))) == (60, 60) and known.between(("a.t", "people", ("b",))) == (1, 99)
+    assert known.between(("a.t", "cases", ("a",))) == (1, 19)  # 25 cannot be in 1 to 19: the two tables count other cases
 
 
 def test_margins_need_every_part():

@@ -22,6 +22,7 @@ from shared_code.disclosure.search import (
     _may_be_shown,
     _narrowest,
     _parts,
+    _shown_with,
     _weight,
     all_withheld,
     choose,
@@ -119,13 +120,22 @@ def test_a_cover_takes_what_loses_least_for_what_it_gains():
 
 
 def test_what_may_be_shown_again():
-    s = numbers([20] * 5, {0: 1})
-    now = withheld(s, 0, 1, 2, 3)
-    assert not _may_be_shown(s, now, 1, []) and _may_be_shown(s, now, 0, [])
+    now = withheld(numbers([20] * 5), 0, 1, 2, 3)
+    assert _may_be_shown(now, [1], []) and _may_be_shown(now, [0], [])
     cut = Cut(3, 5.0, {0: 3.0, 2: 2.0, 4: 5.0})
-    assert not _may_be_shown(s, now, 0, [cut]) and not _may_be_shown(s, now, 2, [cut])
-    assert _may_be_shown(s, withheld(s, 0, 1, 2, 3, 4), 2, [cut]) and _may_be_shown(s, withheld(s, 0, 1, 2), 2, [cut])
-    assert _may_be_shown(s, withheld(s, 0, 1, 2, 3, 4), 0, [cut]) and _may_be_shown(s, now, 3, [cut])
+    every = np.ones(5, bool)
+    assert not _may_be_shown(now, [0], [cut]) and not _may_be_shown(now, [2], [cut]) and _may_be_shown(now, [1], [cut])
+    assert _may_be_shown(every, [2], [cut]) and _may_be_shown(every & (np.arange(5) < 3), [2], [cut])
+    assert _may_be_shown(every, [0], [cut]) and _may_be_shown(now, [3], [cut])
+    assert not _may_be_shown(now, [1, 2], [cut]) and not _may_be_shown(every, [4, 0], [cut]) and _may_be_shown(now, [0, 3], [cut])
+
+
+def test_what_has_to_be_shown_for_a_number_to_be_shown():
+    """Whatever it follows, and what that follows, where it is withheld; two that follow each other are shown together."""
+    every, followed = np.ones(6, bool), {1: [0, 2], 2: [3], 4: [5], 5: [4]}
+    assert sorted(_shown_with(followed, every, 1)) == [0, 1, 2, 3] and _shown_with(followed, every, 0) == [0]
+    assert sorted(_shown_with(followed, every, 4)) == [4, 5] == sorted(_shown_with(followed, every, 5))
+    assert sorted(_shown_with(followed, every & (np.arange(6) != 2), 1)) == [0, 1]
 
 
 def test_the_two_narrowest_of_each_component_are_looked_into():

@@ -115,3 +115,13 @@ def test_only_numbers_that_add_up_are_pooled():
     declared = ResultsTable.model_validate({"title": "t", "layout": "profile", "dimensions": {"p": {"points": [-1, 1, 3]}}})
     with pytest.raises(ValueError, match="profile do not add up"):
         protect_pooled(declared, {"a": site(1, 2, 3)}, Policy())
+
+
+def test_what_a_site_did_not_count_adds_nobody():
+    """A site without a number for an area is no person more there."""
+    none = site(50, 100, 200).astype(float, errors="ignore")
+    none.loc[0, ["people", "records"]] = np.nan
+    done = protect_pooled(DECLARED, {"a": none, "b": site(60, 150, 90), "c": site(70, 40, 80), "d": site(80, 40, 80)},
+                          Policy(threshold=10, rounding=1))  # fmt: skip
+    cells = done[done["statistic"] == "people"].set_index("area")
+    assert cells.loc["1", "value"] == 60 + 70 + 80 and cells.loc["2", "value"] == 100 + 150 + 40 + 40

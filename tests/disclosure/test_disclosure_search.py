@@ -58,6 +58,18 @@ def test_a_solution_that_breaks_a_relation_is_not_taken():
     assert outsider(system, withheld, points=points).findings == outsider(system, withheld).findings
 
 
+def none_could_be_shown(system, withheld, start) -> None:
+    """No number can be shown, with those that it follows (people and records of a row follow each other), and be safe."""
+    for unknown in np.flatnonzero(withheld & ~start & (system.kind != IMPLICIT)):
+        trial = withheld.copy()
+        own = [unknown]
+        for one in own:
+            own += [p for p, c in zip(system.parent.tolist(), system.child.tolist()) if c == one and withheld[p] and p not in own]
+        trial[own] = False
+        trial = system.closed(trial)
+        assert trial[own].any() or start[own].any() or not outsider(system, trial).safe
+
+
 @steady
 @given(TABLES)
 def test_whatever_the_greedy_search_withholds_is_needed(table):
@@ -71,11 +83,22 @@ def test_whatever_the_greedy_search_withholds_is_needed(table):
         except NoPattern:
             return
     assert outsider(system, pattern.withheld).safe
-    for unknown in np.flatnonzero(pattern.withheld & ~start & (system.kind != IMPLICIT)):
-        trial = pattern.withheld.copy()
-        trial[unknown] = False
-        trial = system.closed(trial)
-        assert trial[unknown] or not outsider(system, trial).safe
+    none_could_be_shown(system, pattern.withheld, start)
+
+
+@steady
+@given(TABLES)
+def test_what_turns_out_not_to_be_needed_is_shown_again(table):
+    """Everything withheld that may be, and no cut known: what stays is safe, and none of it could be shown."""
+    system, _ = system_of(table)
+    start = system.closed(system.primary)
+    everything = system.closed(np.isfinite(system.cost) | start)
+    if not outsider(system, everything).safe:
+        return
+    kept, programmes = search._cleaned(system, everything, start, [], Points(system))
+    assert outsider(system, kept).safe and (kept >= start).all()
+    assert (programmes > 0) >= (kept != everything).any()
+    none_could_be_shown(system, kept, start)
 
 
 @steady
