@@ -103,7 +103,8 @@ class Chain:
             try:
                 line = json.loads(text)
                 entry = {key: line[key] for key in ("number", "previous", "content")}
-                whole = line["hash"] == of_json(entry) and _as_line(line).encode() == text and isinstance(line["content"], dict)
+                expected = {**entry, "hash": of_json(entry)}  # nothing beside what the hash covers
+                whole = line == expected and _as_line(line).encode() == text and isinstance(line["content"], dict)
             except (ValueError, KeyError, TypeError, RecursionError):
                 whole = False
             if not whole:

@@ -161,3 +161,10 @@ def test_files_and_folders_are_for_their_owner_and_nothing_half_written_stays(tm
     for path in [chain.folder, *chain.folder.rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     assert not [*chain.folder.rglob("*.partial")] and len(chain.entries()) == 2
+
+
+def test_nothing_stands_beside_what_the_hash_covers(tmp_path):
+    chain = grown(tmp_path, 2)
+    first, second = lines(chain)
+    rewrite(chain, [first, {**second, "note": "never mind"}])
+    assert wrong(chain) == ["line 2 is damaged or was changed"]
