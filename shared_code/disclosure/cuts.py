@@ -118,16 +118,16 @@ class Cutter:
     def _lifting(self, unknown: int, owner: int, up: float, down: float, at_lower: float) -> Iterator[tuple[int, float]]:
         """Give what lifts the bounds of an unknown when it is withheld, and by how much at most.
 
-        Of one that is withheld already: its large whole, which is its upper end while shown, and what makes zeros possible.
+        Of one that is withheld already also its large whole, which is its upper end while shown; and what makes zeros possible.
         """
         yield owner, up + down
-        if self.withheld[unknown]:
-            s = self.system
-            if s.whole[unknown] >= 0 and up:
-                yield int(s.whole[unknown]), up
-            if at_lower > EPS and self.lower[unknown] > 0:
-                for parent in s.parent[s.one_way & (s.child == unknown)].tolist():
-                    yield parent, at_lower * float(self.lower[unknown])
+        s = self.system
+        if self.withheld[unknown] and s.whole[unknown] >= 0 and up:
+            yield int(s.whole[unknown]), up
+        left = min(self.lower[unknown], np.inf if self.withheld[unknown] else s.floor[unknown])  # withheld by itself
+        if at_lower > EPS and left > 0:
+            for parent in s.parent[s.one_way & (s.child == unknown)].tolist():
+                yield parent, at_lower * float(left)
 
 
 def _stored(compressed: sparse.csr_matrix | sparse.csc_matrix, major: np.ndarray) -> np.ndarray:

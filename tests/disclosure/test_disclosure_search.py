@@ -147,6 +147,7 @@ COUNTS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 25)), min_size=4,
 @steady
 @given(COUNTS, st.lists(st.integers(0, 17), max_size=4), st.integers(0, 2**32 - 1))
 @example([(0, 0), (0, 0), (1, 0), (19, 10)], [], 0)  # a large denominator, shown, is the upper end of withheld cases
+@example([(19, 19), (25, 15), (30, 10), (22, 0)], [3, 9, 17], 0)  # 10 cases may be nobody only with their people withheld
 def test_every_safe_pattern_fulfils_every_cut(cells, also, seed):
     """A cut that leaves out a number whose withholding would help could rule a good pattern out."""
     rows = [(f"r{i // 2}", f"c{i % 2}", n, min(n, k)) for i, (n, k) in enumerate(cells)]
