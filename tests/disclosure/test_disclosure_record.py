@@ -10,7 +10,7 @@ from shared_code.config.study import Policy, ResultsTable
 from shared_code.disclosure import Earlier, protect
 from shared_code.disclosure.build import build
 from shared_code.disclosure.protect import COMPLEMENTARY, FOLLOWS, _begun, _refused
-from shared_code.disclosure.record import common_rung, record, withheld_share
+from shared_code.disclosure.record import common_rung, record
 from shared_code.disclosure.rules import GUARDS
 from shared_code.disclosure.search import NoPattern
 from tests.disclosure.systems import system
@@ -49,11 +49,6 @@ def test_a_threshold_of_one_asks_for_intervals_of_no_width():
     said = record({}, {}, Policy(threshold=1, rounding=1), [Earlier("d" * 64, "", {})], {})
     assert said["audit"]["asks"] == "every interval at least 0 wide and reaching 1"
     assert said["earlier_releases"] == ["d" * 64] and (said["cells"], said["withheld"]) == (0, 0)
-
-
-def test_the_share_withheld_by_table():
-    tables = {"a": {"cells": 8, "withheld": 2}, "b": {"cells": 0, "withheld": 0}, "c": {"cells": 5, "withheld": 5}}
-    assert withheld_share({"tables": tables}) == {"a": 0.25, "b": 0.0, "c": 1.0}
 
 
 def counted(**shares: float) -> dict:
