@@ -194,6 +194,18 @@ def test_what_one_table_of_an_analysis_withholds_another_shows():
     assert known.between(("a.t", "cases", ("a",))) == (1, 19)  # 25 cannot be in 1 to 19: the two tables count other cases
 
 
+def test_groups_in_groups_are_of_the_same_other_levels():
+    """Young women of one group are subtracted from young women of the other, not from all women."""
+    said = declared({"flag": {"values": {"x": "", "y": ""}, "within": {"x": ["y"]}}, "sex": {"values": {"F": "", "M": ""}},
+                     "age": {"values": {"young": "", "old": ""}}})  # fmt: skip
+    numbers = {("F", "young"): (40, 43), ("F", "old"): (50, 50), ("M", "young"): (60, 90), ("M", "old"): (70, 71)}
+    cells = pd.concat(released([("x", 500, small), ("y", 500, large)], "flag").assign(sex=sex, age=age)
+                      for (sex, age), (small, large) in numbers.items())  # fmt: skip
+    known = found_in(relations.groups, said, cells)
+    between = {levels[1:]: known.between((t, s, levels)) for t, s, levels in known.cells if s == "cases of flag"}
+    assert between == {key: (large - small, large - small) for key, (small, large) in numbers.items()}
+
+
 def test_margins_need_every_part():
     said = declared({"d": {"values": {"a": "", "b": "", "c": ""}, "total": True}}, "bins")
     rows = [("a", (1, 19), 90), ("b", 40, 90), ("c", 30, 90), ("all", 75, 270)]
