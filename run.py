@@ -32,6 +32,7 @@ LONG = ["tests/workflow/test_canary.py", "tests/workflow/test_demonstration.py",
         "tests/workflow/test_tenth.py", "tests/analyses/test_planted_truth.py", "tests/linkage/test_linkage_demonstration.py",
         "tests/regression/test_regression_rounds.py", "tests/onboarding/test_drafting.py",
         "tests/quality/test_quality_gate.py",
+        "tests/analyses/test_reconciliation.py::test_what_a_site_releases_fits_together",
         "tests/benchmarks/test_benchmarks.py::test_one_command_measures_everything"]  # minutes each
 
 

@@ -55,7 +55,11 @@ def exact(counted):
     return released(counted, study.disclosure.model_copy(update={"threshold": 1, "rounding": 1}))
 
 
-def test_the_numbers_of_a_site_fit_together(counted, places):
+def test_the_numbers_of_a_site_fit_together(exact, places):
+    assert contradictions(SITE, exact, at_places(Study.read("config/study.yaml").agree, places)) == []
+
+
+def test_what_a_site_releases_fits_together(counted, places):
     study = Study.read("config/study.yaml")
     assert contradictions(SITE, released(counted, study.disclosure), at_places(study.agree, places)) == []
 
