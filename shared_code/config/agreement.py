@@ -72,20 +72,17 @@ class Agreement(Strict):
     over: str = ""
 
     @property
-    def selected(self) -> list[Selected]:
-        """Give every number that is named, whether it is added to others or not."""
-        return [one for listed in self.numbers for one in (listed if isinstance(listed, list) else [listed])]
+    def sums(self) -> list[list[Selected]]:
+        """Give what is compared, each the numbers that are added: one, where a number stands alone."""
+        return [listed if isinstance(listed, list) else [listed] for listed in self.numbers]
 
 
 def at_places(agreements: Sequence[Agreement], places: Places) -> list[Agreement]:
     """Fill in which levels lie in which at one site; leave out what is said of places that the site does not have."""
     found = []
     for said in agreements:
-        if not any(one.inside for one in said.selected):
-            found.append(said)
-            continue
-        numbers = [[_at(one, places) for one in (listed if isinstance(listed, list) else [listed])] for listed in said.numbers]
-        if all(lie.levels for sum_ in numbers for one in sum_ for lie in one.inside.values()):
+        numbers = [[_at(one, places) for one in added] for added in said.sums]
+        if all(lie.levels for added in numbers for one in added for lie in one.inside.values()):
             found.append(said.model_copy(update={"numbers": numbers}))
     return found
 

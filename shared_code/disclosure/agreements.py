@@ -32,8 +32,8 @@ def compared(tables: Tables, said: Agreement) -> list[tuple[Entries, Entries]]:
     Nothing where a table is not there, or where a number is missing.
     """
     sums: list[dict[tuple[str, ...], Entries]] = []
-    for listed in said.numbers:
-        parts = [_selected(tables, one, said) for one in (listed if isinstance(listed, list) else [listed])]
+    for added in said.sums:
+        parts = [_selected(tables, one, said) for one in added]
         if any(part is None for part in parts):
             return []
         keys = set.intersection(*(set(part) for part in parts if part is not None))
@@ -72,9 +72,8 @@ def _selected(tables: Tables, one: Selected, said: Agreement) -> dict[tuple[str,
         if at < 0:
             broken.add(tuple(map(str, levels)))
     for large, lie in one.inside.items():  # a locality of which a ward has no row is not the sum of the others
-        held = rows.groupby(by)[lie.dimension].agg(set)
-        whole = lie.whole
-        broken |= {key for key in found if held[key if len(by) > 1 else key[0]] != whole[key[by.index(large)]]}
+        whole, place = lie.whole, by.index(large)
+        broken |= {key for key, own in rows.groupby(by) if set(own[lie.dimension]) != whole[key[place]]}
     return {key: entries for key, entries in found.items() if key not in broken}
 
 

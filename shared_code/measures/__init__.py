@@ -10,7 +10,6 @@ from shared_code.measures.cohort import (
     registered,
     ward_edition,
     ward_names,
-    wards_inside,
 )
 from shared_code.measures.follow_up import deaths_by_attained_age, events_by_attained_age, follow_up, nth_condition
 from shared_code.measures.groups import (
@@ -81,6 +80,5 @@ __all__ = [
     "open_prepared", "outcomes_of", "palliative_records", "read_again", "registered", "repeated_events",
     "require_located_deaths", "residents_in_need", "risk_sets", "risk_sums", "save_frozen", "save_results",
     "seen_after_discharge", "shares_with_event", "soon_enough", "span", "together", "treated_to_target", "use_in_groups",
-    "ward_edition", "ward_names", "wards_inside", "with_age_bands", "with_and_without", "with_code",
-    "with_core20", "yearly", "years_lost",
+    "ward_edition", "ward_names", "with_age_bands", "with_and_without", "with_code", "with_core20", "yearly", "years_lost",
 ]  # fmt: skip

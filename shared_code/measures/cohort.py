@@ -89,23 +89,18 @@ def ward_names(prepared: Prepared) -> dict[str, str]:
 
 
 def wards_inside(prepared: Prepared) -> dict[str, dict[str, dict[str, str]]]:
-    """Say which wards lie in which locality and district, {"ward": {"locality": {name and code of the ward: locality}}}.
+    """Say which wards lie in which locality, {"ward": {"locality": {name and code of the ward: locality}}}.
 
-    Only places that are made of whole wards are named: of others the wards do not add up to the place.
+    Only localities that are made of whole wards are named: of others the wards do not add up to the locality.
     Empty where the site has no areas.
     """
     if not prepared.has("area_lookup"):
         return {}
-    found: dict[str, dict[str, str]] = {}
-    named = ward_names(prepared)
-    for name, column in (("locality", "locality"), ("district", "lad_cd")):
-        pairs = areas(prepared).select("ward_cd", column).distinct().execute()
-        split = pairs["ward_cd"].duplicated(keep=False) | pairs[column].isna()
-        broken = pairs.loc[split, column].unique()
-        whole = pairs[~split & ~pairs[column].isin(broken)].sort_values("ward_cd")
-        if len(whole):
-            found[name] = dict(zip(whole["ward_cd"].map(named), whole[column].astype(str)))
-    return {"ward": found} if found else {}
+    pairs = areas(prepared).select("ward_cd", "locality").distinct().order_by("ward_cd").execute()
+    split = pairs["ward_cd"].duplicated(keep=False)
+    whole = pairs[~pairs["locality"].isin(pairs.loc[split, "locality"])]
+    named = whole["ward_cd"].map(ward_names(prepared))
+    return {"ward": {"locality": dict(zip(named, whole["locality"]))}} if len(whole) else {}
 
 
 def registered(prepared: Prepared, on: dt.date) -> ir.Table:

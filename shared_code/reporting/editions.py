@@ -19,7 +19,7 @@ def editions_part(declared: Editions, found: pd.DataFrame) -> str:
         share = {side: f"{number(row[side], 0)} ({number(100 * row[side] / row['people'])} %)"
                  for side in ("before", "after", "beside")}  # fmt: skip
         of_all = {side: f"{number(100 * row[side] / whole[side])} %" for side in ("before", "after")}
-        change = number(row["pounds_after"] - row["pounds_before"], 0)
+        change = number(row["pounds_after"] - row["pounds_before"], 0, signed=True)
         people.append({"": row["place"], "People": number(row["people"], 0), f"Core20, {first}": share["before"],
                        f"Core20, {second}": share["after"], "Move in": number(row["into"], 0), "Move out": number(row["out"], 0),
                        beside: share["beside"]})  # fmt: skip

@@ -71,8 +71,11 @@ class IndexWords:
             lines.append(f"- {told['not_scored']} wards have no score: too much of it is withheld or missing.")
         return "\n".join(lines)
 
-    def changed(self, first: str, last: str, by: float = 1.0) -> str:
-        """Say in how many places an indicator rose, and fell, by more than so many points between two of its years."""
+    def changed(self, what: str, first: str, last: str, by: float = 1.0) -> str:
+        """Say in how many places an indicator rose, and fell, by more than so many points between two of its years.
+
+        what  the indicator in words, as they stand in a sentence
+        """
         if not self.there:
             return self._absent()
         values = self.table[self.table["level"] == "indicator"].pivot(index="place", columns="item", values="value")
@@ -80,8 +83,8 @@ class IndexWords:
         when = [self.told["indicators"][name]["period"] for name in (first, last)]
         much = f"by more than {'one point' if by == 1 else f'{by:g} points'}"
         rose, fell = int((apart > by).sum()), int((apart < -by).sum())
-        return (f"From {when[0]} to {when[1]} it rose {much} in **{rose}** of the {apart.notna().sum()} wards and fell {much} in "
-                f"**{fell}**.")  # fmt: skip
+        return (f"From {when[0]} to {when[1]} {what} rose {much} in **{rose}** of the {apart.notna().sum()} wards and "
+                f"fell {much} in **{fell}**.")  # fmt: skip
 
     def groups(self) -> str:
         """Tabulate dimensions and components: mean of all places, and of each group."""

@@ -9,11 +9,11 @@ import pandas as pd
 INTERVAL = "95 % interval"
 
 
-def number(value: float, decimals: int = 1) -> str:
-    """Write a number for people: rounded half up, thousands separated, a minus sign that is one.
+def number(value: float, decimals: int = 1, signed: bool = False) -> str:
+    """Write a number for people: rounded half up, thousands separated, a minus sign that is one; signed: a plus sign as well.
 
-    >>> number(12345.65), number(-0.04), number(float("nan"))
-    ('12,345.7', '0.0', 'not given')
+    >>> number(12345.65), number(-0.04), number(float("nan")), number(5208.2, 0, signed=True)
+    ('12,345.7', '0.0', 'not given', '+5,208')
     """
     if value is None or math.isnan(value):
         return "not given"
@@ -21,7 +21,8 @@ def number(value: float, decimals: int = 1) -> str:
         return "no limit"
     scaled = math.floor(abs(value) * 10**decimals + 0.5) / 10**decimals
     text = f"{scaled:,.{decimals}f}"
-    return f"−{text}" if value < 0 and scaled else text
+    sign = "−" if value < 0 else "+" if signed else ""
+    return f"{sign}{text}" if scaled else text
 
 
 def interval(lower: float, upper: float, decimals: int = 1) -> str:

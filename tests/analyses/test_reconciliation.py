@@ -9,7 +9,7 @@ from shared_code import disclosure
 from shared_code.config import Study
 from shared_code.config.agreement import at_places
 from shared_code.config.plan import Plan
-from shared_code.measures import wards_inside
+from shared_code.measures.cohort import wards_inside
 from shared_code.pooling.reconcile import contradictions
 from shared_code.pooling.relations import numbers_of, relations
 
@@ -19,7 +19,7 @@ AGREE = Study.read("config/study.yaml").agree
 
 def tables_of(said):
     """Name the tables that a rule is about."""
-    return {one.table for numbers in said.numbers for one in (numbers if isinstance(numbers, list) else [numbers])}
+    return {one.table for added in said.sums for one in added}
 
 
 @pytest.fixture(scope="session")

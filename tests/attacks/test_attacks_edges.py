@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from shared_code.config.study import ResultsTable
-from shared_code.disclosure.attacks import differences, formulas, marks, relations, tables
+from shared_code.disclosure.attacks import differences, marks, relations, tables
 from shared_code.disclosure.attacks import known as known_module
 from shared_code.disclosure.attacks.find import find
 from shared_code.disclosure.attacks.known import Known
@@ -156,44 +156,6 @@ def test_groups_may_be_the_same():
     assert between["y but not x"] == (0, 0) and between["more than one of z"] == (40, 40) and between["z but not x"] == (0, 0)
 
 
-CODED = declared({"d": {"codelist": "conditions"}, "sex": {"values": {"F": "", "M": ""}}})
-
-
-def of_items(*rows: tuple) -> pd.DataFrame:
-    return pd.concat(released([(item, *numbers)]).assign(sex=sex) for item, sex, *numbers in rows)
-
-
-def test_a_number_of_people_behind_every_item_is_one_number():
-    """Only of the same sex, only of people, and only of this table: the cases of two items are other cases."""
-    said = declared({"d": {"values": {"asthma": "", "stroke": ""}}})
-    both = {"a.t": (CODED, of_items(("asthma", "F", (1, 99), (1, 19)), ("stroke", "F", 41, 30), ("asthma", "M", 70, 22))),
-            "a.u": (said, released([("asthma", (1, 99), (1, 19)), ("stroke", 55, 20)]))}  # fmt: skip
-    known = Known.of(both, 10)
-    tables.denominators(known, both)
-    known.narrow()
-    assert known.between(("a.t", "people", ("asthma", "F"))) == (41, 41)
-    assert known.between(("a.t", "cases", ("asthma", "F"))) == (1, 19)
-    assert known.between(("a.u", "people", ("asthma",))) == (1, 99)
-
-
-def test_items_with_people_of_their_own_anywhere_are_not_of_the_same_people():
-    cells = of_items(("asthma", "F", (1, 99), (1, 19)), ("stroke", "F", 41, 30), ("asthma", "M", 70, 22), ("stroke", "M", 69, 22))
-    known = found_in(tables.denominators, CODED, cells)
-    assert known.between(("a.t", "people", ("asthma", "F"))) == (1, 99)
-
-
-def test_what_one_table_of_an_analysis_withholds_another_shows():
-    """The same levels are the same people in tables of one analysis; in those of another they need not be."""
-    said = declared({"d": {"values": {"a": "", "b": ""}}})
-    both = {"a.t": (said, released([("a", (1, 99), (1, 19)), ("b", (1, 99), 30)])), "a.u": (said, released([("a", 60, 25)])),
-            "b.t": (said, released([("b", 77, 31)]))}  # fmt: skip
-    known = Known.of(both, 10)
-    tables.linked(known, both)
-    known.narrow()
-    assert known.between(("a.t", "people", ("a",))) == (60, 60) and known.between(("a.t", "people", ("b",))) == (1, 99)
-    assert known.between(("a.t", "cases", ("a",))) == (1, 19)  # 25 cannot be in 1 to 19: the two tables count other cases
-
-
 def test_groups_in_groups_are_of_the_same_other_levels():
     """Young women of one group are subtracted from young women of the other, not from all women."""
     said = declared({"flag": {"values": {"x": "", "y": ""}, "within": {"x": ["y"]}}, "sex": {"values": {"F": "", "M": ""}},
@@ -240,29 +202,6 @@ def test_marks_that_say_small(low, high, told):
 ])  # fmt: skip
 def test_changes_that_give_few_people_away(change, told):
     assert differences.gives_away(change, 10) is told
-
-
-def test_numerators_of_a_percentage():
-    assert formulas.percentage(0.0, 0, (40, 41)) == [0] and formulas.percentage(100.0, 1, (7, 7)) == [7]
-    assert formulas.percentage(50.0, 0, (0, 2)) == [1] and formulas.percentage(33.3, 1, (3, 6)) == [1, 2]
-    assert formulas.percentage(12.5, 1, (8, 8)) == [1] and formulas.percentage(12.5, 0, (80, 80)) == [10]
-    assert formulas.percentage(50.0, 2, (10_000, 10_000)) == [5_000]
-
-
-def test_a_curve_read_backwards():
-    at_risk, survival, value = [(1, 40), (3, 37), (2, 20)], [], 1.0
-    for events, people in at_risk:
-        value *= 1 - events / people
-        survival.append(round(value, 6))
-    assert formulas.curve(survival, 6, 60) == [(1, 40), (3, 37), (1, 10)]  # in lowest terms
-    assert formulas.curve([0.97], 2, 200) == [(-1, -1)] and formulas.curve([1.0], 3, 50) == [(-1, -1)]
-
-
-def test_moments_and_terms_of_few():
-    assert formulas.two_values(15.0, 50.0) == (10.0, 20.0) and formulas.largest(100.0, 30.0) == (30.0, 70.0)
-    assert formulas.largest(10.0, -5.0) == (0.0, 15.0)
-    assert formulas.gradient(0.5) == (1, 0.0) and formulas.gradient(-0.5) == (0, 0.0)
-    assert formulas.gradient(0.25)[1] == 0.25 and formulas.somebody(4.5, [4.5, 4.5, 4.6]) == 2
 
 
 def test_pieces_of_a_picture():

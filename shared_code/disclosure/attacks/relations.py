@@ -60,7 +60,7 @@ def agreed(known: Known, tables: Tables, agreements: Sequence[Agreement]) -> Kno
     A number that is the same at every level of a dimension (`over`) is found by `tables.denominators`.
     """
     for said in agreements:
-        sums = [_sums(tables, one if isinstance(one, list) else [one], said) for one in said.numbers]
+        sums = [_sums(tables, added, said) for added in said.sums]
         for one, other in pairwise(sums):
             for key in one.keys() & other.keys():
                 cells = [(cell, times) for cell, times in one[key]] + [(cell, -times) for cell, times in other[key]]
