@@ -34,9 +34,12 @@ class Draft:
     lower: list[float] = field(default_factory=list)
     upper: list[float] = field(default_factory=list)
     floor: list[float] = field(default_factory=list)
+    told_lower: list[float] = field(default_factory=list)
+    told_upper: list[float] = field(default_factory=list)
+    again: dict[int, bool] = field(default_factory=dict)
     primary: list[bool] = field(default_factory=list)
     cost: list[float] = field(default_factory=list)
-    rows: list[tuple[list[int], list[float], float, float]] = field(default_factory=list)
+    rows: dict[tuple[tuple[int, ...], tuple[float, ...], float, float], None] = field(default_factory=dict)
     pairs: dict[tuple[int, int], bool] = field(default_factory=dict)
     need_min: dict[int, float] = field(default_factory=dict)
     whole: dict[int, int] = field(default_factory=dict)
@@ -52,6 +55,8 @@ class Draft:
         self.lower.append(lower)
         self.upper.append(upper)
         self.floor.append(floor)
+        self.told_lower.append(-np.inf)
+        self.told_upper.append(np.inf)
         self.primary.append(primary)
         self.cost.append(cost)
         return len(self.truth) - 1
@@ -60,8 +65,14 @@ class Draft:
         """Add an unknown that no table shows."""
         return self.add(truth, IMPLICIT, lower, upper, floor, False, np.inf)
 
+    def tell(self, unknown: int, lower: float, upper: float) -> None:
+        """Note what an earlier release said of an unknown: it stays known, whether the unknown is shown or not."""
+        self.told_lower[unknown] = max(self.told_lower[unknown], lower)
+        self.told_upper[unknown] = min(self.told_upper[unknown], upper)
+
     def row(self, columns: list[int], coefficients: list[float], lower: float, upper: float) -> None:
-        self.rows.append((columns, coefficients, lower, upper))
+        """Add a relation, once."""
+        self.rows[tuple(columns), tuple(coefficients), lower, upper] = None
 
 
 def build(tables: Mapping[str, tuple[ResultsTable, pd.DataFrame]], frames: Mapping[str, Frames], policy: Policy,
@@ -149,17 +160,23 @@ def _remember(draft: Draft, number: int, past: Past, table: pd.DataFrame, cells:
         old = np.full(len(at), -1)
         seen: dict[tuple, int] = {}
         own = Cohort((f"release {number}", statistic), {}, _splits(declared, bandings))
-        for i in np.flatnonzero(told & ~np.isnan(then)):
+        known = np.flatnonzero(told & ~np.isnan(then))
+        for i in known[then[known] == now[known]]:  # the same number: one unknown, of which more is known
+            old[i] = seen.setdefault(keys[i], int(at[i]))
+            draft.tell(old[i], lower[i], upper[i])
+            draft.again[old[i]] = bool(withheld[i])
+            if upper[i] - lower[i] < (policy.threshold - 1) * UNIT.get(unit, 0.0):
+                draft.public.append(at[i])  # it left before: nothing is left to protect in this number itself
+        for i in known[then[known] != now[known]]:
             if keys[i] not in seen:
                 seen[keys[i]] = draft.implicit(then[i], lower[i], upper[i], lower[i])
-                own.sets.setdefault(keys[i][0], {})[keys[i][1]] = seen[keys[i]]
             old[i] = seen[keys[i]]
+        for (dimensions, levels), unknown in seen.items():
+            own.sets.setdefault(dimensions, {})[levels] = unknown
         for a, b in _pairs(at, old):
             change = draft.truth[a] - draft.truth[b]
             if change == 0:
                 draft.row([a, b], [1.0, -1.0], 0.0, 0.0)
-                if draft.upper[b] - draft.lower[b] < (policy.threshold - 1) * UNIT.get(unit, 0.0):
-                    draft.public.append(a)  # it left before: nothing is left to protect in this number itself
             elif unit != SUM and abs(change) < policy.threshold * UNIT[unit]:
                 difference = draft.implicit(change, -np.inf, np.inf, -np.inf)
                 draft.differences[difference] = (policy.threshold - 1) * UNIT[unit]
@@ -261,9 +278,12 @@ def _system(draft: Draft, cells: dict[tuple[str, str], np.ndarray], policy: Poli
     pairs = list(draft.pairs)
     whole = np.full(n, -1)
     whole[list(draft.whole)] = list(draft.whole.values())
+    again = np.zeros(n, bool)
+    again[list(draft.again)] = list(draft.again.values())
     return System(
         truth, kind, np.array(draft.lower, float), np.array(draft.upper, float), np.array(draft.floor, float),
-        np.array(draft.primary, bool), np.array(draft.cost, float), need_width, need_max, need_min,
+        np.array(draft.told_lower, float), np.array(draft.told_upper, float), again, np.array(draft.primary, bool),
+        np.array(draft.cost, float), need_width, need_max, need_min,
         np.array([p for p, _ in pairs], int), np.array([c for _, c in pairs], int),
         np.array([draft.pairs[p] for p in pairs], bool), matrix, row_lower, row_upper, cells, whole,
     )  # fmt: skip

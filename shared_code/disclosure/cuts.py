@@ -105,8 +105,9 @@ class Cutter:
             for i in np.flatnonzero((end.at_upper > EPS) | (end.at_lower > EPS)):
                 unknown = int(members[i])
                 owner = int(self.owner[unknown])
-                up = np.inf if end.at_upper[i] > EPS else 0.0
-                down = end.at_lower[i] * (self.lower[unknown] - s.floor[unknown]) if end.at_lower[i] > EPS else 0.0
+                up = float(end.at_upper[i] * (s.told_upper[unknown] - self.upper[unknown])) if end.at_upper[i] > EPS else 0.0
+                least = max(s.floor[unknown], s.told_lower[unknown])
+                down = end.at_lower[i] * (self.lower[unknown] - least) if end.at_lower[i] > EPS else 0.0
                 for lifts, most_of_it in self._lifting(unknown, owner, up, max(0.0, down), float(end.at_lower[i])):
                     if self.withheld[lifts] or not np.isfinite(s.cost[lifts]):
                         continue
@@ -125,6 +126,7 @@ class Cutter:
         if self.withheld[unknown] and s.whole[unknown] >= 0 and up:
             yield int(s.whole[unknown]), up
         left = min(self.lower[unknown], np.inf if self.withheld[unknown] else s.floor[unknown])  # withheld by itself
+        left -= max(0.0, s.told_lower[unknown])
         if at_lower > EPS and left > 0:
             for parent in s.parent[s.one_way & (s.child == unknown)].tolist():
                 yield parent, at_lower * float(left)

@@ -9,7 +9,7 @@ the sum of the withheld parts of a published total is known to within its roundi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -59,16 +59,10 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy, agreement
     frames = {}
     for name, (declared, table) in tables.items():
         frames[name] = hold(name, declared, table, _judged(declared, table, policy), past, policy)
-    system, told = build(tables, frames, policy, past, agreements), 0
+    system = build(tables, frames, policy, past, agreements)
     easier = build(tables, frames, policy, past, agreements, apart=True)
     try:
-        try:
-            look, pattern, ranges = _chosen(system, policy, easier)
-        except NoPattern:
-            if not past:
-                raise
-            system, told = without_known(system, policy.threshold)
-            look, pattern, ranges = _chosen(system, policy, without_known(easier, policy.threshold)[0])
+        told, look, pattern, ranges = _found(system, policy, easier, bool(past))
     except NoPattern as nothing:
         raise _refused(system, tables, nothing, {name for one in ledger for name in one.tables}) from None
     released, reasons = {}, {}
@@ -86,26 +80,54 @@ def protect(tables: Tables, ledger: Sequence[Earlier], policy: Policy, agreement
     return Protected(released, record(released, declarations, policy, ledger, outcome), reasons)
 
 
-def _chosen(system: System, policy: Policy, easier: System) -> tuple[Audit, Pattern, Ranges]:
+def _found(system: System, policy: Policy, easier: System, past: bool) -> tuple[int, Audit, Pattern, Ranges]:
+    """Find what is withheld; gives first how many large numbers are told by earlier releases already.
+
+    Withholds again what the last release withheld and is the same, if that leads to a pattern; then without that; then with
+    what earlier releases tell of large numbers, and the range that follows.
+    """
+    for told, whole, apart in _attempts(system, policy, easier, past):
+        for again in (True, False) if system.again.any() else (False,):
+            try:
+                return told, *_chosen(whole, policy, apart, again)
+            except NoPattern as failure:
+                nothing = failure
+    raise nothing
+
+
+def _attempts(system: System, policy: Policy, easier: System, past: bool) -> Iterator[tuple[int, System, System]]:
+    yield 0, system, easier
+    if past:
+        relaxed, told = without_known(system, policy.threshold)
+        if told:
+            yield told, relaxed, without_known(easier, policy.threshold)[0]
+
+
+def _chosen(system: System, policy: Policy, easier: System, again: bool) -> tuple[Audit, Pattern, Ranges]:
     """Find what is withheld, and the ranges that say so; gives the audit of the small numbers by themselves as well.
 
     easier  the same numbers with fewer relations. What it needs is found first, and is often all: then the system itself,
             whose parts hang together, is audited and not searched.
+    again   begin with what the last release withheld
     """
-    begin = None if easier.size == system.size else _begun(easier, system, policy)
-    look, pattern, points = _pattern(system, policy, begin)
+    if easier.size == system.size:
+        begin = system.again if again else None
+    else:
+        begin = _begun(easier, system, policy, again)
+    look, pattern, points = _pattern(system, policy, begin, ask=easier.size == system.size)
     return look, pattern, publish(system, pattern.withheld, policy, look, points)
 
 
-def _pattern(system: System, policy: Policy, begin: np.ndarray | None = None) -> tuple[Audit, Pattern, Points]:
+def _pattern(system: System, policy: Policy, begin: np.ndarray | None = None, ask: bool = True
+             ) -> tuple[Audit, Pattern, Points]:  # fmt: skip
     """Find what is withheld; gives the audit of the small numbers by themselves, and the solutions of all audits, as well."""
     points = Points(system)
     look = first_look(system, policy, points)
     suspects = np.isin(look.components, look.components[[f.unknown for f in look.findings]]) if begin is None else None
-    return look, choose(system, suspects, points, begin), points
+    return look, choose(system, suspects, points, begin, ask), points
 
 
-def _begun(easier: System, system: System, policy: Policy) -> np.ndarray:
+def _begun(easier: System, system: System, policy: Policy, again: bool) -> np.ndarray:
     """Select what the easier system needs: without withholding what stands behind many rows if it can, else with it.
 
     Raises NoPattern where nothing is found that protects it: a pattern that is safe in the system is safe in it as well.
@@ -114,11 +136,12 @@ def _begun(easier: System, system: System, policy: Policy) -> np.ndarray:
     for number, at in easier.cells.items():
         to[at[at >= 0]] = system.cells[number][at >= 0]
     several = (to >= 0) & (np.bincount(to[to >= 0], minlength=system.size) > 1)[to]
+    begin = easier.again if again else None
     try:
-        withheld = _pattern(replace(easier, cost=np.where(several, np.inf, easier.cost)), policy)[1].withheld
+        withheld = _pattern(replace(easier, cost=np.where(several, np.inf, easier.cost)), policy, begin)[1].withheld
     except NoPattern:
         try:
-            withheld = _pattern(easier, policy)[1].withheld
+            withheld = _pattern(easier, policy, begin)[1].withheld
         except NoPattern as nothing:
             raise NoPattern([int(to[i]) for i in nothing.unknowns if to[i] >= 0]) from None
     found = np.zeros(system.size, bool)

@@ -104,7 +104,7 @@ def bounds(system: System, withheld: np.ndarray, top: np.ndarray, edges: list[in
             lower[i], upper[rest] = edges[0], edges[0] - 1  # nearly everyone has it: the class is that of the others
         else:
             upper[i] = edges[at] * unit - last
-    return lower, upper
+    return system.with_told(lower, upper)
 
 
 def _classed(system: System, withheld: np.ndarray) -> np.ndarray:

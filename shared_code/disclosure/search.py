@@ -46,12 +46,13 @@ class Pattern:
 
 
 def choose(system: System, suspects: np.ndarray | None = None, points: Points | None = None,
-           begin: np.ndarray | None = None) -> Pattern:  # fmt: skip
+           begin: np.ndarray | None = None, ask: bool = True) -> Pattern:  # fmt: skip
     """Find a pattern that is safe against an outsider who is told nothing of the withheld numbers.
 
     suspects  the unknowns that may not be safe when just the small numbers are withheld (default: any)
     points    solutions of earlier audits
     begin     what is withheld to begin with, besides what must be (default: nothing)
+    ask       look first for what no pattern can protect, before a long search; not where `begin` is likely to be enough
     Raises NoPattern where none exists.
     """
     start = system.closed(system.primary if begin is None else system.primary | begin)
@@ -71,7 +72,7 @@ def choose(system: System, suspects: np.ndarray | None = None, points: Points | 
         if small:
             first = outsider(system, withheld, since=first, points=points)
         searched = np.isin(parts, [p for p in failing if p not in set(small)])
-        withheld, cuts, n = _searched(system, withheld, first, points, searched, begin is None)
+        withheld, cuts, n = _searched(system, withheld, first, points, searched, ask)
         solved += n
         withheld, n = _cleaned(system, withheld, start, cuts, points)
         solved += n

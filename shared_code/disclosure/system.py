@@ -64,6 +64,8 @@ class System:
     kind         PEOPLE, DAYS, SUM or IMPLICIT
     lower, upper the range that is published when the unknown is shown
     floor        least value anyone must reckon with when it is withheld (with all it follows shown)
+    told_lower, told_upper   the range that earlier releases tell, whether it is shown now or not
+    again        was withheld by the last release in which it was the same
     primary      may not be shown, by the rule of its row
     cost         information lost when it is withheld; inf where that cannot be chosen
     need_width, need_max, need_min   what the interval of a withheld unknown must reach: its width at least, its upper
@@ -79,6 +81,9 @@ class System:
     lower: np.ndarray
     upper: np.ndarray
     floor: np.ndarray
+    told_lower: np.ndarray
+    told_upper: np.ndarray
+    again: np.ndarray
     primary: np.ndarray
     cost: np.ndarray
     need_width: np.ndarray
@@ -122,7 +127,11 @@ class System:
         least = self.lower[self.whole[part]]
         large = ~withheld[self.whole[part]] & (least >= 2 * self.need_max[part]) & (least >= self.truth[part])
         upper[part[large]] = least[large]
-        return lower, upper
+        return self.with_told(lower, upper)
+
+    def with_told(self, lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Narrow ranges to what earlier releases tell."""
+        return np.maximum(lower, self.told_lower), np.minimum(upper, self.told_upper)
 
 
 UNIT = {PEOPLE: 1.0, DAYS: DAYS_A_YEAR}

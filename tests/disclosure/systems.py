@@ -41,7 +41,8 @@ def system(a: list[list[float]], truth: list[float], row_slack: float = 0.0, **m
     n, matrix, x = len(truth), sparse.csr_matrix(np.array(a, float).reshape(-1, len(truth))), np.array(truth, float)
     total, nobody = matrix @ np.nan_to_num(x), np.array([], int)
     made = {
-        "truth": x, "kind": np.zeros(n, int), "lower": x, "upper": x, "floor": np.ones(n), "primary": np.zeros(n, bool),
+        "truth": x, "kind": np.zeros(n, int), "lower": x, "upper": x, "floor": np.ones(n), "told_lower": np.full(n, -INF),
+        "told_upper": np.full(n, INF), "again": np.zeros(n, bool), "primary": np.zeros(n, bool),
         "cost": np.ones(n), "need_width": np.full(n, 9.0), "need_max": np.full(n, 10.0), "need_min": np.full(n, INF),
         "parent": nobody, "child": nobody, "one_way": nobody.astype(bool), "matrix": matrix, "row_lower": total - row_slack,
         "row_upper": total + row_slack, "cells": {}, "whole": np.full(n, -1),

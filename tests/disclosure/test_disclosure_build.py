@@ -288,11 +288,27 @@ def compared(then: list[float], ranges: list[tuple], **more: Any) -> tuple[Syste
 def test_a_number_that_did_not_change_is_the_same_and_one_that_changed_little_differs_by_people():
     """50 as before, 60 of 59, 70 of 79, 80 of 90: nothing, one, nine and ten people differ."""
     s, found = compared([50, 59, 79, 90], [(50, 50), (59, 59), (79, 79), (90, 90)])
-    assert s.truth[8:12].tolist() == [50, 59, 79, 90] and s.kind[8:12].tolist() == [IMPLICIT] * 4
-    assert s.truth[12:14].tolist() == [1, -9]
-    assert found == {row(0, 0, _0=1.0, _8=-1.0), row(0, 0, _1=1.0, _9=-1.0, _12=-1.0), row(0, 0, _2=1.0, _10=-1.0, _13=-1.0)}
-    assert s.need_width[12:14].tolist() == [9, 9] and s.lower[12] == -INF and s.upper[12] == INF and s.floor[12] == -INF
-    assert (s.lower[8], s.upper[8], s.floor[8]) == (50, 50, 50)
+    assert s.truth[8:11].tolist() == [59, 79, 90] and s.kind[8:11].tolist() == [IMPLICIT] * 3
+    assert s.truth[11:13].tolist() == [1, -9]
+    assert found == {row(0, 0, _1=1.0, _8=-1.0, _11=-1.0), row(0, 0, _2=1.0, _9=-1.0, _12=-1.0)}
+    assert s.need_width[11:13].tolist() == [9, 9] and s.lower[11] == -INF and s.upper[11] == INF and s.floor[11] == -INF
+    assert (s.lower[8], s.upper[8], s.floor[8]) == (59, 59, 59)
+    assert [side[:4].tolist() for side in told_of(s)] == [[50, -INF, -INF, -INF], [50, INF, INF, INF]]
+
+
+def told_of(s: System) -> tuple[np.ndarray, np.ndarray]:
+    return s.told_lower, s.told_upper
+
+
+def test_what_several_releases_told_of_a_number_is_all_known():
+    """50 was told as 40 to 60, then as 45 to 70: an outsider knows 45 to 60, also where it is withheld now."""
+    early, late = ([(a, b), (60, 60), (70, 70), (80, 80)] for a, b in ((40, 60), (45, 70)))
+    s = built(t=PLACES, past=[before(*PLACES, [50, 60, 70, 80], ranges) for ranges in (early, late)])
+    assert s.size == 8 and [side[0] for side in told_of(s)] == [45, 60]
+    everything = np.ones(s.size, bool)
+    for hidden in (everything, ~everything):
+        low, high = s.bounds(hidden)
+        assert (low[0], high[0]) == ((45, 60) if hidden.all() else (50, 50))
 
 
 @pytest.mark.parametrize(("width", "told"), [(0, True), (8, True), (9, False), (20, False)])
@@ -304,8 +320,8 @@ def test_what_left_before_need_not_be_protected_in_itself(width, told):
 
 
 def test_what_the_site_no_longer_knows_counts_as_unchanged_where_it_can_be():
-    _, found = compared([np.nan, np.nan, np.nan, np.nan], [(50, 54), (56, 60), (71, 79), (60, 79)])
-    assert found == {row(0, 0, _0=1.0, _8=-1.0), row(0, 0, _1=1.0, _9=-1.0)}
+    s, found = compared([np.nan, np.nan, np.nan, np.nan], [(50, 54), (56, 60), (71, 79), (60, 79)])
+    assert found == set() and [side[:4].tolist() for side in told_of(s)] == [[50, 56, -INF, -INF], [54, 60, INF, INF]]
 
 
 def test_what_was_not_released_says_nothing():
@@ -319,3 +335,15 @@ def test_what_was_withheld_before_is_withheld_again_rather_than_another():
     assert s.cost[:8] == pytest.approx([0.1 * cost for cost in own] * 2)
     shown, _ = compared([50, 59, 79, 90], [(1, 70)] * 4)
     assert shown.cost[:8] == pytest.approx(own * 2)
+
+
+def test_what_the_last_release_withheld_and_is_the_same_is_withheld_again():
+    told = [[(50, 50), (1, 99), (1, 99), (80, 80)], [(1, 99), (60, 60), (1, 99), (80, 80)]]
+    past = [before(*PLACES, [50, 60, 70, 80], ranges) for ranges in told]
+    for one in past:
+        for cells in one.shown.values():
+            cells["status"] = np.where(cells["lower"] == 1, "withheld", "ok")
+    assert built(t=PLACES, past=past).again.tolist() == [True, False, True, False] * 2
+    changed = built(t=PLACES, past=[*past, before(*PLACES, [50, 60, 71, 80], [(1, 99)] * 4, status="withheld")])
+    assert changed.again[:8].tolist() == [True, True, True, True] * 2
+    assert not built(t=PLACES).again.any()

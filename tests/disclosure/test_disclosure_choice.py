@@ -183,6 +183,25 @@ def test_what_would_help_a_number_that_a_total_tells():
     assert cuts_of(system([[0, 0]], [3, 5]), np.array([True, False])) == []
 
 
+def test_what_earlier_releases_told_cannot_be_taken_back():
+    """Of the 5 it is known to be 3 to 7, of the total to be at most 50: withholding them adds no more than that."""
+    s = system([[1, 1, 1, -1]], [3, 5, 40, 48], told_lower=[-INF, 3, -INF, -INF], told_upper=[INF, 7, INF, 50])
+    assert cuts_of(s, withheld(s, 0))[0] == Cut(0, 7.0, {1: 2.0, 2: 7.0, 3: 2.0})
+    low, high = s.bounds(np.array([False, True, False, True]))
+    assert (low.tolist(), high.tolist()) == ([3, 3, 40, 1], [3, 7, 40, 50])
+    assert bounds(s, withheld(s, 1, 3), np.full(4, -1), [20, 50, 100])[1].tolist() == [3, 7, 40, 49]
+    s.told_lower[1] = 5
+    assert cuts_of(s, withheld(s, 0))[0] == Cut(0, 7.0, {2: 7.0, 3: 2.0})
+
+
+def test_what_earlier_releases_told_is_no_gain_of_what_makes_zeros_possible():
+    """An 8 that is withheld with the people behind it could be nobody, or no fewer than the 2 that were told."""
+    for told, gain in ((-INF, 3.0), (2.0, 1.0)):
+        s = system([[1, 1, 0, -1]], [5, 8, 50, 13], parent=[2], child=[1], one_way=[True], floor=[1, 3, 1, 1],
+                   told_lower=[-INF, told, -INF, -INF], need_width=[12.0, 0, 0, 0], need_max=[13.0, -INF, -INF, -INF])  # fmt: skip
+        assert cuts_of(s, withheld(s, 0, 1))[0].gain[2] == gain
+
+
 def test_what_only_whole_numbers_explain_begins_nearby():
     s = system([[1, 1, -1, 0], [0, 0, 1, -1]], [20, 28, 48, 48], need_width=[0] * 4, need_max=[-INF] * 4)
     assert cuts_of(s, withheld(s, 0, 1)) == [Cut(0, 1.0, {2: 1.0})]
