@@ -198,7 +198,7 @@ def test_what_earlier_releases_told_is_no_gain_of_what_makes_zeros_possible():
     """An 8 that is withheld with the people behind it could be nobody, or no fewer than the 2 that were told."""
     for told, gain in ((-INF, 3.0), (2.0, 1.0)):
         s = system([[1, 1, 0, -1]], [5, 8, 50, 13], parent=[2], child=[1], one_way=[True], floor=[1, 3, 1, 1],
-                   told_lower=[-INF, told, -INF, -INF], need_width=[12.0, 0, 0, 0], need_max=[13.0, -INF, -INF, -INF])  # fmt: skip
+                   told_lower=[-INF, told, -INF, -INF], need_width=[12, 0, 0, 0], need_max=[13, -INF, -INF, -INF])  # fmt: skip
         assert cuts_of(s, withheld(s, 0, 1))[0].gain[2] == gain
 
 
