@@ -103,8 +103,12 @@ def open_cohort(prepared: Prepared, rule: Rule | dict[str, Any], codelist: Codel
 
     rule: as declared in the study; codelist: conditions that are counted; first_day: first day of the data; palliative: codelist
     of palliative care, in which nobody is compared.
-    Raises model.Refused where nobody was offered the service.
+    Raises model.Refused where nobody was offered the service, and without a table of deaths.
     """
+    if not prepared.has("death"):
+        wrong = "there is no table of deaths: the dead would stay at risk, and nobody would die"
+        mend = "List death under needs: in the study; the site is then left out"
+        raise Refused("The service", [Problem("death", wrong, "a table of deaths", mend)])
     rule = rule if isinstance(rule, Rule) else Rule.model_validate(rule)
     programme = prepared.programme.filter(prepared.programme.programme_id == rule.programme)
     offered = programme.select("person_id", "referral_date", "start_date").execute()
@@ -139,8 +143,6 @@ def _first(index: Index, table: pd.DataFrame, column: str) -> Ints:
 
 
 def _deaths(prepared: Prepared, index: Index) -> Ints:
-    if not prepared.has("death"):
-        return np.full(len(index), FAR, dtype=np.int64)
     return _first(index, index.rows(prepared.death.select("person_id", "death_date")).execute().pipe(_known, index), "death_date")
 
 

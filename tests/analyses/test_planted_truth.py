@@ -25,11 +25,12 @@ def one(results: pd.DataFrame, scope: str = "pooled", **where: str) -> pd.Series
 def test_the_planted_effect_of_the_service_is_recovered_at_all_sites_and_pooled(whole):
     """Within three standard errors everywhere, and the pooled interval holds it; the fall without controls is far from it."""
     results = whole.pool("high_intensity_users")
+    able = [m for m in whole.sites if m.site.can_run(whole.study.analyses["high_intensity_users"])]
     planted = whole.sites[0].truth["urgent_care"]["effect"]
     where = {"item": "ed_attendance", "group": "estimator", "level": "primary"}
     pooled = one(results, measure="pooled estimate", **where)
-    assert pooled["lower"] < planted < pooled["upper"] and pooled["n_sites"] == len(whole.sites)
-    for made in whole.sites:
+    assert pooled["lower"] < planted < pooled["upper"] and pooled["n_sites"] == len(able) >= 4
+    for made in able:
         row = one(results, f"site:{made.site.site}", measure="effect at the site", **where)
         assert abs(np.log(row["estimate"] / planted)) < 3 * row["se"], made.site.site
     sums = one(results, measure="effect from sums", item="ed_attendance")

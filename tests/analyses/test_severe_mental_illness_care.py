@@ -349,7 +349,7 @@ def test_time_before_the_diagnosis_is_not_time_with_it(two):
 
 
 @pytest.mark.parametrize("stem", ["severe_mental_illness_care", "onset_of_multimorbidity", "emergency_admission_risk",
-                                  "life_expectancy"])  # fmt: skip
+                                  "life_expectancy", "high_intensity_users"])  # fmt: skip
 def test_a_site_without_a_table_of_deaths_is_left_out_and_named(demonstration, stem):
     """Otherwise its people would be counted as never dying: true zeros nobody saw."""
     made = demonstration(PEOPLE, *SITES, protected=False)

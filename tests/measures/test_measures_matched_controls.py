@@ -183,6 +183,15 @@ def frozen(cohort):
     return measures.match_controls(measures.risk_sets(cohort), {})
 
 
+def test_without_a_table_of_deaths_nobody_is_followed_as_if_nobody_died(site):
+    """Pitfall (ignoring deaths): the dead attend less, and a site that knows of none would release true zeros."""
+    site.person("a", ["2020-07-01", "2020-07-11", "2020-07-21"], starts="2020-08-01").prepared()
+    (site.folder / "death.parquet").unlink()
+    with pytest.raises(Refused, match="there is no table of deaths"):
+        measures.open_cohort(measures.open_prepared(site.folder), RULE, codelists.load("long_term_conditions/2026-11"),
+                             palliative=codelists.load("palliative_care/2026-11"))  # fmt: skip
+
+
 def test_sets_keep_to_the_rules(cohort, frozen):
     rows = frozen.rows
     controls = rows[rows["treated"] == 0]
