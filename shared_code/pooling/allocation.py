@@ -170,7 +170,10 @@ def _by_site(base: dict[str, Any], main: Lived, settings: dict[str, Any]) -> Ite
 
 
 def _published(base: dict[str, Any], plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Add a published plan up both ways, by tier and by purpose; the two must agree, or no sum is given."""
+    """Add a published plan up both ways, by tier and by purpose; the two must agree, or no sum is given.
+
+    The other reading, in which what goes elsewhere comes on top of the announced sum, stands beside it with what is left over.
+    """
     if not plan:
         return
     row = base | {"group": "tier", "scope": PUBLISHED, "sites": [], "method": "as published", "item": ""}
@@ -185,3 +188,8 @@ def _published(base: dict[str, Any], plan: dict[str, Any]) -> Iterator[dict[str,
     agree = sum(by_tier.values()) == places + beside == plan["total"]
     why = {"estimate": float(plan["total"])} if agree else {"reason": f"the parts add up to {places + beside:,.0f}"}
     yield row | {"measure": "published, together", "group": "everyone", "level": ALL} | why
+    if beside:
+        over = plan["total"] - places
+        left = f"; {over:,.0f} of the {plan['total']:,.0f} then go to no named place" if over > 0 else ""
+        yield row | {"measure": "published, if additional", "group": "everyone", "level": ALL,
+                     "estimate": float(plan["total"] + beside), "method": f"{plan['total']:,.0f} + {beside:,.0f}{left}"}

@@ -12,8 +12,7 @@ import pandas as pd
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
-from shared_code.methods.checks import normal_quantile
-from shared_code.model import ALL, UNKNOWN
+from shared_code.model import ALL
 
 TOO_WIDE = 0.5  # withheld numbers whose ranges together hold more than this share of all people leave no share to be told
 NARROW = 0.01  # a range no wider than this share of its upper end says what the number is
@@ -118,7 +117,7 @@ def gaps(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], 
                 part = parts[name, level].of(members)
                 if part.sites:
                     where = {"group": EVERYONE, "level": ALL} if level == ALL else {"group": group, "level": level}
-                    yield base | where | {"measure": "share", "scale": "%"} | _share(part)
+                    yield base | where | {"measure": "share", "scale": "%"} | share_row(part)
             against = settings["against"] if isinstance(settings["against"], list) else [settings["against"]]
             if all((name, level) in parts for level in (settings["compare"], *against)):
                 mine = parts[name, settings["compare"]].of(members)
@@ -132,7 +131,8 @@ def gaps(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], 
                 yield from _slope(base | {"group": group, "level": "slope"}, ordered)
 
 
-def _share(part: Part) -> dict[str, Any]:
+def share_row(part: Part) -> dict[str, Any]:
+    """Give the share of a part as a row of results, with its bounds, or why it is not told."""
     found, people = part.share(), part.people.sum()
     told: dict[str, Any] = {"reason": TOO_MUCH} if found is None else {
         "estimate": 100 * found.estimate, "lower": 100 * found.lower, "upper": 100 * found.upper,
@@ -202,43 +202,3 @@ def _slope(base: dict[str, Any], ordered: list[Part]) -> Iterator[dict[str, Any]
                    "se": float(found.se), "method": "line through the shares by rank of deprivation, all sites summed",
                    "reason": str(found.reason)}  # fmt: skip
     yield level | {"estimate": float(n @ (p.max() - p))}
-
-
-def place_shares(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
-                 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """Give two shares of every place, which must not be confused.
-
-    settings  item and place (the sites' own names)
-    share of the place    how many of its people are cases: how deep the need is
-    share of the site     how many of the site's cases live there: where most of the need is
-    share of all sites    the same over all sites that sent every place
-    """
-    item, place = settings["item"], settings["place"]
-    others = [name for name, d in declared.dimensions.items() if d.total and name != place]
-    alone = cells[(cells[place] != ALL) & (cells[others] == ALL).all(axis=1)] if others else cells[cells[place] != ALL]
-    alone = alone[alone[place] != UNKNOWN]
-    z = normal_quantile(0.95)
-    for name, rows in alone.groupby(item, sort=False):
-        members = sorted({site for sites in scopes.values() for site in sites})
-        own = {site: {k[0]: p for k, p in parts_of(rows[rows["site"] == site], [place]).items()} for site in members}
-        lost = unknown_places(rows, place)
-        # nan where the cases of a place are withheld; a site that did not show the people of every place is not in it
-        whole = sum(p.cases.sum() for site, parts in own.items() if site not in lost for p in parts.values())
-        for site, parts in own.items():
-            if f"site:{site}" not in scopes or not parts:
-                continue
-            total = np.nan if site in lost else sum(p.cases.sum() for p in parts.values())
-            for level, part in parts.items():
-                base = {"item": name, "group": place, "level": level, "sex": "both", "scope": f"site:{site}", "scale": "%",
-                        "sites": [site]}  # fmt: skip
-                yield base | {"measure": "share of the place"} | _share(part)
-                for measure, of in (("share of the site", total), ("share of all sites", whole)):
-                    if not of > 0 or site in lost:
-                        why = "a number of a place is withheld" if np.isnan(of) or site in lost else "there is nobody"
-                        yield base | {"measure": measure, "reason": why}
-                        continue
-                    p = float(part.cases.sum() / of)
-                    half = z * np.sqrt(p * (1 - p) / of)
-                    yield base | {"measure": measure, "method": "sum over places", "estimate": 100 * p,
-                                  "lower": 100 * max(0.0, p - half), "upper": 100 * min(1.0, p + half), "people": of,
-                                  "events": part.cases.sum()}  # fmt: skip

@@ -30,7 +30,7 @@ from shared_code.pooling.decision import NotInIt, choices, in_words
 from shared_code.pooling.event_rates import event_rates, mortality_ratio
 from shared_code.pooling.expected import recorded_expected
 from shared_code.pooling.gather import gather
-from shared_code.pooling.groups import gaps, place_shares
+from shared_code.pooling.groups import gaps
 from shared_code.pooling.inbox import Inbox, receive
 from shared_code.pooling.indices import write_indices
 from shared_code.pooling.ladders import common_rungs
@@ -39,6 +39,7 @@ from shared_code.pooling.margins import incomplete_margins
 from shared_code.pooling.meta import meta_analysis, profile
 from shared_code.pooling.models import fitted_models
 from shared_code.pooling.partners import guarded
+from shared_code.pooling.place_shares import place_shares
 from shared_code.pooling.policy import policy_change
 from shared_code.pooling.policy_groups import policy_groups
 from shared_code.pooling.power import power

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from shared_code.reporting.staged import Staged
-from shared_code.reporting.words import estimate, interval, number, pipe_table, share
+from shared_code.reporting.words import estimate, estimate_or_bounds, interval, number, pipe_table, share
 
 RULES = {"by heads": "allocation, weight of need 0.0", "by need": "allocation, weight of need 1.0",
          "proposed": "allocation, proposed", "with a floor": "allocation, with a floor",
@@ -92,10 +92,11 @@ class PlaceTables(Staged):
             if "share of the place" not in one.index:
                 continue
             deep = one.loc["share of the place"]
-            much = {name: estimate(one.loc[f"share of {what}"]) if f"share of {what}" in one.index else "not given"
+            much = {name: estimate_or_bounds(one.loc[f"share of {what}"]) if f"share of {what}" in one.index else "not given"
                     for name, what in (("Of its site's, %", "the site"), ("Of all, %", "all sites"))}
             table.append({"Site": self._site(scope), "Place": level, "People": number(deep["people"], 0),
-                          "With it": number(deep["events"], 0), "Of its people, %": estimate(deep), **much})  # fmt: skip
+                          "With it": "withheld" if pd.isna(deep["events"]) else number(deep["events"], 0),
+                          "Of its people, %": estimate_or_bounds(deep), **much})  # fmt: skip
         return pipe_table(pd.DataFrame(table), right=tuple(table[0])[2:] if table else ())
 
     def counted_twice(self, first: tuple[str, str, str], second: tuple[str, str, str]) -> str:
@@ -115,9 +116,11 @@ class PlaceTables(Staged):
             table.append({
                 "Site": self._site(scope), "Place": level,
                 **{name: number(row["people"], 0) for name, row in zip(sides, (a, b), strict=True)},
-                **{f"% of {name.lower()}": estimate(row) for name, row in zip(sides, (a, b), strict=True)},
-                "Points apart": number(apart, 1) if pd.notna(apart) else "not given",
-                **{f"Of the site's, {name.lower()}, %": "not given" if row is None else number(row["estimate"], 1)
+                **{f"% of {name.lower()}": estimate_or_bounds(row) for name, row in zip(sides, (a, b), strict=True)},
+                "Points apart": number(apart, 1) if pd.notna(apart) else estimate_or_bounds(pd.Series({
+                    "estimate": apart, "reason": "", "bound_lower": a["bound_lower"] - b["bound_upper"],
+                    "bound_upper": a["bound_upper"] - b["bound_lower"]})),
+                **{f"Of the site's, {name.lower()}, %": "not given" if row is None else estimate_or_bounds(row, limits=False)
                    for name, row in zip(sides, of_site, strict=True)},
             })  # fmt: skip
         return pipe_table(pd.DataFrame(table), right=tuple(table[0])[2:]) if table else "No place is in both."
@@ -171,12 +174,13 @@ class PlaceTables(Staged):
         return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:5]) if table else "Nothing is announced."
 
     def published_plan(self, stem: str) -> str:
-        """Tabulate a published plan added up by tier and by purpose."""
+        """Tabulate a published plan added up by tier and by purpose, and what it would be if one part came on top of the sum."""
         rows = self.results[(self.results["analysis"] == stem) & (self.results["scope"] == "published")]
         words = {"places": "localities", "beside": "voluntary organisations", "all": "together"}
         table = [{"Added up": row["measure"].removeprefix("published, "), "Part": words.get(row["level"], row["level"]),
                   "Pounds": number(row["estimate"], 0) if not pd.isna(row["estimate"]) else row["reason"],
-                  "As": row["method"] if " x " in row["method"] else ""} for _, row in rows.iterrows()]  # fmt: skip
+                  "As": row["method"] if set("x+") & set(row["method"].split()) else ""}
+                 for _, row in rows.iterrows()]  # fmt: skip
         return pipe_table(pd.DataFrame(table), right=("Pounds",)) if table else "No plan is published."
 
     def trends(self, stem: str, **where: str) -> str:

@@ -67,6 +67,18 @@ def estimate(row: pd.Series, decimals: int = 1) -> str:
     return number(row["estimate"], decimals) + (f" ({limits})" if limits else "")
 
 
+def estimate_or_bounds(row: pd.Series, decimals: int = 1, limits: bool = True) -> str:
+    """Write an estimate (with its interval); where none is given, the ends between which withheld numbers leave it, or why not.
+
+    >>> row = {"estimate": float("nan"), "reason": "a number is withheld", "bound_lower": 42.5, "bound_upper": 70.4}
+    >>> estimate_or_bounds(pd.Series(row))
+    'between 42.5 and 70.4'
+    """
+    if math.isnan(row["estimate"]) and not math.isnan(row["bound_lower"]) and not math.isnan(row["bound_upper"]):
+        return f"between {number(row['bound_lower'], decimals)} and {number(row['bound_upper'], decimals)}"
+    return estimate(row, decimals) if limits or math.isnan(row["estimate"]) else number(row["estimate"], decimals)
+
+
 def share(value: float) -> str:
     """Write a share as a percentage.
 

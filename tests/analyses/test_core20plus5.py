@@ -158,6 +158,9 @@ def test_t9_1_the_published_plan_adds_up_both_ways_in_the_results(funded):
     assert by["published, by tier", "Stoke-on-Trent"] == 1_200_000 and by["published, by tier", "Staffordshire"] == 1_000_000
     assert by["published, by purpose", "places"] == 1_800_000 and by["published, by purpose", "beside"] == 400_000
     assert by["published, together", "all"] == 2_200_000
+    assert by["published, if additional", "all"] == 2_600_000, "as the announcement can be read too"
+    told = funded[funded["measure"] == "published, if additional"]["method"].iloc[0]
+    assert told == "2,200,000 + 400,000; 400,000 of the 2,200,000 then go to no named place"
 
 
 def test_money_is_not_shared_out_among_those_who_answered(demonstration):
