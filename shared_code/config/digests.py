@@ -40,7 +40,8 @@ def plan(study: Study, stem: str, root: Path = ROOT) -> str:
     Words of titles, labels, captions and of the plan and the way the report draws it do not count: they change no number.
     """
     entry = study.analysis(stem)
-    words = {"title", "question", "figures", "findings", "pooled", "indices", "plan", "deviations"}
+    words = {"title", "question", "figures", "findings", "pooled", "indices", "plan", "deviations",
+             "months_not_judged"}  # fmt: skip
     content = entry.model_dump(mode="json", exclude=words)
     if entry.plan and entry.plan.numbers:
         content["plan"] = entry.plan.numbers

@@ -21,7 +21,7 @@ from shared_code.config.steps import beforehand_faults, step_faults
 from shared_code.config.strict import STEM, Fault, Strict, key_of, mapping, sequence, unknown
 from shared_code.config.targets import target_faults, with_method
 from shared_code.model import ALL, TABLES, Problem, Refused, did_you_mean
-from shared_code.model.checks import CHECKS
+from shared_code.model.checks import CHECKS, FEEDS
 
 QUALITY = "data_quality"  # the analysis that measures what the others ask of the data
 
@@ -112,7 +112,10 @@ class IndexShown(Strict):
 
 
 class Analysis(Strict):
-    """One question: notebook, results tables and report page share its stem."""
+    """One question: notebook, results tables and report page share its stem.
+
+    months_not_judged  table of events -> why its empty months need no line `received:` in minimum_quality
+    """
 
     title: str
     question: str
@@ -120,6 +123,7 @@ class Analysis(Strict):
     uses: list[str] = []
     tables_only: bool = False
     minimum_quality: dict[str, Least] = {}
+    months_not_judged: dict[str, str] = {}
     parameters: dict[str, Any] = {}
     results: dict[str, ResultsTable]
     models: dict[str, Model] = {}
@@ -146,6 +150,8 @@ class Analysis(Strict):
                 if column and table in TABLES:
                     yield from unknown((key,), [column], TABLES[table].column_names, f"a column of {table}")
         yield from unknown(("minimum_quality",), mapping(content, "minimum_quality"), CHECKS, "a check of data quality")
+        excused = mapping(content, "months_not_judged")
+        yield from unknown(("months_not_judged",), excused, FEEDS, "a table whose months are judged")
         results, parameters = mapping(content, "results"), mapping(content, "parameters")
         for kind, name in [*(("results", name) for name in results), *(("models", name) for name in mapping(content, "models"))]:
             if not re.fullmatch(STEM, str(name)):
@@ -171,6 +177,12 @@ class Analysis(Strict):
                 wrong = list(target_faults(("pooled", str(number)), mapping(step), content))
                 yield from wrong or step_faults(("pooled", str(number)), mapping(step), mapping(results, table, "dimensions"))
                 yield from beforehand_faults(("pooled", str(number)), mapping(step), parameters)
+
+    def unjudged_months(self) -> list[str]:
+        """List the tables of events it counts whose empty months would read as nobody: neither judged nor explained."""
+        tables = dict.fromkeys(name.partition(".")[0] for name in [*self.needs, *self.uses])
+        judged = {name.partition(":")[2] for name in self.minimum_quality if name.startswith("received:")}
+        return [table for table in tables if table in FEEDS and table not in judged | set(self.months_not_judged)]
 
     def items(self, dimension: Dimension, codelists: Any) -> dict[str, str] | None:
         """Give the levels of a dimension of this analysis, reading its codelist where it has one."""

@@ -104,10 +104,18 @@ def _of_months(check: Check, months: pd.DataFrame, prepared: Prepared, period: P
         said = by_months.missing_months(by_months.receipt(prepared, period), check.table)
         where |= {check.table: sorted({*where.get(check.table, []), *said})} if said else {}
         flagged, whole = max(flagged, len(said)), whole or len(by_months.months_of(period))
+    if not whole and not _rows_of(months, check.table):  # it was delivered, and there is nothing in it
+        number = len(by_months.months_of(period))
+        return Finding(check.name, verdict(check, 1.0), 1.0, number, number, reason="there are no rows in any month")
     if not whole:
         return _not_assessed(check, "too few rows a month to judge by")
     named = "; ".join(f"{source}: {', '.join(found)}" for source, found in where.items() if found)
     return Finding(check.name, verdict(check, flagged / whole), flagged / whole, flagged, whole, reason=named)
+
+
+def _rows_of(months: pd.DataFrame, table: str) -> float:
+    own = [str(source).partition(".")[0] == table for source in months["source"]]
+    return float(months["records"][own].sum())
 
 
 def month_shares(months: pd.DataFrame, table: str) -> tuple[int, int, dict[str, list[str]]]:

@@ -40,6 +40,7 @@ def plan_record(study: Study, stem: str) -> dict[str, Any]:
         "needs": entry.needs, "uses": entry.uses, "parameters": json.loads(json.dumps(entry.parameters, default=str)),
         "codelists": {name: {"version": f"{one.name}/{one.version}", "digest": one.digest} for name, one in lists.items()},
         "minimum_quality": {name: least.model_dump() for name, least in entry.minimum_quality.items()},
+        "months_not_judged": entry.months_not_judged,
         "results": {name: {"layout": table.layout, "sets": table.sets, "dimensions": {
             d: {"bands": spec.bands, "kind": spec.kind} if spec.bands else {"levels": list(plan.levels(name, d) or {})}
             for d, spec in table.dimensions.items()}} for name, table in entry.results.items()},
@@ -127,6 +128,7 @@ def _data(record: dict[str, Any]) -> str:
     lists = [f"- `{one['version']}` ({name}), digest `{one['digest'][:16]}…`" for name, one in record["codelists"].items()]
     quality = [f"- {name}: fewer than {100 * least['fewer_faults_than']:g} % faulty, else the site is left out"
                for name, least in record["minimum_quality"].items()]  # fmt: skip
+    quality += [f"- months of {table} are not judged: {why}" for table, why in record["months_not_judged"].items()]
     parts = [pipe_table(pd.DataFrame(tables)) if tables else "Tables that others have published."]
     parts += ["Codelists:\n\n" + "\n".join(lists)] if lists else []
     parts += ["Least quality of the data:\n\n" + "\n".join(quality)] if quality else []

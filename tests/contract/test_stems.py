@@ -29,6 +29,22 @@ def test_an_entry_has_its_notebook_and_its_page(study: str, stem: str):
         assert f'"{stem}.{figure}"' in page, f"the page does not show the figure {figure}"
 
 
+@pytest.mark.parametrize("study, stem", ENTRIES)
+def test_the_months_of_every_table_that_is_counted_are_judged(study: str, stem: str):
+    """An empty month reads as nobody. Who is missing in it is found by `received:TABLE`, or the entry says why not."""
+    entry = STUDIES[study].analyses[stem]
+    assert entry.unjudged_months() == [], "add received: lines, or say why under months_not_judged"
+    tables = {name.partition(".")[0] for name in [*entry.needs, *entry.uses]}
+    assert set(entry.months_not_judged) <= tables, "a reason for a table that it does not read"
+    assert all(len(why) > 10 for why in entry.months_not_judged.values())
+
+
+def test_a_table_that_is_not_judged_is_found():
+    entry = STUDIES["study"].analyses["shielded_people"]
+    lines = {name: least for name, least in entry.minimum_quality.items() if name != "received:admission"}
+    assert entry.model_copy(update={"minimum_quality": lines}).unjudged_months() == ["admission"]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebook_belongs_to_an_entry(path: Path):
     assert path.stem in {stem for _, stem in ENTRIES}

@@ -13,10 +13,13 @@ import pytest
 import yaml
 
 from shared_code.config import Site, Study
+from shared_code.measures.prepared import Prepared
 from shared_code.model import Refused
+from shared_code.model.checks import CHECKS
 from shared_code.pooling.pool import pool
 from shared_code.pooling.receiving import take_in
-from shared_code.quality import drift, record
+from shared_code.quality import below_minimum, drift, record
+from shared_code.quality.judge import Finding, judge
 from shared_code.releases.release import release
 from shared_code.reporting import quality_words
 
@@ -140,6 +143,36 @@ def test_a_check_that_was_not_assessed_leaves_out_unless_it_may_stay(gated, meas
     record.write_quality(gated, tmp_path / "data_quality", prepared)
     assert record.missed(gated, tmp_path, "illness") == [
         "SNOMED CT codes that fail their check digit (Verhoeff): not assessed (there are no rows to judge)"]  # linkage may stay
+
+
+DEMONSTRATION = Study.read(Path(__file__).parents[2] / "config" / "study.yaml")
+COUNTED = sorted((stem, name) for stem, entry in DEMONSTRATION.analyses.items() for name in entry.minimum_quality
+                 if name.startswith("received:"))  # fmt: skip
+
+
+@pytest.mark.parametrize("stem, check", COUNTED)
+def test_a_failed_feed_leaves_out_the_analyses_that_count_it_and_only_those(stem, check):
+    """A sixth of the months of one source failed, and nothing else: who counts it is left out, whoever does not is not."""
+    fine = {name: Finding(name, "pass", 0.0, 0, 60) for name in CHECKS}
+    assert below_minimum(DEMONSTRATION, fine) == {}
+    missed = below_minimum(DEMONSTRATION, fine | {check: Finding(check, "stop", 10 / 60, 10, 60)})
+    assert missed[stem] == [reason for reason in missed[stem] if reason.startswith("months without") and "17 %" in reason]
+    assert set(missed) == {other for other, name in COUNTED if name == check}
+
+
+def test_a_table_that_a_site_lacks_leaves_it_in_what_can_do_without(gated):
+    """Needs and uses decide there: the check is not assessed and may stay."""
+    nothing = {name: Finding(name, "not assessed", reason="the site has none") for name in CHECKS}
+    missed = below_minimum(DEMONSTRATION, nothing)
+    assert not [reason for reasons in missed.values() for reason in reasons if reason.startswith("months without")]
+
+
+def test_a_table_with_nothing_in_it_was_not_received(clean, stored, tmp_path, gated):
+    prepared, tables = stored(clean | {"admission": clean["admission"].iloc[:0]}, tmp_path / "private" / "a_site" / "prepared")
+    found = judge(tables, Prepared(prepared), gated.period)
+    assert (found["received:admission"].verdict, found["received:admission"].share) == ("stop", 1.0)
+    assert "no rows" in found["received:admission"].reason and found["received:death"].verdict == "pass"
+    assert below_minimum(DEMONSTRATION, found).keys() >= {"shielded_people", "emergency_admission_risk"}
 
 
 def test_few_people_are_never_told_in_a_reason(gated, measured, tmp_path):

@@ -222,7 +222,8 @@ def test_what_is_not_there_is_not_assessed_and_never_passes(clean, findings):
                       "valid:gp_registration.practice_code", "plausible:age_over_110"}  # fmt: skip
     empty = {**few, "admission": clean["admission"].iloc[:0], "death": clean["death"].iloc[:0]}
     found = findings(empty, everything=True)
-    for name in ("received:admission", "plausible:male_maternity", "plausible:twice.admission", "valid:admission.provider"):
+    assert (found["received:admission"].verdict, found["received:admission"].share) == ("stop", 1.0)
+    for name in ("received:outpatient", "plausible:male_maternity", "plausible:twice.admission", "valid:admission.provider"):
         assert (found[name].verdict, np.isnan(found[name].share)) == ("not assessed", True)
         assert found[name].reason
 
