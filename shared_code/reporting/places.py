@@ -231,10 +231,7 @@ class PlaceTables(Staged):
         """Tabulate one design in every group of people, all sites together, a column per service."""
         labels, dimensions = self.entry(stem)["labels"], self.entry(stem)["dimensions"]
         table: dict[tuple[str, str], dict[str, str]] = {}
-        mine = self.results[(self.results["analysis"] == stem) & (self.results["measure"] == measure)]
-        mine = mine[mine["scope"] == "pooled"]
-        by_month = set(self.results.loc[self.results["measure"] == "change, naive", "item"])
-        for _, row in mine[~mine["item"].isin(by_month)].iterrows():
+        for _, row in self._by_group(stem, measure).iterrows():
             dimension, _, level = row["stratum"].partition("=")
             named = (dimensions.get(dimension, dimension), labels.get(f"{dimension}:{level}", level))
             group = named if level else ("Everybody", "")
@@ -242,6 +239,25 @@ class PlaceTables(Staged):
             table.setdefault(group, {})[labels.get(row["item"], row["item"])] = estimate(row, decimals) + sites
         frame = pd.DataFrame(table).T.fillna("").rename_axis(["Group", "Level"]).reset_index()
         return pipe_table(frame, right=tuple(frame.columns)[2:])
+
+    def looked_at(self, stem: str, measure: str = "ratio of ratios", nothing: float = 1.0, decimals: int = 0) -> str:
+        """Say how many intervals a table of groups shows, how many leave out `nothing` (no change), and how many would by chance."""
+        rows = self._by_group(stem, measure).dropna(subset=["estimate", "lower", "upper"])
+        if rows.empty:
+            return "No interval is given here."
+        outside = int(((rows["lower"] > nothing) | (rows["upper"] < nothing)).sum())
+        return (
+            f"**{len(rows)} intervals are looked at here**, of groups that share people. If none differed from "
+            f"{number(nothing, decimals)}, about {number(0.05 * len(rows))} of {len(rows)} such intervals would leave it out by chance; "
+            f"{outside} {'does' if outside == 1 else 'do'}. The intervals are not widened for this: one group that stands out alone "
+            "is a question for next year, and not a finding."
+        )
+
+    def _by_group(self, stem: str, measure: str) -> pd.DataFrame:
+        """Take the rows of one design in groups of people, without the services that are followed month by month."""
+        mine = self.results[(self.results["analysis"] == stem) & (self.results["measure"] == measure)]
+        by_month = set(self.results.loc[self.results["measure"] == "change, naive", "item"])
+        return mine[(mine["scope"] == "pooled") & ~mine["item"].isin(by_month)]
 
     def _places(self, stem: str, item: str) -> pd.DataFrame:
         rows = self.results[(self.results["analysis"] == stem) & (self.results["item"] == item)]

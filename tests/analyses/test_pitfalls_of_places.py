@@ -147,6 +147,25 @@ def test_groups_of_people_have_a_table_of_their_own_and_do_not_stand_for_the_who
     assert "Contacts" in report.designs("a") and "Attendances" not in report.designs("a")
 
 
+def test_a_table_of_many_groups_says_how_many_were_looked_at_and_how_many_stand_out_by_chance():
+    """Twenty groups and no effect: one stands out, and the page says beforehand that one would."""
+    rng = np.random.default_rng(7)
+    base = {"analysis": "a", "measure": "ratio of ratios", "scope": "pooled", "item": "ed"}
+    logs = rng.normal(0, 0.1, 200)
+    rows = [base | {"stratum": f"group={i}", "estimate": np.exp(x), "lower": np.exp(x - 0.196), "upper": np.exp(x + 0.196)}
+            for i, x in enumerate(logs)]  # fmt: skip
+    withheld = base | {"stratum": "group=w", "estimate": np.nan, "lower": np.nan, "upper": np.nan}
+    monthly = [base | {"item": "gp", "measure": m, "stratum": "", "estimate": 2.0, "lower": 1.9, "upper": 2.1}
+               for m in ("change, naive", "ratio of ratios")]  # fmt: skip
+    report = PlaceTables.__new__(PlaceTables)
+    report.__dict__ |= {"results": pd.DataFrame([*rows, withheld, *monthly])}
+    outside = int((np.abs(logs) > 0.196).sum())
+    told = report.looked_at("a")
+    assert "**200 intervals" in told and "about 10.0 of 200" in told and f"{outside} do." in told and 3 <= outside <= 19
+    page = (ROOT / "reports" / "shielded_people.qmd").read_text("utf-8")
+    assert page.count("report.looked_at(") == page.count("report.designs_by_group(") == 2
+
+
 def test_wholes_and_unions_are_declared_so_that_overlapping_groups_need_not_be_added():
     groups = STUDY.analyses["core20plus5_profile"].results["groups"].dimensions
     assert {"plus", "inclusion"} <= set(groups["plus"].values) and groups["core20"].total
