@@ -241,16 +241,16 @@ class PlaceTables(Staged):
         return pipe_table(frame, right=tuple(frame.columns)[2:])
 
     def looked_at(self, stem: str, measure: str = "ratio of ratios", nothing: float = 1.0, decimals: int = 0) -> str:
-        """Say how many intervals a table of groups shows, how many leave out `nothing` (no change), and how many would by chance."""
+        """Say how many intervals a table of groups shows, how many leave out `nothing`, and how many would by chance."""
         rows = self._by_group(stem, measure).dropna(subset=["estimate", "lower", "upper"])
         if rows.empty:
             return "No interval is given here."
         outside = int(((rows["lower"] > nothing) | (rows["upper"] < nothing)).sum())
+        n, stand = len(rows), f"{outside} {'does' if outside == 1 else 'do'}"
         return (
-            f"**{len(rows)} intervals are looked at here**, of groups that share people. If none differed from "
-            f"{number(nothing, decimals)}, about {number(0.05 * len(rows))} of {len(rows)} such intervals would leave it out by chance; "
-            f"{outside} {'does' if outside == 1 else 'do'}. The intervals are not widened for this: one group that stands out alone "
-            "is a question for next year, and not a finding."
+            f"**{n} intervals are looked at here**, of groups that share people. If none differed from "
+            f"{number(nothing, decimals)}, about {number(0.05 * n)} of {n} such intervals would leave it out by chance; {stand}. "
+            "The intervals are not widened for this: one group that stands out alone is a question for next year and no finding."
         )
 
     def _by_group(self, stem: str, measure: str) -> pd.DataFrame:
