@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from shared_code.config import codelists
+from shared_code.config import codelists, indicators, indices
+from shared_code.config.indices import Index
 from shared_code.config.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,6 +66,29 @@ def plan(study: Study, stem: str, root: Path = ROOT) -> str:
         "study": study.study, "index_date": study.index_date, "period": study.period.model_dump(mode="json"),
         "entry": content, "codelists": lists, "notebook": _text(notebook) if notebook.is_file() else None,
     })  # fmt: skip
+
+
+def signed(study: Study, stem: str, root: Path = ROOT) -> str:
+    """Digest what partners sign: the whole entry with words and pooling, the indices it shows, and the rules of the study.
+
+    Unit costs, quantiles, scenarios, reference rates, the primary outcome, the base of an index: nothing that stands in the
+    plan can be changed unseen after it was signed. Deviations are outside, since they are recorded later. `plan` is in it, and
+    alone decides which releases fit together, so that a mended word does not make every site release again.
+    """
+    whole, entry = study.model_dump(mode="json", exclude={"analyses", "people", "coordinator_key"}), study.analysis(stem)
+    files = sorted({path for name in entry.indices for path in _of_index(name, root)})
+    return of_json({
+        "plan": plan(study, stem, root), "study": whole, "entry": entry.model_dump(mode="json", exclude={"deviations"}),
+        "indices": {path.relative_to(root).as_posix(): _text(path) for path in files},
+    })  # fmt: skip
+
+
+def _of_index(name: str, root: Path) -> list[Path]:
+    """List the declaration of an index, that of its indicators and of those of its base, and their tables."""
+    declared, tables = (root / "config" / folder.name for folder in (indices.FOLDER, indicators.FOLDER))
+    index = Index.read(name, declared)
+    beside = [path for table in (index.table, index.base) if table for path in tables.glob(f"{table}.*")]
+    return [declared / f"{name}.yaml", *beside]
 
 
 def model(study: Study, stem: str, name: str, root: Path = ROOT) -> str:

@@ -49,7 +49,7 @@ def plan_record(study: Study, stem: str) -> dict[str, Any]:
         "disclosure": study.disclosure.model_dump(mode="json"), "fewest_sites": study.fewest_sites,
         "stated": entry.plan.model_dump(mode="json") if entry.plan else None,
         "deviations": [d.model_dump(mode="json") for d in entry.deviations], "plan_digest": digests.plan(study, stem),
-        "environment_digest": digests.environment(),
+        "signed_digest": digests.signed(study, stem), "environment_digest": digests.environment(),
     }  # fmt: skip
 
 
@@ -65,12 +65,15 @@ def plan_markdown(study: Study, stem: str, sites: Iterable[Site] = ()) -> str:
         "Impact": _or(stated and stated.impact),
     }  # fmt: skip
     lines = [f"# {record['title']}: statistical analysis plan", f"*{record['question']}*",
-             f"Study: {study.title} ({study.study}). Plan digest: `{record['plan_digest']}`. A change of anything that changes a "
-             "number changes this digest, and a release made under another plan is refused."]  # fmt: skip
+             f"Study: {study.title} ({study.study}).",
+             f"Digest that is signed: `{record['signed_digest']}`. The entry is in it with its words, its pooling and every "
+             "setting, and so are the rules of the study; only deviations, which are recorded later, are not.",
+             f"Digest that releases carry: `{record['plan_digest']}`. It holds what sites run: a release made under another one "
+             "is refused. Changed words and changed pooling leave it alone, and change the first."]  # fmt: skip
     lines += [text for heading in HEADINGS for text in (f"## {heading}", parts[heading])]
     lines += ["## Deviations", deviations(study, stem, sites)]
     rows = [{"For": name, "Name": "", "Date": "", "Signature": ""} for name in [study.coordinator, *(s.title for s in sites)]]
-    agreed = f"We agree to run this plan (digest `{record['plan_digest'][:16]}…`) as it stands."
+    agreed = f"We agree to run this plan (digest `{record['signed_digest'][:16]}…`) as it stands."
     lines += ["## Signatures", agreed, pipe_table(pd.DataFrame(rows))]
     return "\n\n".join(lines) + "\n"
 

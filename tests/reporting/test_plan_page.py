@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from inspect import signature
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def test_settings_are_written_as_words_and_not_as_a_programming_language():
 def test_the_page_has_every_heading_and_the_digest_that_releases_carry(stem):
     text = plan_page.plan_markdown(STUDY, stem, sites_of("demonstration"))
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == [*plan_page.HEADINGS, "Deviations", "Signatures"]
-    assert digests.plan(STUDY, stem) in text
+    assert digests.plan(STUDY, stem) in text and f"`{digests.signed(STUDY, stem)}`" in text
+    assert f"We agree to run this plan (digest `{digests.signed(STUDY, stem)[:16]}…`)" in text
     assert "*Not stated.*" not in text
     assert all(site.title in text for site in sites_of("demonstration"))
 
@@ -92,6 +94,52 @@ def test_words_leave_the_digest_alone_and_numbers_do_not():
     assert digests.plan(changed(stem, rationale="Another sentence altogether."), stem) == before
     for number in ({"look_backs": {"year": 366}}, {"covariates": ["age"]}, {"seeds": {"draw": 1}}):
         assert digests.plan(changed(stem, **number), stem) != before
+
+
+def signed(**changes: object) -> str:
+    stem = "high_intensity_users"
+    entry = STUDY.analyses[stem].model_copy(update=changes)
+    return digests.signed(STUDY.model_copy(update={"analyses": {**STUDY.analyses, stem: entry}}), stem)
+
+
+def test_nothing_that_was_signed_can_be_changed_and_only_what_sites_run_makes_them_release_again():
+    """Every setting of every pooled step and every declared field: the signed digest changes, whatever it is."""
+    stem, before = "high_intensity_users", signed()
+    entry, released = STUDY.analyses[stem], digests.plan(STUDY, stem)
+    settings = [(at, name) for at, step in enumerate(entry.pooled) for name in step.settings]
+    assert {"unit_costs", "scenarios", "primary"} <= {name for _, name in settings}
+    digests_of = {before}
+    for at, name in settings:
+        step = entry.pooled[at].model_copy(update={name: "another"})
+        pooled = [*entry.pooled[:at], step, *entry.pooled[at + 1 :]]
+        digests_of.add(signed(pooled=pooled))
+        other = STUDY.model_copy(update={"analyses": {**STUDY.analyses, stem: entry.model_copy(update={"pooled": pooled})}})
+        assert digests.plan(other, stem) == released
+    for field, value in {"title": "x", "question": "x", "uses": [], "minimum_quality": {}, "figures": {}, "findings": [],
+                         "plan": entry.plan.model_copy(update={"rationale": "Another sentence."})}.items():  # fmt: skip
+        assert signed(**{field: value}) not in digests_of
+        digests_of.add(signed(**{field: value}))
+    assert len(digests_of) == 1 + len(settings) + 7
+    assert signed(deviations=[LATE]) == before
+    fewer = STUDY.model_copy(update={"fewest_sites": 3})
+    assert digests.signed(fewer, stem) != before and digests.signed(STUDY, "life_expectancy") != before
+
+
+def test_an_index_is_signed_with_its_declaration_and_its_indicators(tmp_path):
+    """A bound or a value changed after signing cannot go unseen."""
+    stem = "social_progress_index"
+    for part in ("config", "notebooks"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    before = digests.signed(STUDY, stem, tmp_path)
+    assert before == digests.signed(STUDY, stem)
+    for name in ("indices/ward_social_progress.yaml", "indices/fuel_poverty_over_time.yaml",
+                 "indicators/staffordshire_wards_2017_12.yaml", "indicators/staffordshire_wards_2017_12.csv"):  # fmt: skip
+        path = tmp_path / "config" / name
+        whole = path.read_text("utf-8")
+        path.write_text(whole + "\n", "utf-8")
+        assert digests.signed(STUDY, stem, tmp_path) != before, name
+        path.write_text(whole, "utf-8")
+    assert digests.signed(STUDY, stem, tmp_path) == before
 
 
 def test_a_deviation_shows_in_the_plan_and_in_the_report(tmp_path):
