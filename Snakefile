@@ -309,6 +309,9 @@ rule report:
         touch(rooms.PUBLIC / NAME / "report.stamp"),
     params:
         title=STUDY.title,
+        plans=lambda wildcards: digests.of_json([e.model_dump(mode="json") for e in STUDY.analyses.values()]),
+        sites=lambda wildcards: digests.of_json([site.model_dump(mode="json", include={"title", "controller", "governance",
+                                                                                       "deviations"}) for site in SITES.values()]),
     log:
         rooms.PRIVATE / "coordination" / NAME / "report.log",
     shell:

@@ -25,7 +25,7 @@ def plan(
     if analysis not in protocol.analyses:
         wrong = f"there is no analysis {analysis!r}"
         raise Refused(analysis, [Problem(f"{study}, analyses", wrong, ", ".join(protocol.analyses))])
-    target = out or rooms.PUBLIC / protocol.study / "plans" / f"{analysis}.html"
+    target = out or rooms.plans(protocol.study) / f"{analysis}.html"
     if target.suffix not in FORMS:
         wrong = f"{target.suffix or 'no ending'} is not a form of a plan"
         raise Refused(str(target), [Problem("--out", wrong, ", ".join(FORMS))])

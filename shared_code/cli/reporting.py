@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from shared_code.config import Site, Study, rooms
+from shared_code.config import Site, Study, rooms, sites_of
 from shared_code.config.digests import ROOT
 
 PAGES = Path("reports")
@@ -29,12 +29,15 @@ def draw(study: Study) -> str:
 
 
 def report(study: Study) -> str:
-    """Write the report as a website, with Quarto where it is installed and with the built-in renderer elsewhere."""
+    """Write all plans, and the report as a website: with Quarto where it is installed, else with the built-in renderer."""
     from shared_code.rendering import render
-    from shared_code.reporting.stage import stage
+    from shared_code.reporting.stage import PLANS, stage
 
     staged = rooms.PRIVATE / "coordination" / study.study / "report"
-    stage(study, PAGES, rooms.pooled(study.study), rooms.figures(study.study), staged)
+    stage(study, PAGES, rooms.pooled(study.study), rooms.figures(study.study), staged, sites_of(study.study))
+    plans = rooms.plans(study.study)
+    shutil.rmtree(plans, ignore_errors=True)
+    shutil.copytree(staged / PLANS, plans)
     target = _without_remains(rooms.report(study.study))
     used = render(staged, target, {})
     return f"Wrote the report {target / 'index.html'} (rendered by {used})."
@@ -45,7 +48,8 @@ def stage_pages() -> str:
     from shared_code.reporting.stage import stage
 
     study = Study.read(ROOT / "config" / "study.yaml")
-    stage(study, ROOT / PAGES, ROOT / rooms.pooled(study.study), ROOT / rooms.figures(study.study), ROOT / PAGES)
+    stage(study, ROOT / PAGES, ROOT / rooms.pooled(study.study), ROOT / rooms.figures(study.study), ROOT / PAGES,
+          sites_of(study.study))
     return "The numbers and figures of the demonstration lie beside the pages in reports/."
 
 

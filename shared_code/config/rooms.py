@@ -128,6 +128,11 @@ def figures(study: str) -> Path:
     return PUBLIC / study / "figures"
 
 
+def plans(study: str) -> Path:
+    """Folder of the plans that partners sign, as they were when the report was written."""
+    return PUBLIC / study / "plans"
+
+
 def report(study: str) -> Path:
     """Folder of the published report."""
     return PUBLIC / study / "report"

@@ -32,9 +32,10 @@ class Report(PlaceTables):
     """Give a page the numbers of one study, as they were staged beside it."""
 
     def in_short(self) -> str:
-        """Write the first sentence of every analysis that has one, with a link to its page."""
+        """Write the first sentence of every analysis that has one, with a link to its page; who departs from a plan says so."""
         first = {stem: self.findings(stem, 1) for stem in self.study["analyses"]}
-        return "\n".join(f"{line} [{self.entry(stem)['title']}]({stem}.qmd)" for stem, line in first.items() if line)
+        apart = {stem: " It departs from its plan." if self.deviated(stem) else "" for stem in first}
+        return "\n".join(f"{line}{apart[stem]} [{self.entry(stem)['title']}]({stem}.qmd)" for stem, line in first.items() if line)
 
     def findings(self, stem: str, most: int | None = None) -> str:
         """Write the sentences of the summary, each with its number, interval and sites; `most`: only the first ones."""
@@ -64,7 +65,7 @@ class Report(PlaceTables):
                 words += f" If every withheld number were extreme: {extremes}." if extremes else ""
             words += evidence.reservations(row)
             lines.append(f"- {words} [{int(row['n_sites'])} sites]{{.sites}}")
-        return "\n".join([*self.deviated(stem), *lines])
+        return "\n".join([*(self.deviated(stem) if most is None else []), *lines])
 
     def figure(self, name: str, label: str = "") -> str:
         """Place a figure with its caption, alternative text, and links to the picture and its numbers."""

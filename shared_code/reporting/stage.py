@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import yaml
 
 from shared_code.config import codelists
 from shared_code.config.plan import Plan
+from shared_code.config.site import Site
 from shared_code.config.study import Study
+from shared_code.reporting.plan_page import write_plan
 
+PLANS = "plans"
 ALWAYS_FIRST, ALWAYS_LAST = ["index"], ["who", "catalogue", "methods", "reproduce"]
 
 
@@ -32,7 +36,7 @@ def quarto_project(study: Study) -> dict[str, Any]:
         return [{"href": f"{name}.qmd", "text": titles[name]} for name in names]
 
     return {
-        "project": {"type": "website", "render": [f"{page}.qmd" for page in pages], "resources": ["data/", "figures/"]},
+        "project": {"type": "website", "render": [f"{page}.qmd" for page in pages], "resources": ["data/", "figures/", "plans/"]},
         "lang": "en-GB",
         "website": {
             "title": study.title,
@@ -82,10 +86,11 @@ def study_record(study: Study) -> dict[str, Any]:
             "analyses": analyses}  # fmt: skip
 
 
-def stage(study: Study, pages: Path, pooled: Path, figures: Path, target: Path) -> None:
-    """Put the report of a study together in a folder.
+def stage(study: Study, pages: Path, pooled: Path, figures: Path, target: Path, sites: Iterable[Site] = ()) -> None:
+    """Put the report of a study together in a folder, with the plan of every analysis beside the pages.
 
     pages    reports/     pooled, figures   what pool and draw wrote     target   replaced, unless it is `pages` itself
+    sites    those whose governance and departures the plans name
     """
     if target.resolve() != pages.resolve():
         shutil.rmtree(target, ignore_errors=True)
@@ -101,6 +106,9 @@ def stage(study: Study, pages: Path, pooled: Path, figures: Path, target: Path) 
     for source, name in ((pooled, "data"), (figures, "figures")):
         shutil.rmtree(target / name, ignore_errors=True)
         shutil.copytree(source, target / name)
+    shutil.rmtree(target / PLANS, ignore_errors=True)
+    for stem in study.analyses:
+        write_plan(study, stem, sites, target / PLANS / f"{stem}.html")
     record = json.dumps(study_record(study), indent=2, ensure_ascii=False) + "\n"
     (target / "data" / "study.json").write_text(record, "utf-8")
 

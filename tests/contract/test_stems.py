@@ -27,6 +27,7 @@ def test_an_entry_has_its_notebook_and_its_page(study: str, stem: str):
     page = (ROOT / "reports" / f"{stem}.qmd").read_text("utf-8")
     for figure in entry.figures:
         assert f'"{stem}.{figure}"' in page, f"the page does not show the figure {figure}"
+    assert f"](plans/{stem}.html)" in page, "the page does not lead to its plan"
 
 
 @pytest.mark.parametrize("study, stem", ENTRIES)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.stats import linregress
 
-from shared_code.config import Study
+from shared_code.config import Study, digests
 from shared_code.figures import draw_figures
 from shared_code.rendering import render
 from shared_code.reporting.stage import stage
@@ -51,8 +51,16 @@ def net(network_of: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
         if path.stem != STEM and not path.stem.startswith("_"):
             path.write_text("---\ntitle: Elsewhere\n---\n", "utf-8")
     render(folder / "staged", folder / "report", {})
+    made.folder = folder
     made.page = (folder / "report" / f"{STEM}.html").read_text("utf-8")
     return made
+
+
+def test_the_page_leads_to_its_plan_and_the_report_holds_it(net: Any):
+    """The link is one of the built-in renderer's output: a file that is not there would have stopped it."""
+    assert f'href="plans/{STEM}.html"' in net.page
+    plan = (net.folder / "report" / "plans" / f"{STEM}.html").read_text("utf-8")
+    assert digests.signed(net.study, STEM) in plan
 
 
 def test_the_page_shows_both_indices_and_never_mixes_them(net: Any):
