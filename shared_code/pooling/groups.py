@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
-from shared_code.model import ALL
+from shared_code.model import ALL, UNKNOWN
 
 TOO_WIDE = 0.5  # withheld numbers whose ranges together hold more than this share of all people leave no share to be told
 NARROW = 0.01  # a range no wider than this share of its upper end says what the number is
@@ -52,11 +52,13 @@ class Part:
     def share(self) -> methods.Interval | None:
         """Give the share with its limits (Wilson); ranges are fitted beside known numbers, and alone they say nothing.
 
-        The fit takes the sites of a range to have the share of the others (methods, 10.8). Where the ranges are so wide that
-        a few people at one site would answer for all others, nothing is given.
+        The fit takes the sites of a range to have the share of the others (methods, 10.8). What is withheld need not, so the
+        limits are those of every number of cases that the ranges allow. Where the ranges are so wide that a few people at one
+        site would answer for all others, nothing is given.
         """
+        people = self.people.sum()
         if not self.withheld:
-            return methods.wilson(self.cases.sum(), self.people.sum())
+            return methods.wilson(self.cases.sum(), people)
         if np.isnan(self.cases).all():
             return None
         known = ~np.isnan(self.cases)
@@ -64,8 +66,36 @@ class Part:
             return None
         low, high = (np.where(known, self.cases, side)[:, None] for side in (self.low, self.high))
         found = methods.censored_proportion(low, high, self.people[:, None])
-        plain = [float(np.asarray(v).ravel()[0]) for v in (found.estimate, found.lower, found.upper)]
-        return methods.Interval(*plain) if np.isfinite(plain).all() else None
+        least, most = (methods.wilson(float(side.sum()), people) for side in (low, high))
+        fitted = float(np.asarray(found.estimate).ravel()[0])
+        return methods.Interval(fitted, least.lower, most.upper) if np.isfinite(fitted) else None
+
+
+def rest_of(whole: Part, group: Part, beside: list[Part], against: list[Part], hidden: set[str]) -> Part:
+    """Give what a group is compared with: everybody but the group and those beside it, else the sum of the levels.
+
+    beside   levels that are neither the group nor compared with it (where people live is not known)
+    hidden   sites that withheld how many people are in a level: there, nothing can be subtracted from the whole
+    A whole less a group is known where the parts of the rest are withheld; and both say in which range it lies.
+    """
+    added = reduce(lambda a, b: a + b, against)
+    sites = [site for site in added.sites if site in group.sites]
+    parts = []
+    for site in sites:
+        one = added.of([site])
+        told = len(against) == 1 and not one.withheld  # the rest itself was released
+        if site in whole.sites and site not in hidden and not told:
+            total, mine = whole.of([site]), [part.of([site]) for part in (group, *beside) if site in part.sites]
+            people = float(total.people[0] - sum(part.people[0] for part in mine))
+            cases = float(total.cases[0] - sum(part.cases[0] for part in mine))
+            low = max(one.low[0], total.low[0] - sum(part.high[0] for part in mine))
+            high = min(one.high[0], total.high[0] - sum(part.low[0] for part in mine), people)
+            if people > 0 and low <= high:
+                cases = float(np.clip(cases, low, high))
+                one = Part([site], *(np.array([value]) for value in (people, cases, low, high)))
+        parts.append(one)
+    return Part(sites, *(np.concatenate([getattr(part, name) for part in parts] or [np.array([])])
+                         for name in ("people", "cases", "low", "high")))  # fmt: skip
 
 
 def parts_of(cells: pd.DataFrame, by: list[str]) -> dict[tuple, Part]:
@@ -101,8 +131,10 @@ def gaps(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], 
 
     settings  item, group (dimension with a total), compare and against (two of its levels; against may be several, summed), and
               optionally slope (all levels but unknown, from the most deprived): slope index, and people to level with the best
-    The difference is that of the sums over sites (Newcombe); the ratio compares within sites (Mantel-Haenszel), so that
-    sites that differ in both people and share do not make a gap. Bounds put every withheld number at its ends.
+    What a group is compared with is everybody else where all levels but the unknown are named: the whole less the group, which
+    is known also where its parts are withheld. The difference is that of the sums over sites (Newcombe); the ratio compares
+    within sites (Mantel-Haenszel), so that sites that differ in both people and share do not make a gap. Bounds put every
+    withheld number at its ends.
     """
     item, group = settings["item"], settings["group"]
     others = [name for name, d in declared.dimensions.items() if d.total and name != group]
@@ -121,7 +153,8 @@ def gaps(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], 
             against = settings["against"] if isinstance(settings["against"], list) else [settings["against"]]
             if all((name, level) in parts for level in (settings["compare"], *against)):
                 mine = parts[name, settings["compare"]].of(members)
-                other = reduce(lambda a, b: a + b, [parts[name, level].of(members) for level in against])
+                other = _others(parts, name, settings["compare"], against, order, unknown_places(
+                    alone[(alone[item] == name) & (alone[group] != ALL)], group)).of(members)  # fmt: skip
                 both = [s for s in mine.sites if s in other.sites]
                 named = {"group": group, "level": settings["compare"], "comparator": " and ".join(against)}
                 if both:
@@ -129,6 +162,16 @@ def gaps(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], 
             if settings.get("slope") and all((name, level) in parts for level in settings["slope"]):
                 ordered = [parts[name, level].of(members) for level in settings["slope"]]
                 yield from _slope(base | {"group": group, "level": "slope"}, ordered)
+
+
+def _others(parts: dict[tuple, Part], name: Any, compare: str, against: list[str], levels: Iterable[str],
+            hidden: dict[str, set[str]]) -> Part:  # fmt: skip
+    """Give the people a group is compared with: everybody else where the levels named are all but the unknown, else their sum."""
+    sides = [parts[name, level] for level in against]
+    if {*levels} - {UNKNOWN, ALL} != {compare, *against} or (name, ALL) not in parts:
+        return reduce(lambda a, b: a + b, sides)
+    beside = [parts[name, UNKNOWN]] if (name, UNKNOWN) in parts else []
+    return rest_of(parts[name, ALL], parts[name, compare], beside, sides, set(hidden))
 
 
 def share_row(part: Part) -> dict[str, Any]:
@@ -166,12 +209,15 @@ def _compared(base: dict[str, Any], mine: Part, other: Part) -> Iterator[dict[st
         yield from ({**row, "reason": TOO_MUCH} for row in (difference, ratio, gap))
         return
     d = a.estimate - b.estimate  # Newcombe's method 10: the limits of each share, put together
-    yield difference | {
+    apart = {
         "method": NEWCOMBE + (FITTED if mine.withheld or other.withheld else ""), "estimate": 100 * d,
         "lower": 100 * (d - np.hypot(a.estimate - a.lower, b.upper - b.estimate)),
         "upper": 100 * (d + np.hypot(a.upper - a.estimate, b.estimate - b.lower)),
     }  # fmt: skip
-    yield gap | {"estimate": max(0.0, -d) * mine.people.sum()}
+    yield difference | apart
+    size = mine.people.sum()
+    yield gap | {"estimate": max(0.0, -d) * size, "lower": max(0.0, -apart["upper"] / 100) * size,
+                 "upper": max(0.0, -apart["lower"] / 100) * size}  # fmt: skip
     if mine.withheld or other.withheld:
         yield ratio | {"reason": "it compares within sites, and a number of a site is withheld"}
     elif not (mine.cases.sum() and other.cases.sum()):
@@ -201,4 +247,5 @@ def _slope(base: dict[str, Any], ordered: list[Part]) -> Iterator[dict[str, Any]
     yield slope | {"estimate": float(found.estimate), "lower": float(found.lower), "upper": float(found.upper),
                    "se": float(found.se), "method": "line through the shares by rank of deprivation, all sites summed",
                    "reason": str(found.reason)}  # fmt: skip
-    yield level | {"estimate": float(n @ (p.max() - p))}
+    fitted = any(part.withheld for part in parts)
+    yield level | ({"reason": TOO_MUCH} if fitted else {"estimate": float(n @ (p.max() - p))})
