@@ -74,16 +74,39 @@ class Figure(BaseModel):
         return dict(self.model_extra or {})
 
 
+class But(Strict):
+    """What must be read with a finding, where another pooled result lies below or above a value.
+
+    where   column of the results table -> value    unless  what is then not known, where that result is not given
+    say     a sentence; {estimate} and {interval} of that result
+    """
+
+    where: dict[str, str]
+    below: float | None = None
+    above: float | None = None
+    say: str
+    unless: str
+    decimals: int = 0
+
+    @classmethod
+    def faults(cls, content: dict[str, Any]) -> Iterator[Fault]:
+        """Find a sentence that would always, or never, be said."""
+        if (content.get("below") is None) == (content.get("above") is None):
+            yield Fault(("below",), "the sentence has no value to be said below or above", "below: or above:, one of them")
+
+
 class Finding(Strict):
     """One sentence of the leaders' summary, and the one result it speaks of.
 
     text   words with {estimate}, {interval}, {sites} where the numbers go; {more_or_fewer} writes a difference without its sign
     where  column of the results table -> value; exactly one pooled result must fit
+    but    what must be read with it, where it holds
     """
 
     text: str
     where: dict[str, str]
     decimals: int = 1
+    but: list[But] = []
 
 
 class Least(Strict):

@@ -24,7 +24,7 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "cumulative": ({"item"}, {"group", "level", "sex"}),
     "heterogeneity": (set(), set()),
     "availability": (set(), set()),
-    "intervals": ({"measure"}, {"rows", "group", "by", "items", "published", "line", "note"}),
+    "intervals": ({"measure"}, {"rows", "group", "by", "items", "published", "line", "note", "levels"}),
     "event_study": ({"along", "against"}, set()),
     "curves": ({"along"}, {"measure", "measures", "group", "item", "levels", "same"}),
     "pairs": ({"table"}, {"targets"}),

@@ -22,7 +22,7 @@ def draw(request: Request) -> Drawn:
 
     settings  measure (one or several; of a measure without items its words are shown: measure -> words), rows (item or
               level), group (dimension whose levels are the rows, or the series where rows are items; `by` where it is no
-              dimension of a table), published (words -> a
+              dimension of a table), levels (of the group, where not all are shown), published (words -> a
               published value, without limits), line (where nothing changes)
     """
     measures = request.setting("measure")
@@ -33,6 +33,8 @@ def draw(request: Request) -> Drawn:
     group, by = request.setting("group") or request.setting("by"), request.setting("rows", "item")
     if group:
         rows = rows[rows["group"] == group]
+    if request.setting("levels"):
+        rows = rows[rows["level"].isin(request.setting("levels"))]
     rows = rows[rows["estimate"].notna()].reset_index(drop=True)
     if rows.empty:
         raise request.why_empty("The results hold none of these estimates.")

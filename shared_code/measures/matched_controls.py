@@ -29,6 +29,8 @@ EVER = 200 * 365  # days
 FROZEN = "frozen.json"
 ROWS = ["person", "start", "treated", "set", "weight"]
 FEWEST = 2  # people of each group from which a spread, and so a caliper, can be had
+# numbers, no attributes, told of people whom nobody is like
+PROFILE = ("age", "ed_0_90", "ed_91_180", "ed_181_365", "days_since_rule", "conditions")
 COUNTED = ("ed_ambulance", "ed_admission", "mh_contact", "mh_crisis", "gp_encounter", "eye_appointment")  # in the year before
 
 
@@ -55,7 +57,8 @@ class Frozen:
     """Hold matched people and their balance, as they were before any outcome was counted.
 
     rows: person, start, treated (0, 1), set, weight; balance: covariate, before, after (standardised differences),
-    variance_ratio; eligible: treated who might have been matched; digest: of sets and balance, in 64 hexadecimal digits
+    variance_ratio, unmatched (treated whom nobody is like, against those matched); eligible: treated who might have been
+    matched; digest: of sets and balance, in 64 hexadecimal digits
     """
 
     sets: RiskSets
@@ -64,6 +67,14 @@ class Frozen:
     eligible: int
     digest: str
     candidates: pd.DataFrame = field(repr=False)
+
+    @property
+    def flow(self) -> pd.DataFrame:
+        """Say where people who started leave on the way to the comparison: step (the last: unmatched, matched), people, cases."""
+        before, sets = self.sets.flow[self.sets.flow["step"] != "eligible"], self.rows["set"].nunique()
+        last = pd.DataFrame({"step": ["unmatched", "matched"], "people": int(self.sets.flow["people"].max()),
+                             "cases": [self.eligible - sets, sets]})  # fmt: skip
+        return pd.concat([before, last], ignore_index=True)
 
     def check(self) -> None:
         """Refuse to go on when sets or balance are no longer those that were frozen."""
@@ -133,7 +144,7 @@ def match_controls(sets: RiskSets, matching: Matching | dict[str, Any]) -> Froze
     of = eligible["treated"].to_numpy() == 1
     if min(of.sum(), (~of).sum()) < FEWEST:  # a small site goes on without estimates
         nobody, unknown = rows.iloc[:0].assign(set=0, weight=1.0)[ROWS], pd.DataFrame({"covariate": names})
-        unknown[["before", "after", "variance_ratio"]] = np.nan
+        unknown[["before", "after", "variance_ratio", "unmatched"]] = np.nan
         return Frozen(sets, nobody, unknown, len(treated), digest_of(nobody, unknown), eligible)
     model = [n for n in names if n not in matching.beside]
     logit = methods.propensity_logit(_transformed(eligible[model]), of, matching.ridge)
@@ -186,27 +197,32 @@ def _balance(treated: pd.DataFrame, control: pd.DataFrame, matched: pd.DataFrame
     before = methods.standardised_difference(treated, control, spread=spread)
     arms = [matched[matched["treated"] == a] for a in (1, 0)]
     after = methods.standardised_difference(*(a[names] for a in arms), control_weights=arms[1]["weight"], spread=spread)
+    alone = treated.loc[~treated.index.isin(matched.index[matched["treated"] == 1])]
+    unmatched = methods.standardised_difference(alone, arms[0][names], spread=spread)
     return pd.DataFrame({"covariate": names, "before": before.difference, "after": after.difference,
-                         "variance_ratio": after.variance_ratio})  # fmt: skip
+                         "variance_ratio": after.variance_ratio, "unmatched": unmatched.difference})  # fmt: skip
 
 
 def balance_table(frozen: Frozen) -> pd.DataFrame:
-    """Give the balance as estimates: covariate, sample (before or after matching), standardised difference with its error.
+    """Give the balance as estimates: covariate, sample, standardised difference with its error.
 
-    people: those of the smaller group. Standard error: sqrt(1/n1 + 1/n0 + d^2 / 2 (n1 + n0)), n0 the effective number of
-    weighted controls.
+    sample: before or after matching, and `unmatched`: the numbers (no attributes) of treated whom nobody is like, against
+    those who were matched. people: those of the smaller group. Standard error: sqrt(1/n1 + 1/n0 + d^2 / 2 (n1 + n0)), n0 the
+    effective number of weighted controls.
     """
     parts = []
     weights = frozen.rows.loc[frozen.rows["treated"] == 0, "weight"]
     of = frozen.candidates["treated"] == 1
     sizes = {"before": (of.sum(), frozen.candidates.loc[~of, "person"].nunique()),
              "after": (frozen.rows["set"].nunique(), weights.sum() ** 2 / (weights**2).sum() if len(weights) else 0)}  # fmt: skip
-    people = {"before": min(sizes["before"]), "after": int(min(sizes["after"][0], len(weights)))}
+    sizes["unmatched"] = (frozen.eligible - sizes["after"][0], sizes["after"][0])
+    people = {name: min(both) for name, both in sizes.items()} | {"after": int(min(sizes["after"][0], len(weights)))}
     for sample, (n1, n0) in sizes.items():
-        d = frozen.balance[sample].to_numpy()
+        told = frozen.balance[frozen.balance["covariate"].isin(PROFILE)] if sample == "unmatched" else frozen.balance
+        d = told[sample].to_numpy()
         known = n1 > 0 and n0 > 0  # else nobody was matched
         se = np.sqrt(1 / n1 + 1 / n0 + d**2 / (2 * (n1 + n0))) if known else np.nan
-        parts.append(pd.DataFrame({"covariate": frozen.balance["covariate"], "sample": sample, "estimate": d,
+        parts.append(pd.DataFrame({"covariate": told["covariate"], "sample": sample, "estimate": d,
                                    "se": np.where(np.isnan(d), np.nan, se), "people": int(people[sample]),
                                    "person_days": 0.0}))  # fmt: skip
     return pd.concat(parts, ignore_index=True)

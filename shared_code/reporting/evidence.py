@@ -205,6 +205,20 @@ def contradictions(found: pd.DataFrame, titles: dict[str, str]) -> str:
     return pipe_table(pd.DataFrame(table), right=("Footnote",))
 
 
+def at_sites(rows: pd.DataFrame, titles: dict[str, str], items: dict[str, str], decimals: int) -> str:
+    """Tabulate one measure site by site, a column an item: the value, or what a withheld number leaves possible."""
+    table = []
+    for scope, own in rows.groupby("scope", sort=True):
+        site = str(scope).partition(":")[2]
+        told = dict.fromkeys(items.values(), "not given")
+        for row in own.to_dict("records"):
+            ends = interval(row["bound_lower"], row["bound_upper"], decimals)
+            value = number(row["estimate"], decimals)
+            told[items[row["item"]]] = value if not pd.isna(row["estimate"]) else f"withheld: {ends}" if ends else value
+        table.append({"Site": titles.get(site, site), **told})
+    return pipe_table(pd.DataFrame(table), right=tuple(items.values())) if table else ""
+
+
 def reservations(row: pd.Series) -> str:
     """Say with a finding what one must know before one relies on it: rough intervals, contradictory numbers."""
     words = f" Caution: {row['caution']}." if row["caution"] else ""

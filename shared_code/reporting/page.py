@@ -9,14 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from shared_code.reporting import changes, evidence, held, quality_words
+from shared_code.reporting.findings import sentence
 from shared_code.reporting.index_words import IndexWords
 from shared_code.reporting.places import PlaceTables
 from shared_code.reporting.staged import DATA, STUDY
 from shared_code.reporting.words import (
     estimate,
     interval,
-    more_or_fewer,
-    more_or_fewer_limits,
     number,
     pipe_table,
     share,
@@ -25,7 +24,6 @@ from shared_code.reporting.words import (
 
 FIGURES = "figures"
 NOTHING = "Nothing is given: too much is withheld, or no site sent it."
-MUCH_WITHHELD = 0.1  # share of the numerator in withheld or rounded numbers from which a sentence says so
 
 
 class Report(PlaceTables):
@@ -39,32 +37,7 @@ class Report(PlaceTables):
 
     def findings(self, stem: str, most: int | None = None) -> str:
         """Write the sentences of the summary, each with its number, interval and sites; `most`: only the first ones."""
-        lines = []
-        for finding in self.entry(stem)["findings"][:most]:
-            found = self.rows(stem, **finding["where"])
-            if found.empty:
-                lines.append(f"- Not given: no release holds the {finding['where']['measure']} asked for here.")
-                continue
-            if len(found) > 1:
-                raise ValueError(f"findings of {stem}: {finding['where']} fits {len(found)} results")
-            row, decimals = found.iloc[0], finding["decimals"]
-            if pd.isna(row["estimate"]):
-                what = self.title_of(stem, row["item"])
-                lines.append(f"- {what}, {finding['where']['measure']}: not given ({row['reason']}).")
-                continue
-            told = "more_or_fewer" in finding["text"]
-            limits = more_or_fewer_limits if told else interval
-            words = finding["text"].format(
-                estimate=f"**{number(row['estimate'], decimals)}**",
-                more_or_fewer=f"**{more_or_fewer(row['estimate'], decimals)}**",
-                interval="95 % interval " + limits(row["lower"], row["upper"], decimals), sites=int(row["n_sites"]),
-                agreement=row["agreement"], each=evidence.each(self._own(stem, row), self._titles, decimals),
-            )  # fmt: skip
-            if row["withheld_share"] > MUCH_WITHHELD:
-                extremes = limits(row["bound_lower"], row["bound_upper"], decimals)
-                words += f" If every withheld number were extreme: {extremes}." if extremes else ""
-            words += evidence.reservations(row)
-            lines.append(f"- {words} [{int(row['n_sites'])} sites]{{.sites}}")
+        lines = [sentence(self, stem, finding) for finding in self.entry(stem)["findings"][:most]]
         return "\n".join([*(self.deviated(stem) if most is None else []), *lines])
 
     def figure(self, name: str, label: str = "") -> str:
@@ -145,6 +118,12 @@ class Report(PlaceTables):
                               "Sites": int(row["n_sites"])})  # fmt: skip
         return pipe_table(without_empty(pd.DataFrame(table)), right=("Estimate", "Bounds", "Sites")) if table else NOTHING
 
+    def at_sites(self, stem: str, measure: str, items: list[str], decimals: int = 1) -> str:
+        """Tabulate one measure site by site, a column an item: the value, or what a withheld number leaves possible."""
+        rows = self.results[(self.results["analysis"] == stem) & (self.results["measure"] == measure)]
+        rows = rows[rows["item"].isin(items) & rows["scope"].str.startswith("site:") & (rows["stratum"] == "")]
+        return evidence.at_sites(rows, self.titles, {item: self.title_of(stem, item) for item in items}, decimals) or NOTHING
+
     def inside_groups(self, stem: str, item: str, group: str, level: str, ages: tuple[str, str], decimals: int = 1) -> str:
         """Tabulate a level against the one it is compared with, inside the levels of other groups: both ages, years earlier."""
         rows = self.results[(self.results["analysis"] == stem) & (self.results["scope"] == "pooled")]
@@ -197,7 +176,7 @@ class Report(PlaceTables):
         rows = self.results[(self.results["analysis"] == stem) & ~self.results["scope"].str.startswith("loso:")]
         for column, value in where.items():
             rows = rows[rows[column] == value]
-        return evidence.effects(rows, self._titles, self.entry(stem), decimals)
+        return evidence.effects(rows, self.titles, self.entry(stem), decimals)
 
     def between_sites(self, stem: str, decimals: int = 2) -> str:
         """Tabulate what the study asks of differences between sites: kinds of site, what describes them, small sites."""
@@ -205,33 +184,33 @@ class Report(PlaceTables):
 
     def verdicts(self, stem: str) -> str:
         """Tabulate, site by site, whether a prediction may be used as it is."""
-        return evidence.verdicts(self.results[(self.results["analysis"] == stem) & (self.results["stratum"] == "")], self._titles)
+        return evidence.verdicts(self.results[(self.results["analysis"] == stem) & (self.results["stratum"] == "")], self.titles)
 
     def model(self, stem: str, name: str) -> str:
         """Tabulate the coefficients of a model that was fitted over the sites, and say which sites are in it."""
         return evidence.model(self.rows(stem, item=name, target="coefficients"), self.entry(stem)["models"][name],
-                              self._titles, self.record.get("models", {}).get(f"{stem}.{name}", {}))  # fmt: skip
+                              self.titles, self.record.get("models", {}).get(f"{stem}.{name}", {}))  # fmt: skip
 
     def without_each(self, stem: str, name: str) -> str:
         """Tabulate a fitted model beside the fits without each of its sites, and how these do at the site left out."""
         rows = self.results[(self.results["analysis"] == stem) & (self.results["target"] == "coefficients")]
         mine, slopes = (rows[rows["item"] == item] for item in (name, f"{name}_slope"))
-        return evidence.without_each(mine, slopes, self.entry(stem)["models"][name], self._titles)
+        return evidence.without_each(mine, slopes, self.entry(stem)["models"][name], self.titles)
 
-    def _own(self, stem: str, row: pd.Series) -> pd.DataFrame:
+    def of_sites(self, stem: str, row: pd.Series) -> pd.DataFrame:
         """Give what each site found of what a pooled row is about."""
         rows = self.results[(self.results["analysis"] == stem) & self.results["scope"].str.startswith("site:")]
         same = ["item", "group", "level", "stratum", "sex"]
         return rows[(rows[same] == row[same]).all(axis=1) & rows["measure"].isin([row["measure"], evidence.OWN])]
 
     @property
-    def _titles(self) -> dict[str, str]:
+    def titles(self) -> dict[str, str]:
         return dict(zip(self.sites["site"], self.sites["title"]))
 
     def contradictions(self) -> str:
         """List where the numbers of a site contradict each other, by table and cell."""
         found = pd.read_csv(self.folder / DATA / "contradictions.csv", dtype=str, keep_default_na=False)
-        return evidence.contradictions(found, self._titles)
+        return evidence.contradictions(found, self.titles)
 
     def cautions(self, stem: str = "") -> str:
         """List the averages whose interval does not hold what it promises, of one analysis or of all."""

@@ -22,7 +22,7 @@ FAULTS: list[tuple[str, Any, list[str]]] = [
     ("disclosure.treshold", 9, ["'treshold' is not known (did you mean threshold?)", "rule_set, threshold, rounding"]),
     (f"{ENTRY}.neds", [], ["'neds' is not known (did you mean needs?)"]),
     (f"{DIMENSIONS}.age.band", [1], [f"{DIMENSIONS}.age.band", "did you mean bands?"]),
-    (f"{ENTRY}.findings.0.place", "x", ["'place' is not known", "text, where, decimals"]),
+    (f"{ENTRY}.findings.0.place", "x", ["'place' is not known", "text, where, decimals, but"]),
     ("index_date", None, ["index_date: this key is missing", "Add index_date"]),
     (f"{ENTRY}.question", None, [f"{ENTRY}.question: this key is missing"]),
     ("index_date", "soon", ["index_date: 'soon'", "valid date"]),

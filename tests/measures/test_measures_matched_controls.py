@@ -15,8 +15,8 @@ from benchmarks import matched_controls as made_up
 from shared_code import measures
 from shared_code.config import codelists
 from shared_code.measures.event_days import Events, attendances, day_number
+from shared_code.measures.matched_controls import PROFILE, covariates, digest_of
 from shared_code.measures.matched_controls import _strata as strata_of
-from shared_code.measures.matched_controls import covariates, digest_of
 from shared_code.measures.rolling_rule import Intervals, spans
 from shared_code.model import Refused
 
@@ -207,6 +207,29 @@ def test_sets_keep_to_the_rules(cohort, frozen):
     assert frozen.balance["after"].abs().median() < frozen.balance["before"].abs().max()
 
 
+def test_everybody_who_started_is_matched_or_told_why_not(frozen):
+    """Methods section 4, step 5: how many are not matched, and in what they differ from those who are."""
+    flow = frozen.flow.set_index("step")
+    assert flow["cases"].sum() == flow["people"].iloc[0] and flow["people"].nunique() == 1
+    assert flow.loc["matched", "cases"] == frozen.rows["treated"].sum()
+    started = frozen.sets.rows[frozen.sets.rows["treated"] == 1]
+    alone = started[~started["person"].isin(frozen.rows.loc[frozen.rows["treated"] == 1, "person"])]
+    assert flow.loc["unmatched", "cases"] == len(alone) > 0 and "eligible" not in flow.index
+
+
+def test_the_profile_of_who_is_not_matched_is_that_of_these_people(frozen):
+    of, inside = frozen.candidates["treated"] == 1, frozen.rows.loc[frozen.rows["treated"] == 1, "person"]
+    treated, control = (covariates(dataclasses.replace(frozen.sets, rows=frozen.candidates[m])) for m in (of, ~of))
+    spread = np.sqrt((treated["ed_0_90"].var() + control["ed_0_90"].var()) / 2)
+    matched = frozen.candidates.loc[of, "person"].isin(inside).to_numpy()
+    expected = (treated["ed_0_90"][~matched].mean() - treated["ed_0_90"][matched].mean()) / spread
+    told = measures.balance_table(frozen).set_index(["sample", "covariate"]).loc["unmatched"]
+    assert told.loc["ed_0_90", "estimate"] == pytest.approx(expected)
+    assert set(told.index) == set(PROFILE) and (told["people"] == min((~matched).sum(), matched.sum())).all()
+    attributes = {"male", "care_home", "ethnic_minority", "ethnicity_unknown", "severe_mental_illness", "most_deprived_fifth"}
+    assert not attributes & set(PROFILE)  # of which a few people could be told
+
+
 def test_nothing_after_the_start_changes_who_is_matched(cohort, frozen):
     """A pitfall: matching on what was recorded later. Everything after the latest start may change, and nothing here does."""
     last = int(frozen.sets.rows["start"].max())
@@ -328,7 +351,7 @@ def test_where_hardly_anybody_started_the_site_goes_on_without_estimates(frozen,
     alone.check()
     assert list(alone.balance["covariate"]) == list(frozen.balance["covariate"]) and alone.eligible == started
     balance = measures.balance_table(alone)
-    assert len(balance) == 2 * len(frozen.balance)
+    assert len(balance) == 2 * len(frozen.balance) + len(PROFILE)
     followed = measures.outcomes_of(alone, made_up.END, ["ed_attendance"])
     found = measures.estimates(followed, followed, {"other": followed})
     assert not np.isinf(found[["estimate", "se"]].to_numpy()).any()
