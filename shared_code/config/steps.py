@@ -38,7 +38,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "attained_age": (("item", "event", "competing", "age", "until", "quantiles", "groups"), ("within",)),
     "event_rates": (("item", "group", "compare", "against"), ()),
     "mortality_ratio": (("group", "of", "others", "by", "age", "until", "rates"), ("lived", "others_in")),
-    "risk_performance": (("item", "band", "groups", "act_at", "reduction"), ()),
+    "risk_performance": (("item", "band", "groups", "act_at", "reduction"), ("capacity",)),
     "equivalent_age": (("item", "age", "until", "at", "groups"), ()),
 }
 BEFOREHAND = {"risk_performance": ("act_at",)}  # settings that are parameters too, to which every release is bound

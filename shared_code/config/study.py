@@ -66,7 +66,7 @@ class Figure(BaseModel):
     kind: Literal["ratios", "gradient", "caterpillar", "trend", "change", "heat_map", "strata", "flow", "funnel",
                   "forest", "leave_one_out", "cumulative", "heterogeneity", "availability", "coefficients", "curves",
                   "pairs", "lever", "ward_map", "rank_caterpillar", "scorecards", "beside_context", "intervals",
-                  "event_study", "run_chart", "together"]  # fmt: skip
+                  "event_study", "run_chart", "together", "calibration"]  # fmt: skip
     caption: str
 
     @property

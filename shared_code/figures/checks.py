@@ -36,6 +36,7 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "coefficients": ({"model"}, set()),
     "run_chart": ({"along", "item"}, set()),
     "together": ({"patterns", "marks"}, set()),
+    "calibration": ({"along"}, {"sites"}),
 }
 
 

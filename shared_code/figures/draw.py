@@ -11,6 +11,7 @@ from shared_code.config.study import Study
 from shared_code.figures import (
     availability,
     beside_context,
+    calibration,
     caterpillar,
     change,
     coefficients,
@@ -51,6 +52,7 @@ KINDS: dict[str, Callable[[Request], Drawn]] = {
     "ward_map": ward_map.draw, "rank_caterpillar": rank_caterpillar.draw, "beside_context": beside_context.draw,
     "scorecards": scorecards.draw,
     "intervals": intervals.draw, "event_study": intervals.event_study, "run_chart": run_chart.draw, "together": together.draw,
+    "calibration": calibration.draw,
 }  # fmt: skip
 
 

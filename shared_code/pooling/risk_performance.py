@@ -15,10 +15,10 @@ from shared_code.config.study import ResultsTable
 from shared_code.methods.checks import normal_quantile
 from shared_code.model import ALL, UNKNOWN
 from shared_code.pooling.meta import POOLED, average_of_sites
+from shared_code.pooling.risk_bands import FLAGGED, PPV, SENSITIVITY, at_capacity, by_band
 
 EVERYONE = "everyone"
 RISK, CASES = "risk", "risk_of_cases"
-PPV = "admitted of those flagged"
 OFF, SLOPES = 0.2, (0.8, 1.2)  # a site whose intercept or slope lies outside needs its own recalibration (methods, 6)
 TITLES = {"auc": "area under the curve", "slope": "calibration slope", "citl": "calibration in the large",
           "elsewhere": "observed over expected after learning the level from the other sites"}  # fmt: skip
@@ -31,7 +31,8 @@ def risk_performance(cells: pd.DataFrame, declared: ResultsTable, settings: dict
 
     settings  item (dimension of the sums: risk and risk_of_cases), band (dimension of bands of risk in per cent), groups
               (dimensions among which fairness is judged), act_at (per cent of risk from which somebody would be offered
-              something), reduction (assumed relative reduction of the event by the offer)
+              something), reduction (assumed relative reduction of the event by the offer), and optionally capacity (per cent of
+              the people who can be offered something, several)
     A site with a withheld number of a cell is left out of what is made of it, and named. Per site also what is to be done
     before the predictions are used there (verdict); over sites averages with prediction intervals: how it would do elsewhere.
     Internal-external validation: each site is left out, the level of the predictions (the intercept) is learnt from all others,
@@ -52,7 +53,9 @@ def risk_performance(cells: pd.DataFrame, declared: ResultsTable, settings: dict
         whole = base | {"people": n.sum(), "events": y.sum(), "sites": inside}
         yield from _ranking(whole, sums, n, y, own if scope != POOLED else None)
         yield from _recalibration(whole, n, p, y, own if scope != POOLED else None)
+        yield from by_band(whole, sums.labels, n, p, y)
         yield from _decisions(whole, sums.edges, n, y, settings)
+        yield from at_capacity(whole, n, y, settings.get("capacity", []))
         yield from _fair(whole, sums, settings)
     if POOLED in scopes:
         own["elsewhere"] = list(_elsewhere(_Sums(wide[wide["site"].isin(scopes[POOLED])], declared, settings)))
@@ -226,7 +229,7 @@ def _decisions(base: dict[str, Any], edges: list[int], n: np.ndarray, y: np.ndar
             yield where | {"measure": "net benefit", "scale": "per 1,000 people", "estimate": 1000 * float(mine)}
             yield where | {"measure": "net benefit of offering it to everybody", "scale": "per 1,000 people",
                            "estimate": 1000 * float(every)}  # fmt: skip
-        shares = {"flagged": (flagged, n.sum()), "sensitivity": (found, y.sum()), PPV: (found, flagged)}
+        shares = {FLAGGED: (flagged, n.sum()), SENSITIVITY: (found, y.sum()), PPV: (found, flagged)}
         for name, (part, of) in shares.items():
             if of > 0:
                 limits = methods.wilson(min(part, of), of)
@@ -250,7 +253,7 @@ def _fair(base: dict[str, Any], sums: _Sums, settings: dict[str, Any]) -> Iterat
             n, _, y, inside = bands
             row = base | {"group": group, "level": str(level), "sites": inside, "people": n.sum(), "events": y.sum()}
             found = y[place:].sum()
-            for name, part, of in (("sensitivity", found, y.sum()), (PPV, found, n[place:].sum())):
+            for name, part, of in ((SENSITIVITY, found, y.sum()), (PPV, found, n[place:].sum())):
                 if of > 0:
                     limits = methods.wilson(min(part, of), of)
                     yield row | {"measure": f"{name} from {settings['act_at']} %", "scale": "%",

@@ -11,7 +11,7 @@ import pandas as pd
 from shared_code.reporting import changes, evidence, held, quality_words
 from shared_code.reporting.findings import sentence
 from shared_code.reporting.index_words import IndexWords
-from shared_code.reporting.places import PlaceTables
+from shared_code.reporting.risks import RiskTables
 from shared_code.reporting.staged import DATA, STUDY
 from shared_code.reporting.words import (
     estimate,
@@ -26,7 +26,7 @@ FIGURES = "figures"
 NOTHING = "Nothing is given: too much is withheld, or no site sent it."
 
 
-class Report(PlaceTables):
+class Report(RiskTables):
     """Give a page the numbers of one study, as they were staged beside it."""
 
     def in_short(self) -> str:

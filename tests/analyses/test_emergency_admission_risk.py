@@ -85,6 +85,28 @@ def test_sums_say_what_the_people_say(scored, pooled):
         assert fair["estimate"] == pytest.approx(part["outcome"].sum() / part["risk"].sum())
 
 
+def test_bands_and_capacity_say_what_the_people_say(scored, pooled):
+    """Mean predicted and observed risk of every band; the few at the highest risk, between what random and full ranking find."""
+    everyone = pd.concat(scored.values())
+    p, y = everyone["risk"].to_numpy(), everyone["outcome"].to_numpy()
+    for low, high, band in ((0, 10, "0-9"), (20, 30, "20-29")):
+        inside = (p >= low / 100) & (p < high / 100)
+        expected = {"predicted in the band": p[inside].mean(), "observed in the band": y[inside].mean(),
+                    "people in the band": inside.mean()}  # fmt: skip
+        for measure, value in expected.items():
+            assert one(pooled, measure, stratum=f"band={band}")["estimate"] == pytest.approx(100 * value), (band, measure)
+    top = p >= 0.3
+    for share in (1, 2, 5):
+        row, many = one(pooled, "sensitivity", stratum=f"capacity={share}"), share / 100 * len(p)
+        assert row["people"] == pytest.approx(many) and row["method"].endswith("as if its people were taken at random")
+        if many < top.sum():
+            assert row["events"] == pytest.approx(many * y[top].mean())
+        ranked = y[np.argsort(-p, kind="stable")][: round(many)].sum()
+        assert row["events"] < ranked + 3 * np.sqrt(ranked), "no more than the full ranking finds, but for chance"
+        precision = one(pooled, "admitted of those flagged", stratum=f"capacity={share}")
+        assert precision["estimate"] == pytest.approx(100 * row["events"] / many) and precision["lower"] < precision["estimate"]
+
+
 def test_limits_of_the_brier_score_are_those_of_drawing_people_anew(scored, pooled):
     """Against a bootstrap of people, 1,000 times, which no coordinating team can make; a withheld band leaves the limits out."""
     everyone = pd.concat(scored.values())

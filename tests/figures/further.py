@@ -27,7 +27,9 @@ NUMBERED = {str(m): f"Month {m}" for m in range(-12, 7) if m != -3}
 WEIGHTS = [0.0, 0.5, 1.0]
 QUARTERS = {f"202{y}-{m:02d}": f"202{y} Q{1 + m // 3}" for y in (3, 4, 5) for m in (1, 4, 7, 10)}
 COMBINATIONS = {"none": "Nothing", "body": "Body only", "blood": "Blood only", "body_blood": "Body and blood"}
+BANDS = {"0-9": (61, 5.2), "10-19": (29, 13.8), "20+": (10, 29.0)}  # % of people, mean predicted risk
 FIGURES = {
+    "calibration": {"kind": "calibration", "along": "band", "caption": "Predicted and observed risk"},
     "run_chart": {"kind": "run_chart", "item": "crisis", "along": "quarter", "caption": "Crises quarter by quarter"},
     "together": {"kind": "together", "caption": "What is missing together",
                  "patterns": {"none": [], "body": ["body"], "blood": ["blood"], "body_blood": ["body", "blood"]},
@@ -62,6 +64,8 @@ def study(sites: list[str]) -> Study:
         "quarters": table("counts", event=of({"crisis": "A crisis"}), quarter=of(QUARTERS)),
         "combinations": table("counts", missing=of(COMBINATIONS)),
         "effects": table("estimates", outcome=of(OUTCOMES)),
+        "risks": table("moments", quantity=of({"risk": "Risk", "risk_of_cases": "Of cases"}),
+                       band={"label": "Predicted risk in %", "bands": [0, 10, 20], "total": True}),
         "by_month": table("estimates", numbered=of(NUMBERED)),
     }
     pooled = [
@@ -73,13 +77,16 @@ def study(sites: list[str]) -> Study:
         {"method": "gaps", "table": "areas", "item": "indicator", "group": "core20", "compare": "core20", "against": "rest"},
         {"method": "allocation", "table": "residents", "item": "need", "place": "locality", "need": "core20",
          "total": 1_000_000 * len(sites), "weights": WEIGHTS, "weight": 0.5, "announced": dict.fromkeys(sites, 1_000_000)},
+        {"method": "risk_performance", "table": "risks", "item": "quantity", "band": "band", "groups": [], "act_at": 20,
+         "reduction": 0.1},
         {"method": "meta_analysis", "table": "effects", "item": "outcome", "unit": "ratio", "scale": "log"},
         {"method": "meta_analysis", "table": "by_month", "item": "numbered", "unit": "ratio", "scale": "log"},
     ]  # fmt: skip
     return Study.model_validate({
         "study": "artificial", "title": "Artificial", "summary": "Made up", "coordinator": "Nobody", "index_date": "2026-04-01",
         "period": {"start": "2021-04-01", "end": "2026-04-01"}, "disclosure": {},
-        "analyses": {"one": {"title": "One", "question": "What?", "figures": FIGURES, "results": results, "pooled": pooled}},
+        "analyses": {"one": {"title": "One", "question": "What?", "figures": FIGURES, "results": results, "pooled": pooled,
+                             "parameters": {"act_at": 20}}},
     })  # fmt: skip
 
 
@@ -87,7 +94,7 @@ def rows(row: Any, sites: list[str]) -> list[dict[str, Any]]:
     """Make results of every kind; sites differ, one has a month without rows and one lies outside the funnel."""
     chance = np.random.default_rng(11)
     return [*_months(row, sites, chance), *_shares(row, sites, chance), *_money(row, sites, chance), *_effects(row, chance),
-            *_in_time(row, np.random.default_rng(12))]  # fmt: skip
+            *_in_time(row, np.random.default_rng(12)), *_risks(row, sites, np.random.default_rng(13))]  # fmt: skip
 
 
 def _months(row: Any, sites: list[str], chance: np.random.Generator) -> list[dict[str, Any]]:
@@ -140,6 +147,23 @@ def _in_time(row: Any, chance: np.random.Generator) -> list[dict[str, Any]]:
     for item, cases in zip(COMBINATIONS, (380, 160, 60, 0), strict=True):
         found.append(row(measure="share", item=item, group="everyone", level="all", scale="%", people=600, events=cases,
                          **_percent(methods.wilson(cases, 600))))  # fmt: skip
+    return found
+
+
+def _risks(row: Any, sites: list[str], chance: np.random.Generator) -> list[dict[str, Any]]:
+    """Make predictions that are a little too low at the top; of one site a band is missing."""
+    found = []
+    for scope, size in [("pooled", 1000 * len(sites)), *((f"site:{site}", 1000) for site in sites)]:
+        for n, (band, (share, risk)) in enumerate(BANDS.items()):
+            if (scope, n) == (f"site:{sites[0]}", 2):
+                continue
+            one = {"item": "risk", "group": "everyone", "level": "everyone", "scope": scope, "scale": "%"}
+            one["stratum"] = f"band={band}"
+            people = size * share // 100
+            seen = methods.wilson(chance.binomial(people, risk / 100 * (1.2 if n == 2 else 1.0)), people)
+            found += [row(measure="people in the band", estimate=share, people=people, **one),
+                      row(measure="predicted in the band", estimate=risk, people=people, **one),
+                      row(measure="observed in the band", people=people, **one, **_percent(seen))]  # fmt: skip
     return found
 
 

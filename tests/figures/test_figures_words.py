@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from shared_code.figures import change, gradient, style, words
+from shared_code.figures import calibration, change, gradient, style, words
 
 KINDS = ["ratios", "gradient", "caterpillar", "trend", "change"]
 
 
-@pytest.mark.parametrize("module", [change, gradient, style, words], ids=lambda m: m.__name__.rsplit(".", 1)[1])
+@pytest.mark.parametrize("module", [calibration, change, gradient, style, words], ids=lambda m: m.__name__.rsplit(".", 1)[1])
 def test_examples_in_the_code_are_true(module):
     assert doctest.testmod(module).failed == 0
 
