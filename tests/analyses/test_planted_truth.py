@@ -107,6 +107,23 @@ def test_the_age_at_the_second_condition_is_recovered_at_all_sites(whole, level)
     assert abs(row["estimate"] - planted) < 3 * row["se"]
 
 
+def test_wide_bands_of_age_cost_little(whole):
+    """Bands of five years cannot leave a site; those that can move the planted ages by at most 0.4 years."""
+    rows = truths(whole, "onset_of_multimorbidity", "multimorbidity_onset")
+    first = rows["age"].str.extract(r"^(\d+)")[0].astype(int)
+    fine, wide = [*sorted(set(first)), np.inf], [20, 50, 60, 70, 80, np.inf]
+    assert len(fine) > 2 * len(wide) - 2
+    for level in "12345":
+        mine = (rows["dimension"] == "deprivation") & (rows["level"] == level)
+        for share in (0.25, 0.5):
+            ages = []
+            for edges in (fine, wide):
+                band = pd.cut(first[mine], edges, right=False, labels=False)
+                summed = rows[mine].groupby(band)[["expected", "person_days"]].sum()
+                ages.append(float(onset_quantile(edges, summed["expected"], summed["person_days"] / 365.25, share).estimate))
+            assert abs(ages[0] - ages[1]) < 0.4, (level, share, ages)
+
+
 def test_the_effect_of_the_policy_on_listed_people_is_recovered_at_all_sites(whole):
     """Half as many appointments face to face, more remote ones, and nothing where nothing was planted."""
     results, planted = whole.pool("shielded_people"), whole.sites[0].truth["listing"]["ratio_of_ratios"]
