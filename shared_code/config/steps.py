@@ -14,7 +14,8 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "life_expectancy": (("group", "by", "age", "ages"), ()),
     "gather": (("item", "unit"), ()),
     "change": (("item", "along", "at", "against"), ()),
-    "meta_analysis": (("item", "unit"), ("scale", "prior", "profiles", "cumulative", "kinds", "moderators", "small_sites")),
+    "meta_analysis": (("item", "unit"), ("scale", "prior", "profiles", "cumulative", "kinds", "moderators", "small_sites",
+                                        "primary")),
     "profile": (("point",), ("item",)),
     "against_trend": (("item", "along", "at", "until"), ()),
     "policy_change": (("item", "along", "group", "fixed", "rolling", "comparator", "months"), ()),
@@ -84,7 +85,7 @@ def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[s
             named = step.get(name)
             yield from unknown((*where, name), sequence(named) or [named] if levels and named is not None else [], levels,
                                "a level of the group")  # fmt: skip
-    if step["method"] == "difference_in_differences" and "primary" in step:
+    if "primary" in step:
         levels = mapping(dimensions, str(step.get("item")), "values")
         yield from unknown((*where, "primary"), [step["primary"]] if levels else [], levels, "an outcome")
     if step["method"] == "recorded_expected":

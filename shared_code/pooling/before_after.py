@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc, ndtr
+from scipy.special import chdtrc
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.methods.benefit_cost import DRAWS
 from shared_code.methods.checks import normal_quantile
 from shared_code.model.units import DAYS_A_YEAR
+from shared_code.pooling.many_outcomes import adjusted
 
-POOLED = "pooled"
+POOLED, SUMS = "pooled", "effect from sums"
 FOUR = ("before", "days_before", "after", "days_after")
 EXACT = "sums of sites, each site with its own arms and periods, robust to people"
 ROUNDED = "; from rounded sums: the bounds tell what rounding leaves open"
@@ -32,14 +33,7 @@ def difference_in_differences(cells: pd.DataFrame, declared: ResultsTable, setti
     The layout is `moments`: sum of a quantity, sum_products of two. Where sums are rounded, bounds hold the ratio at their
     least and most favourable ends. A site with a withheld or empty sum is left out and named.
     """
-    rows = list(_differences(cells, settings, scopes))
-    primary, others = settings.get("primary"), []
-    if primary is not None:
-        others = [row for row in rows if row["item"] != primary and row["scope"] == POOLED and row.get("se", np.nan) > 0]
-    p = 2 * ndtr([-abs(np.log(row["estimate"])) / row["se"] for row in others])
-    for row, adjusted in zip(others, methods.holm(p)):
-        row["caution"] = f"one of {len(others)} further outcomes: p = {adjusted:.2g} after Holm's adjustment"
-    yield from rows
+    yield from adjusted(_differences(cells, settings, scopes), settings.get("primary"), SUMS)
 
 
 def _differences(cells: pd.DataFrame, settings: dict[str, Any], scopes: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
@@ -49,7 +43,7 @@ def _differences(cells: pd.DataFrame, settings: dict[str, Any], scopes: dict[str
         for scope, members in scopes.items():
             mine = [good[site] for site in members if site in good]
             excluded = [site for site in members if site in found and site not in good]
-            base = {"item": str(name), **EVERYONE, "scope": scope, "scale": "ratio", "measure": "effect from sums",
+            base = {"item": str(name), **EVERYONE, "scope": scope, "scale": "ratio", "measure": SUMS,
                     "sites": [site for site in members if site in good],
                     "sites_excluded": "; ".join(f"{site} (a sum is withheld or empty)" for site in excluded)}  # fmt: skip
             if not mine:

@@ -65,7 +65,7 @@ METHODS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
 }  # fmt: skip
 POOLED, SOME = "pooled", ("loso:", "joined:", "kind:")  # all sites; some of them
 EMPTIED = ("estimate", "lower", "upper", "se", "people", "events", "person_years", "bound_lower", "bound_upper",
-           "withheld_share", "weight", "df", "pi_lo", "pi_hi", "tau2", "tau2_lo", "tau2_hi", "q", "i2", "h2",
+           "withheld_share", "weight", "p_adjusted", "df", "pi_lo", "pi_hi", "tau2", "tau2_lo", "tau2_hi", "q", "i2", "h2",
            "agreement", "caution", "verdict")  # fmt: skip
 
 

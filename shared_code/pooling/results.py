@@ -28,6 +28,7 @@ COLUMNS = {
     "lower": "lower limit of the 95 % interval",
     "upper": "upper limit of the 95 % interval",
     "se": "standard error (of the logarithm for ratios)",
+    "p_adjusted": "p value, adjusted for how many outcomes beside the primary one are looked at (Holm)",
     "df": "degrees of freedom of the interval, where it is Student's",
     "weight": "share of the pooled estimate that this site has, from 0 to 1",
     "pi_lo": "lower limit of the 95 % prediction interval: where another site's own effect would lie",

@@ -17,6 +17,7 @@ from shared_code.reporting.words import (
     estimate,
     interval,
     number,
+    p_value,
     pipe_table,
     share,
     without_empty,
@@ -55,9 +56,10 @@ class Report(RiskTables):
         named = [labels.get(f"{r['group']}:{r['level']}", r["level"]) if "item" in where else self.title_of(stem, r["item"])
                  for _, r in rows.iterrows()]  # fmt: skip
         table = [{"": name, "Estimate": estimate(r, decimals),
-                  "Bounds": interval(r["bound_lower"], r["bound_upper"], decimals), "Sites": int(r["n_sites"])}
+                  "Bounds": interval(r["bound_lower"], r["bound_upper"], decimals), "p, adjusted": p_value(r["p_adjusted"]),
+                  "Sites": int(r["n_sites"])}
                  for name, (_, r) in zip(named, rows.iterrows(), strict=True)]  # fmt: skip
-        return pipe_table(without_empty(pd.DataFrame(table)), right=("Estimate", "Bounds", "Sites"))
+        return pipe_table(without_empty(pd.DataFrame(table)), right=("Estimate", "Bounds", "p, adjusted", "Sites"))
 
     def ratios(self, stem: str, group: str, level: str) -> str:
         """Tabulate crude and standardised values and ratios of one level against its comparator, item by item."""

@@ -79,6 +79,17 @@ def estimate_or_bounds(row: pd.Series, decimals: int = 1, limits: bool = True) -
     return estimate(row, decimals) if limits or math.isnan(row["estimate"]) else number(row["estimate"], decimals)
 
 
+def p_value(value: float) -> str:
+    """Write a p value, or nothing where there is none.
+
+    >>> p_value(0.0731), p_value(0.36), p_value(0.0004), p_value(float("nan"))
+    ('0.073', '0.36', 'below 0.001', '')
+    """
+    if math.isnan(value):
+        return ""
+    return "below 0.001" if value < 0.001 else number(value, 3 if value < 0.1 else 2)
+
+
 def share(value: float) -> str:
     """Write a share as a percentage.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from shared_code import disclosure, methods
 from shared_code.config import Study
 from shared_code.config.study import Policy
 from shared_code.measures.matched_follow_up import _products
 from shared_code.pooling import before_after as pooling
+from shared_code.pooling.meta import meta_analysis
 
 STEM = "high_intensity_users"
 
@@ -77,9 +78,28 @@ def test_p_values_of_further_outcomes_are_adjusted_and_that_of_the_primary_one_i
     both = pd.concat([cells, *further], ignore_index=True)
     rows = list(pooling.difference_in_differences(both, declared, settings(study, "effect"), {"pooled": ["a", "b", "c"]}))
     p = 2 * norm.sf(abs(np.log(rows[0]["estimate"])) / rows[0]["se"])
-    said = {row["item"]: row.get("caution", "") for row in rows}
-    assert said.pop("ed_attendance") == ""
-    assert set(said.values()) == {f"one of 2 further outcomes: p = {2 * p:.2g} after Holm's adjustment"}
+    said = {row["item"]: row.get("p_adjusted") for row in rows}
+    assert said.pop("ed_attendance") is None
+    assert list(said.values()) == pytest.approx([2 * p, 2 * p]) and len(said) == 2
+
+
+def test_averages_over_sites_are_adjusted_in_the_same_way(study):
+    """Student's p of each average, the smallest times three: the primary outcome and other estimators are left as they are."""
+    values = {"ed_attendance": -0.4, "ed_admission": -0.35, "gp_encounter": 0.05, "mh_contact": 0.25}
+    cells = pd.DataFrame([
+        {"site": s, "outcome": o, "estimator": e, "statistic": k, "value": v, "status": "ok"}
+        for s, shift in (("a", -0.1), ("b", 0.02), ("c", 0.08), ("d", 0.0)) for o, mean in values.items()
+        for e in (("primary", "people") if o == "ed_attendance" else ("primary",))
+        for k, v in (("estimate", mean + shift), ("se", 0.12), ("people", 60.0), ("person_days", 1e4))])  # fmt: skip
+    step = next(s for s in study.analyses[STEM].pooled if s.target == "effect" and s.table == "effects")
+    rows = list(meta_analysis(cells, study.analyses[STEM].results["effects"], step.settings, {"pooled": list("abcd")}))
+    told = {r["item"]: r for r in rows if r["measure"] == "pooled estimate" and r["level"] == "primary"}
+    p = {o: 2 * t.sf(abs(np.log(r["estimate"])) / r["se"], r["df"]) for o, r in told.items() if o != "ed_attendance"}
+    first, second, third = sorted(p, key=p.get)
+    assert told[first]["p_adjusted"] == pytest.approx(3 * p[first])
+    assert told[second]["p_adjusted"] == pytest.approx(max(3 * p[first], 2 * p[second]))
+    assert told[third]["p_adjusted"] == pytest.approx(max(told[second]["p_adjusted"], p[third]))
+    assert sum("p_adjusted" in r for r in rows) == 3 and "p_adjusted" not in told["ed_attendance"]
 
 
 def test_exact_sums_give_what_all_people_in_one_table_give(study, people):
