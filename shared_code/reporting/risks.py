@@ -32,9 +32,9 @@ class RiskTables(PlaceTables):
         First the few per cent at the highest risk, then everybody from each risk on.
         """
         table = []
-        for stratum, words in (("capacity", "The {} % at the highest risk"), (band, "Everybody at {} % or more")):
+        for stratum, words in (("capacity", "The {} % at the highest risk"), (band, "People at {} % or more")):
             for level, one in self._strata(stem, stratum):
-                if SENSITIVITY in one.index and (stratum == "capacity" or FLAGGED in one.index):
+                if SENSITIVITY in one.index and (stratum == "capacity" or FLAGGED in one.index) and level != "0":
                     row = one.loc[SENSITIVITY]
                     table.append({
                         "Offered to": words.format(level), "People": number(row["people"], 0),

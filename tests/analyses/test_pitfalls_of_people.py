@@ -146,5 +146,6 @@ def test_groups_that_may_be_overlooked_are_reported_by_themselves():
     assert {"core20", "care_home", "sex"} <= set(step.settings["groups"])
     sets = [set(group) for group in RISK.results["performance"].sets]
     assert {"core20"} in sets and {"care_home"} in sets
-    for group in ("core20", "care_home"):
-        assert f'"observed over expected", "risk", "{group}"' in page("emergency_admission_risk")
+    words = page("emergency_admission_risk")
+    assert 'report.levels("emergency_admission_risk", "observed over expected", "risk", "care_home"' in words
+    assert all(f'report.fairness("emergency_admission_risk", "{group}", at=20)' in words for group in ("core20", "sex"))
