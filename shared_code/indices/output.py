@@ -23,11 +23,12 @@ from shared_code.indices.areas import AreaTable
 from shared_code.indices.scoring import Scored, base_of, score
 from shared_code.indices.tables import read_table
 from shared_code.indices.uncertainty import Uncertain, has_error, sensitivity, uncertain
+from shared_code.methods.checks import Floats
 from shared_code.model import Refused
 
 COLUMNS = ["place", "name", "district", "group", "edition", "level", "item", "value", "score", "lower", "upper", "rank",
-           "rank_lower", "rank_upper", "rank_in_group", "group_rank_lower", "group_rank_upper", "lowest_fifth", "grouped",
-           "peer_median", "against_peers", "imputed", "clipped"]  # fmt: skip
+           "rank_lower", "rank_upper", "rank_lower_without_one", "rank_upper_without_one", "rank_in_group", "group_rank_lower",
+           "group_rank_upper", "lowest_fifth", "grouped", "peer_median", "against_peers", "imputed", "clipped"]  # fmt: skip
 EVERYWHERE = "all"
 PEER_DRAWS = 1000  # enough to say whether an interval excludes 0
 
@@ -43,7 +44,7 @@ def write_index(index: Index, table: AreaTable, folder: Path, declared: Indicato
     drawn = uncertain(index, table, found)
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"": tidy(table, found, drawn), ".structure": structure(found),
-              ".sensitivity": pd.DataFrame(switches(index, table, found, (more or {}).get("arrived", [])))}  # fmt: skip
+              ".sensitivity": pd.DataFrame(switches(index, table, found, drawn, (more or {}).get("arrived", [])))}  # fmt: skip
     for ending, frame in tables.items():
         frame.to_csv(folder / f"{index.index}{ending}.csv", index=False, lineterminator="\n", float_format="%.6g")
     record = json.dumps(words(index, table, found, drawn, declared) | (more or {}), indent=2, ensure_ascii=False) + "\n"
@@ -100,7 +101,7 @@ def structure(found: Scored) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def switches(index: Index, table: AreaTable, found: Scored, arrived: list[str]) -> list[dict[str, Any]]:
+def switches(index: Index, table: AreaTable, found: Scored, drawn: Uncertain, arrived: list[str]) -> list[dict[str, Any]]:
     """Compare ranks under every other choice of method, among them each group of places by itself.
 
     arrived  indicators that sites released: the index without them is one of the choices
@@ -122,8 +123,8 @@ def switches(index: Index, table: AreaTable, found: Scored, arrived: list[str]) 
                 title = f"{group.title} by itself: its own means and deviations, equal weights"
                 reason = "; ".join(problem.wrong for problem in refused.problems)
             rows.append({"switch": f"alone_{name}", "title": title, "reason": reason, **_compared(found.total[mine], alone)})
-    if len(index.components) > 2:
-        ranks = methods.rank_intervals(uncertain(index, table, found, drop_one=True).draws[index.index])
+    if drawn.without_one is not None:
+        ranks = methods.rank_intervals(drawn.without_one)
         rows.append({"switch": "without_one", "title": "One component left out at random, in every draw",
                      "median_width": float(np.median(ranks.upper - ranks.lower))})  # fmt: skip
     return rows
@@ -167,7 +168,8 @@ def words(index: Index, table: AreaTable, found: Scored, drawn: Uncertain, decla
                            "edition": s.areas.edition} for name, s in sources.items()},
         "with_error": has_error(index, table), "dropped": found.dropped,
         "not_scored": int(found.total.isna().sum()), "imputed": int(found.imputed.sum().sum()),
-        "median_rank_width": _width(index, drawn),
+        "median_rank_width": _width(drawn.draws[index.index]),
+        "median_rank_width_without_one": _width(drawn.draws[index.index] if drawn.without_one is None else drawn.without_one),
     }  # fmt: skip
 
 
@@ -175,8 +177,8 @@ def _title(indicators: dict[str, Any], name: str) -> str:
     return indicators[name].title if name in indicators else name.replace("_", " ").capitalize()
 
 
-def _width(index: Index, drawn: Uncertain) -> float:
-    ranks = methods.rank_intervals(drawn.draws[index.index])
+def _width(totals: Floats) -> float:
+    ranks = methods.rank_intervals(totals)
     return float(np.median(ranks.upper - ranks.lower))
 
 
@@ -202,9 +204,11 @@ def _ranks(drawn: Uncertain, item: str, at: Any, number: int, group: Any) -> dic
         if mine.sum() > 1:
             ranks = methods.rank_intervals(draws[:, mine])
             inside[:, mine] = ranks.median, ranks.lower, ranks.upper
-    told = {"rank": whole.median, "rank_lower": whole.lower, "rank_upper": whole.upper, "rank_in_group": inside[0],
-            "group_rank_lower": inside[1], "group_rank_upper": inside[2], "lowest_fifth": whole.lowest,
-            "grouped": whole.grouped.astype(float)}  # fmt: skip
+    lacking = whole if drawn.without_one is None else methods.rank_intervals(drawn.without_one)
+    told = {"rank": whole.median, "rank_lower_without_one": np.minimum(whole.lower, lacking.lower),
+            "rank_upper_without_one": np.maximum(whole.upper, lacking.upper), "rank_lower": whole.lower,
+            "rank_upper": whole.upper, "rank_in_group": inside[0], "group_rank_lower": inside[1],
+            "group_rank_upper": inside[2], "lowest_fifth": whole.lowest, "grouped": whole.grouped.astype(float)}  # fmt: skip
     return {name: _placed(values, at, number) for name, values in told.items()}
 
 

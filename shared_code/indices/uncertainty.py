@@ -36,10 +36,14 @@ CHUNK = 500  # draws at a time
 
 @dataclass(frozen=True)
 class Uncertain:
-    """Hold the draws: item -> (draws, places), for the index, its dimensions and components; places with every score."""
+    """Hold the draws: item -> (draws, places), for the index, its dimensions and components; places with every score.
+
+    without_one  the index in the same draws, each without one component chosen at random; None where there are only two
+    """
 
     places: list[str]
     draws: dict[str, Floats]
+    without_one: Floats | None = None
 
     def interval(self, item: str, confidence: float = 0.95) -> tuple[Floats, Floats]:
         """Give the limits of each place's score."""
@@ -48,19 +52,19 @@ class Uncertain:
         return low, high
 
 
-def uncertain(index: Index, table: AreaTable, scored: Scored, drop_one: bool = False) -> Uncertain:
+def uncertain(index: Index, table: AreaTable, scored: Scored) -> Uncertain:
     """Draw indicators within their sampling error, gaps, and weights, and score every draw.
 
     Shares and rates with a denominator are drawn from their posterior (normal around the shrunken value; elsewhere Beta for
     people, Gamma for events);
     values with a standard error in a column `<name>.se` from a normal. What was published without any error is taken as
-    it is, and said so. Weights are drawn from a Dirichlet distribution around those used. drop_one: leave out one
-    component at random in each draw.
+    it is, and said so. Weights are drawn from a Dirichlet distribution around those used.
     """
     places = list(scored.scores.index[scored.scores.notna().all(axis=1)])
     at = table.numbers.index.get_indexer(places)
     kept: dict[str, list[Floats]] = {}
-    rng = stream(index, 2 if drop_one else 1)
+    rng, choice = stream(index, 1), stream(index, 2)
+    lacking: list[Floats] = []
     stable, errors = stabilised(index, table)
     for start in range(0, index.draws, CHUNK):
         number = min(CHUNK, index.draws - start)
@@ -70,12 +74,22 @@ def uncertain(index: Index, table: AreaTable, scored: Scored, drop_one: bool = F
             columns = [list(index.indicators).index(name) for name in index.items_of(component)]
             weights = _weights(index, scored.base, component, number, rng)
             parts[component] = component_scores(index, scored.base, component, values[:, :, columns], weights)[0][:, at]
-        if drop_one:
-            parts = {name: parts[name] for name in rng.permutation(list(parts))[1:]}
-            parts = {name: parts[name] for name in index.components if name in parts}
+        if len(index.components) > 2:
+            lacking.append(_without_one(index, parts, choice.integers(0, len(parts), number)).astype(np.float32))
         for name, drawn in aggregated(index, parts).items():
-            kept.setdefault(name, []).append(drawn)
-    return Uncertain(places, {name: np.concatenate(drawn) for name, drawn in kept.items()})
+            kept.setdefault(name, []).append(drawn.astype(np.float32))  # half the memory; six digits are written
+    draws = {name: np.concatenate(kept.pop(name)) for name in list(kept)}
+    return Uncertain(places, draws, np.concatenate(lacking) if lacking else None)
+
+
+def _without_one(index: Index, parts: dict[str, Floats], gone: Any) -> Floats:
+    """Give the index in every draw without one of its components: `gone` names it by number, (draws,)."""
+    total = np.empty(next(iter(parts.values())).shape)
+    for number, left_out in enumerate(parts):
+        mine = gone == number
+        if mine.any():
+            total[mine] = aggregated(index, {name: drawn[mine] for name, drawn in parts.items() if name != left_out})[index.index]
+    return total
 
 
 def has_error(index: Index, table: AreaTable) -> list[str]:

@@ -66,7 +66,11 @@ class IndexWords:
             sure = int((mine["lowest_fifth"] > 0.95).sum())
             lines.append(f"- {title}: **{len(mine)}** wards, mean score **{number(mine['score'].mean(), 1)}**; {sure} of them "
                          "are almost certainly in the lowest fifth of all.")  # fmt: skip
-        lines.append(f"- The 95 % interval of a middle ward spans {number(told['median_rank_width'], 0)} ranks.")
+        wide, known = number(told["median_rank_width_without_one"], 0), len(told["with_error"])
+        lines.append(f"- The 95 % interval of a middle ward spans {number(told['median_rank_width'], 0)} ranks"
+                     + (f", and {wide} where one component is left out at random; {known} of the {len(told['indicators'])} "
+                        "indicators have a known sampling error, so the wider interval is the one above."
+                        if len(told["components"]) > 2 else "."))  # fmt: skip
         if told["not_scored"]:
             lines.append(f"- {told['not_scored']} wards have no score: too much of it is withheld or missing.")
         return "\n".join(lines)
@@ -207,8 +211,9 @@ def _many(number_of: int, noun: str) -> str:
 
 
 def _named(row: pd.Series) -> str:
+    """Name a place with its score and rank; of the two intervals the wider, which holds without one component too."""
     return (f"{row['name']}, {row['district']} (score **{number(row['score'], 1)}**, rank {row['rank']:.0f}, 95 % interval "
-            f"{row['rank_lower']:.0f} to {row['rank_upper']:.0f})")  # fmt: skip
+            f"{row['rank_lower_without_one']:.0f} to {row['rank_upper_without_one']:.0f})")  # fmt: skip
 
 
 def _rank(row: Any, of: str) -> str:

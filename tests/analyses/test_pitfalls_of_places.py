@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,18 @@ def test_nothing_is_counted_twice_in_the_ward_index(ward_index: Index, indicator
         said = (one.source, one.value, tuple(sorted(one.numerator or [])))
         assert said not in made_of, f"{name} and {made_of.get(said)} are the same number"
         made_of[said] = name
+
+
+def test_no_indicator_sums_up_what_other_components_measure(ward_index: Index, indicators: IndicatorTable):
+    """Households deprived in two or more of education, employment, health and housing would count three components again."""
+    sums = ("dep|", "deprived", "deprivation", "imd_", "index_of_multiple")
+
+    def sums_up(one: Any) -> bool:
+        return any(word in " ".join([one.title, one.value, *(one.numerator or [])]).lower() for word in sums)
+
+    assert not [name for name in ward_index.indicators if sums_up(indicators.indicators[name])]
+    planted = indicators.indicators["overcrowded"].model_copy(update={"numerator": ["dep|Deprived in two dimensions"]})
+    assert sums_up(planted)
 
 
 def test_money_describes_a_ward_and_is_not_in_its_index(ward_index: Index, indicators: IndicatorTable):

@@ -12,7 +12,7 @@ import pytest
 
 from shared_code.config import Study
 from shared_code.config.indices import Index
-from shared_code.indices import AreaTable, score
+from shared_code.indices import AreaTable, score, uncertain
 from shared_code.indices.output import switches, without
 from shared_code.pooling.indices import beside, released
 
@@ -175,6 +175,6 @@ def test_releases_stand_beside_open_data_of_the_same_places(message_of: Callable
     })  # fmt: skip
     whole = beside(data, AreaTable(sent, "ward 2024-05", "releases"))
     found = score(index, whole)
-    told = {row["switch"]: row for row in switches(index, whole, found, ["illness"])}
+    told = {row["switch"]: row for row in switches(index, whole, found, uncertain(index, whole, found), ["illness"])}
     assert 0.5 < told["without_released"]["correlation"] < 1
     np.testing.assert_allclose(score(without(index, ["illness"]), whole).total, found.scores["home"])
