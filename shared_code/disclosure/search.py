@@ -22,6 +22,7 @@ from shared_code.disclosure.system import IMPLICIT, System
 
 EXACT_CELLS = 400
 MOST_ROUNDS, FIRST_ROUNDS = 200, 30  # of a search; of one that did not ask first what no pattern can protect
+ROUNDS_UNASKED = 8  # of a small part, before it is asked what no pattern can protect: most are done by then
 MOST_ASKED = 60_000  # unknowns; in larger parts it takes longer to ask first than to try
 ALL = 10**9  # failing numbers
 CUTS_AT_ONCE = 2  # failing numbers of one component that are looked into in a round
@@ -281,7 +282,9 @@ def _exact(system: System, start: np.ndarray, parts: np.ndarray, small: list[int
     """Find the cheapest safe pattern of each small part by cutting planes, all parts side by side."""
     current, waiting, solved = start.copy(), set(small), 0
     cuts: dict[int, list[Cut]] = {part: [] for part in small}
-    for _ in range(MOST_ROUNDS):
+    for number in range(MOST_ROUNDS):
+        if number == ROUNDS_UNASKED:
+            system = _without_hopeless(system, start, np.isin(parts, list(waiting)))
         cutter = Cutter(system, current)
         failing: dict[int, list[int]] = {}
         for finding in found.findings:
