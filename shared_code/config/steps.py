@@ -33,7 +33,7 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "difference_in_differences": (("item", "arm", "treated", "control", "quantity", "beside"), ("primary",)),
     "regression_to_mean": (("along", "least"), ()),
     "power": (("along", "least", "started"), ()),
-    "balance": (("item", "group"), ()),
+    "balance": (("item", "group"), ("judged",)),
     "joint_test": (("item", "df"), ()),
     "benefit_cost": (("item", "arm", "treated", "quantity", "beside", "effects", "unit_costs", "service", "scenarios"), ()),
     "attained_age": (("item", "event", "competing", "age", "until", "quantiles", "groups"), ("within",)),

@@ -16,6 +16,7 @@ from shared_code.measures.matched_controls import Frozen
 
 QUANTITIES = ("before", "days_before", "after", "days_after")
 MONTH = 30.5  # days: six months are the 183 days of the follow-up
+REFERRED = 2  # months before the start in which people are referred on a peak, and wait
 EDGES = (30, 14)  # days before and after the start that the estimate without them leaves out
 NOBODY = methods.Ratio(np.nan, np.nan, np.nan, np.nan, "nobody was matched")  # a small site may match none of its people
 TOP = 0.99  # quantile at which counts are cut in the estimate that no single person can decide
@@ -160,8 +161,9 @@ def months(followed: FollowUp, first: int = -12, last: int = 5, reference: int =
     """Compare the arms month by month with their ratio in one month before the start: month, log ratio, error.
 
     The last two months are no yardstick: people are referred on a peak, and wait between referral and start.
-    The second table holds the chi-square of all months before the start at once (its degrees of freedom: months less 1),
-    which adds up over sites. Source: methods specification, section 4.
+    The second table holds the chi-square of all months before the start at once (`before`; its degrees of freedom: months
+    less 1) and of those before the referral (`earlier`: without the last two), which add up over sites.
+    Source: methods specification, section 4.
     """
     main, numbers = next(iter(followed.events)), list(range(first, last + 1))
     counted = [followed.window(main, round(MONTH * k), round(MONTH * (k + 1))) for k in numbers]
@@ -171,10 +173,11 @@ def months(followed: FollowUp, first: int = -12, last: int = 5, reference: int =
     people = [int(min((y[m, k] > 0).sum() for m in (followed.treated, ~followed.treated))) for k in range(len(numbers))]
     rows = [{"month": str(k), "estimate": study.log_ratio[i], "se": study.se[i], "people": people[i],
              "person_days": t[:, i].sum()} for i, k in enumerate(numbers) if k != reference]  # fmt: skip
-    statistic, _, _ = study.joint([i for i, k in enumerate(numbers) if k < 0])
+    tests = {"before": 0, "earlier": -REFERRED}
+    at = {name: study.joint([i for i, k in enumerate(numbers) if k < end])[0] for name, end in tests.items()}
     ever = min(int((y[m].sum(axis=1) > 0).sum()) for m in (followed.treated, ~followed.treated))
-    joint = {"test": "before", "estimate": statistic, "se": np.nan, "people": ever, "person_days": t.sum()}
-    return pd.DataFrame(rows), pd.DataFrame([joint])
+    joint = pd.DataFrame({"test": [*at], "estimate": [*at.values()], "se": np.nan, "people": ever, "person_days": t.sum()})
+    return pd.DataFrame(rows), joint
 
 
 def deaths(followed: FollowUp) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Before and after with controls over sites: exactly from sums, what falls by itself, balance, and what it is worth."""
+"""Before and after with controls over sites: exactly from sums, what falls by itself, and what it is worth."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
 
 from shared_code import methods
 from shared_code.config.study import ResultsTable
 from shared_code.methods.benefit_cost import DRAWS
-from shared_code.methods.checks import normal_quantile
 from shared_code.model.units import DAYS_A_YEAR
 from shared_code.pooling.many_outcomes import adjusted
 
@@ -132,28 +130,6 @@ def summed_bins(cells: pd.DataFrame, declared: ResultsTable, along: str, members
     return edges[: len(counts)], counts, [str(s) for s in wide.index]
 
 
-def balance(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
-            ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """Give standardised differences of covariates by site, and over sites their mean by people.
-
-    settings  item (dimension of covariates), group (dimension before or after matching)
-    """
-    item, group = settings["item"], settings["group"]
-    wide = cells.pivot(index=["site", item, group], columns="statistic", values="value").reset_index()
-    for (name, sample), rows in wide.groupby([item, group], sort=False):
-        for scope, members in scopes.items():
-            mine = rows[rows["site"].isin(members)].dropna(subset=["estimate", "se", "people"])
-            if mine.empty:
-                continue
-            share = (mine["people"] / mine["people"].sum()).to_numpy(float)
-            d, se = float(share @ mine["estimate"]), float(np.sqrt(share**2 @ mine["se"].to_numpy(float) ** 2))
-            half = normal_quantile(0.95) * se
-            yield {"measure": "standardised difference", "item": str(name), "group": group, "level": str(sample), "sex": "both",
-                   "scope": scope, "scale": "standard deviations", "estimate": d, "lower": d - half, "upper": d + half, "se": se,
-                   "people": float(mine["people"].sum()), "sites": [str(s) for s in mine["site"]],
-                   "method": "mean of sites by people" if scope == POOLED else "computed inside the site"}  # fmt: skip
-
-
 def benefit_cost(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
                  ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Set the value of events avoided against the cost of a service, with everything uncertain drawn many times.
@@ -233,21 +209,3 @@ def _scenario(base: dict[str, Any], title: str, scenario: dict[str, Any], names:
 
 def _without(names: list[str]) -> str:
     return f"without {', '.join(names)}: no estimate was released" if names else ""
-
-
-def joint_test(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
-               ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """Add the chi-squares of independent sites and their degrees of freedom; gives the p value.
-
-    settings  item (dimension of tests; the estimates are chi-squares), df (degrees of freedom of each site's test)
-    """
-    item, df = settings["item"], settings["df"]
-    given = cells[(cells["statistic"] == "estimate") & cells["value"].notna()]
-    for name, rows in given.groupby(item, sort=True):
-        for scope, members in scopes.items():
-            mine = rows[rows["site"].isin(members)]
-            if len(mine):
-                total, freedom = float(mine["value"].astype(float).sum()), df * len(mine)
-                yield {"measure": "p of all together", "item": str(name), **EVERYONE, "scope": scope, "scale": "p",
-                       "estimate": float(chdtrc(freedom, total)), "df": freedom, "q": total,
-                       "sites": [str(s) for s in mine["site"]], "method": "chi-squares of sites added"}  # fmt: skip

@@ -18,14 +18,13 @@ from shared_code.pooling.against_trend import against_trend
 from shared_code.pooling.allocation import allocation
 from shared_code.pooling.attained_age import attained_age, equivalent_age
 from shared_code.pooling.before_after import (
-    balance,
     benefit_cost,
     difference_in_differences,
-    joint_test,
     regression_to_mean,
 )
 from shared_code.pooling.catalogue import catalogue
 from shared_code.pooling.change import change
+from shared_code.pooling.comparable import balance, joint_test
 from shared_code.pooling.decision import NotInIt, choices, in_words
 from shared_code.pooling.event_rates import event_rates, mortality_ratio
 from shared_code.pooling.expected import recorded_expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from shared_code.pooling.comparable import BY_CHANCE, FAR_APART
 from shared_code.pooling.results import APART, BAYES, GROUP, GROUPS_DIFFER, MODERATOR, OWN, RANDOM, SMALL_SITES
 from shared_code.reporting.words import estimate, interval, number, pipe_table
 
@@ -217,6 +218,19 @@ def at_sites(rows: pd.DataFrame, titles: dict[str, str], items: dict[str, str], 
             told[items[row["item"]]] = value if not pd.isna(row["estimate"]) else f"withheld: {ends}" if ends else value
         table.append({"Site": titles.get(site, site), **told})
     return pipe_table(pd.DataFrame(table), right=tuple(items.values())) if table else ""
+
+
+def balanced(rows: pd.DataFrame, titles: dict[str, str]) -> str:
+    """Tabulate, over all sites and at each, how many covariates differ after matching, how many would by chance, the verdict."""
+    table = []
+    for scope, own in rows.groupby("scope", sort=True):
+        one = own.set_index("measure")
+        site = str(scope).partition(":")[2]
+        far, chance = one.loc[FAR_APART], one.loc[BY_CHANCE]
+        table.append({"": titles.get(site, site) if site else "All sites together",
+                      "Differ by 0.1 or more": number(far["estimate"], 0),
+                      "By chance alone": number(chance["estimate"]), "Balance": far["verdict"]})  # fmt: skip
+    return pipe_table(pd.DataFrame(table), right=("Differ by 0.1 or more", "By chance alone"))
 
 
 def reservations(row: pd.Series) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from shared_code.pooling.comparable import BY_CHANCE, FAR_APART
 from shared_code.reporting import changes, evidence, held, quality_words
 from shared_code.reporting.findings import sentence
 from shared_code.reporting.index_words import IndexWords
@@ -125,6 +126,11 @@ class Report(RiskTables):
         rows = self.results[(self.results["analysis"] == stem) & (self.results["measure"] == measure)]
         rows = rows[rows["item"].isin(items) & rows["scope"].str.startswith("site:") & (rows["stratum"] == "")]
         return evidence.at_sites(rows, self.titles, {item: self.title_of(stem, item) for item in items}, decimals) or NOTHING
+
+    def balanced(self, stem: str) -> str:
+        """Tabulate, over all sites and at each, how many covariates differ after matching, and whether balance is met."""
+        rows = self.results[(self.results["analysis"] == stem) & self.results["measure"].isin([FAR_APART, BY_CHANCE])]
+        return evidence.balanced(rows, self.titles) if len(rows) else NOTHING
 
     def inside_groups(self, stem: str, item: str, group: str, level: str, ages: tuple[str, str], decimals: int = 1) -> str:
         """Tabulate a level against the one it is compared with, inside the levels of other groups: both ages, years earlier."""

@@ -14,7 +14,7 @@ import pytest
 from benchmarks import matched_controls as made_up
 from shared_code import measures
 from shared_code.config import codelists
-from shared_code.measures.event_days import Events, attendances, day_number
+from shared_code.measures.event_days import WIDE, Events, attendances, day_number
 from shared_code.measures.matched_controls import PROFILE, covariates, digest_of
 from shared_code.measures.matched_controls import _strata as strata_of
 from shared_code.measures.rolling_rule import Intervals, spans
@@ -298,6 +298,23 @@ def test_the_dead_and_those_who_start_later_are_at_risk_until_then(cohort, froze
         assert events[i] == ((own >= start[i]) & (own < leave)).sum()
     ignoring = followed.window("ed_attendance", 0, 183, "leave_ignoring")[1]
     assert (ignoring >= days).all() and (ignoring > days).any()
+
+
+def test_a_peak_at_the_referral_is_not_in_the_test_of_earlier_months(frozen):
+    """Months in which people are referred are no sign that the groups were unlike; earlier ones are."""
+    followed = measures.outcomes_of(frozen, made_up.END, ["ed_attendance"])
+    treated = followed.rows[followed.rows["treated"] == 1]
+
+    def with_more(days):
+        more = treated["person"].to_numpy() * WIDE + treated["start"].to_numpy() - days
+        keys = np.sort(np.concatenate([followed.events["ed_attendance"].keys, *[more] * 6]))
+        changed = dataclasses.replace(followed, events={"ed_attendance": Events(keys)})
+        return measures.months(changed)[1].set_index("test")["estimate"]
+
+    usual = measures.months(followed)[1].set_index("test")["estimate"]
+    peak, earlier = with_more(20), with_more(250)
+    assert peak["before"] > usual["before"] + 5 and peak["earlier"] == pytest.approx(usual["earlier"])
+    assert earlier["earlier"] > usual["earlier"] + 5
 
 
 def test_a_site_where_nobody_is_matched_gives_no_estimate_and_does_not_stop(frozen):

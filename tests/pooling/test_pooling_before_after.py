@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm, t
+from scipy.stats import chi2, norm, t
 
 from shared_code import disclosure, methods
 from shared_code.config import Study
 from shared_code.config.study import Policy
 from shared_code.measures.matched_follow_up import _products
 from shared_code.pooling import before_after as pooling
+from shared_code.pooling.comparable import BY_CHANCE, FAR_APART, balance, joint_test
 from shared_code.pooling.meta import meta_analysis
 
 STEM = "high_intensity_users"
@@ -165,9 +166,7 @@ def test_worth_follows_from_events_effects_and_costs(study):
 
 def test_chi_squares_of_sites_add_up():
     cells = pd.DataFrame({"site": ["a", "b"], "test": "before", "statistic": "estimate", "value": [11.0, 14.0]})
-    found = next(iter(pooling.joint_test(cells, None, {"item": "test", "df": 11}, {"pooled": ["a", "b"]})))
-    from scipy.stats import chi2
-
+    found = next(iter(joint_test(cells, None, {"item": "test", "df": 11}, {"pooled": ["a", "b"]})))
     assert found["estimate"] == pytest.approx(chi2.sf(25.0, 22)) and found["df"] == 22
 
 
@@ -176,5 +175,44 @@ def test_balance_over_sites_is_a_mean_by_people():
         {"site": s, "covariate": "age", "sample": "after", "statistic": k, "value": v}
         for s, values in (("a", (0.2, 0.1, 30.0)), ("b", (-0.1, 0.1, 60.0)))
         for k, v in zip(("estimate", "se", "people"), values, strict=True)])  # fmt: skip
-    found = next(iter(pooling.balance(cells, None, {"item": "covariate", "group": "sample"}, {"pooled": ["a", "b"]})))
+    found = next(iter(balance(cells, None, {"item": "covariate", "group": "sample"}, {"pooled": ["a", "b"]})))
     assert found["estimate"] == pytest.approx(0.0) and found["people"] == 90
+
+
+def test_balance_has_a_verdict_and_says_what_chance_alone_would_do():
+    """Methods section 4, step 4: below 0.1 at every covariate. By chance: as in drawn groups that are alike."""
+    rng = np.random.default_rng(3)
+    errors = {f"c{i}": rng.uniform(0.03, 0.15) for i in range(20)}
+    values = dict.fromkeys(errors, 0.0)
+
+    def told(values, sample="after"):
+        cells = pd.DataFrame([
+            {"site": "a", "covariate": c, "sample": sample, "statistic": k, "value": v}
+            for c, d in values.items() for k, v in (("estimate", d), ("se", errors[c]), ("people", 60.0))])  # fmt: skip
+        rows = balance(cells, None, {"item": "covariate", "group": "sample", "judged": "after"}, {"pooled": ["a"]})
+        return {r["measure"]: r for r in rows if r["item"] == ""}
+
+    alike = told(values)
+    assert (alike[FAR_APART]["estimate"], alike[FAR_APART]["verdict"]) == (0, "met")
+    apart = told(values | {"c3": -0.1, "c7": 0.25, "c9": 0.099})[FAR_APART]
+    assert (apart["estimate"], apart["verdict"]) == (2, "not met")
+    drawn = rng.normal(0, list(errors.values()), (20_000, 20))
+    assert alike[BY_CHANCE]["estimate"] == pytest.approx((np.abs(drawn) >= 0.1).sum(axis=1).mean(), abs=0.05)
+    assert told(values, "before") == {}  # nobody asks whether groups were balanced before they were matched
+
+
+def test_each_test_over_sites_has_its_own_degrees_of_freedom():
+    cells = pd.DataFrame({"site": ["a", "b"] * 2, "test": ["before"] * 2 + ["earlier"] * 2, "statistic": "estimate",
+                          "value": [11.0, 14.0, 9.0, 4.0]})  # fmt: skip
+    asked = {"item": "test", "df": {"before": 11, "earlier": 9}}
+    found = {row["item"]: row for row in joint_test(cells, None, asked, {"pooled": ["a", "b"]})}
+    assert found["before"]["df"] == 22 and found["earlier"]["df"] == 18
+    assert found["earlier"]["estimate"] == pytest.approx(chi2.sf(13.0, 18))
+
+
+def test_the_degrees_of_freedom_are_the_months_that_are_tested(study):
+    """From the months of the table, less the third month before the start, and less the two in which people are referred."""
+    entry = study.analyses[STEM]
+    before = [int(m) for m in entry.results["months"].dimensions["month"].levels() if int(m) < 0]
+    df = next(s.settings["df"] for s in entry.pooled if s.target == "joint test")
+    assert df == {"before": len(before), "earlier": len([m for m in before if m < -2])}

@@ -62,6 +62,17 @@ def test_a_share_that_no_release_holds_is_not_taken_for_a_good_one(report):
     assert "Not given, so that it may matter here" in words
 
 
+@pytest.mark.parametrize(("p", "far", "parted", "unbalanced"), [(0.014, 0.0, True, False), (0.41, 3.0, False, True)])
+def test_what_makes_the_groups_unlike_stands_with_the_effect(report, p, far, parted, unbalanced):
+    words = report(row(0.72, measure="pooled estimate", **{k: v for k, v in EFFECT.items() if k != "measure"}),
+                   row(97.0, measure="share", item="matched"), row(p, measure="p of all together", item="earlier"),
+                   row(far, measure="covariates that differ by 0.1 or more", item="", group="sample", level="after"),
+                   ).findings(STEM, 1)  # fmt: skip
+    assert ("before anybody was referred (p = 0.014)" in words) == parted
+    assert ("Balance is not met, for after matching 3 of the covariates" in words) == unbalanced
+    assert "Not given" not in words
+
+
 def test_a_sentence_with_no_value_to_compare_with_is_refused(tmp_path):
     text = Path("config/study.yaml").read_text("utf-8")
     (tmp_path / "study.yaml").write_text(text.replace("            below: 90\n", ""), "utf-8")
