@@ -39,13 +39,13 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "attained_age": (("item", "event", "competing", "age", "until", "quantiles", "groups"), ("within",)),
     "event_rates": (("item", "group", "compare", "against"), ()),
     "mortality_ratio": (("group", "of", "others", "by", "age", "until", "rates"), ("lived", "others_in")),
-    "risk_performance": (("item", "band", "groups", "act_at", "reduction"), ("capacity",)),
+    "risk_performance": (("item", "band", "groups", "act_at", "reduction"), ("capacity", "flagged")),
     "equivalent_age": (("item", "age", "until", "at", "groups"), ()),
 }
 BEFOREHAND = {"risk_performance": ("act_at",)}  # settings that are parameters too, to which every release is bound
 SCALES = ("identity", "log", "logit")  # on which sites estimate; a log is shown as a ratio, a logit in per cent
 DIMENSIONS = ("item", "standardise", "groups", "local_groups", "slope", "group", "by", "age", "along", "point", "level",
-              "only", "place", "arm", "quantity", "beside", "band")  # fmt: skip
+              "only", "place", "arm", "quantity", "beside", "band", "flagged")  # fmt: skip
 
 
 def step_faults(where: tuple[str, ...], step: dict[str, Any], dimensions: dict[str, Any]) -> Iterator[Fault]:

@@ -58,7 +58,7 @@ from shared_code.measures.mortality import as_events, deaths_and_person_years, r
 from shared_code.measures.palliative import in_palliative_care, palliative_records
 from shared_code.measures.prepared import Prepared, open_prepared
 from shared_code.measures.residents import residents_in_need
-from shared_code.measures.risk import admission_risk, emergency_stays, frailty, known_before, risk_sums
+from shared_code.measures.risk import admission_risk, emergency_stays, frailty, judged, known_before, risk_sums
 from shared_code.measures.risk_sets import Cohort, RiskSets, open_cohort, risk_sets
 from shared_code.measures.rolling_rule import Rule
 from shared_code.measures.rule_counts import by_rule, frequencies
@@ -75,9 +75,9 @@ __all__ = [
     "count_cases", "count_shares", "count_table", "crises", "days_lived", "deaths", "deaths_and_person_years",
     "deaths_by_attained_age", "deaths_in_all", "described", "effects_in_groups", "emergency_care", "emergency_stays",
     "estimates", "ethnicity5", "events_by_attained_age", "first_events_by_check", "follow_up", "frailty", "frequencies",
-    "in_palliative_care", "in_the_last", "in_thirds_of_need", "known_before", "match_controls", "match_variants", "members",
-    "missing_together", "monthly_use", "months", "nth_condition", "number_of_checks", "often", "on_list", "open_cohort",
-    "open_prepared", "outcomes_of", "palliative_records", "read_again", "registered", "repeated_events",
+    "in_palliative_care", "in_the_last", "in_thirds_of_need", "judged", "known_before", "match_controls", "match_variants",
+    "members", "missing_together", "monthly_use", "months", "nth_condition", "number_of_checks", "often", "on_list",
+    "open_cohort", "open_prepared", "outcomes_of", "palliative_records", "read_again", "registered", "repeated_events",
     "require_located_deaths", "residents_in_need", "risk_sets", "risk_sums", "save_frozen", "save_results",
     "seen_after_discharge", "shares_with_event", "soon_enough", "span", "together", "treated_to_target", "use_in_groups",
     "ward_edition", "ward_names", "with_age_bands", "with_and_without", "with_code", "with_core20", "yearly", "years_lost",

@@ -139,6 +139,21 @@ def _practice(prepared: Prepared, on: dt.date) -> pd.Series:
     return found.drop_duplicates("person_id", keep="last").set_index("person_id")["practice_code"]
 
 
+def judged(people: pd.DataFrame, risk: np.ndarray, act_at: float) -> pd.DataFrame:
+    """Add the groups by which a prediction is judged: `flagged` (at the risk from which one acts: yes, no) and `ethnic`.
+
+    people  from `admission_risk`     risk  predicted, 0 to 1     act_at  per cent
+    ethnic: White, or other (another recorded group, or none recorded). Few people of 65 and over belong to one of the others, and
+    who has no group recorded is never counted as White.
+
+    >>> two = pd.DataFrame({"ethnicity": ["White", "Unknown"]})
+    >>> judged(two, np.array([0.2, 0.19]), 20)[["flagged", "ethnic"]].values.tolist()
+    [['yes', 'White'], ['no', 'other']]
+    """
+    return people.assign(flagged=np.where(np.asarray(risk) >= act_at / 100, "yes", "no"),
+                         ethnic=np.where(people["ethnicity"].eq("White"), "White", "other"))  # fmt: skip
+
+
 def risk_sums(people: pd.DataFrame, risk: np.ndarray, edges: list[int], levels: dict[str, dict[str, str] | None],
               sets: list[list[str]]) -> pd.DataFrame:  # fmt: skip
     """Sum predicted risks over everybody and over those with the outcome, by band of risk and group (the layout `moments`).

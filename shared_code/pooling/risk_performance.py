@@ -32,7 +32,8 @@ def risk_performance(cells: pd.DataFrame, declared: ResultsTable, settings: dict
     settings  item (dimension of the sums: risk and risk_of_cases), band (dimension of bands of risk in per cent), groups
               (dimensions among which fairness is judged), act_at (per cent of risk from which somebody would be offered
               something), reduction (assumed relative reduction of the event by the offer), and optionally capacity (per cent of
-              the people who can be offered something, several)
+              the people who can be offered something, several), flagged (a dimension, no and yes: from act_at on; groups are then
+              broken out by it and not by all bands)
     A site with a withheld number of a cell is left out of what is made of it, and named. Per site also what is to be done
     before the predictions are used there (verdict); over sites averages with prediction intervals: how it would do elsewhere.
     Internal-external validation: each site is left out, the level of the predictions (the intercept) is learnt from all others,
@@ -89,13 +90,18 @@ class _Sums:
             rows = rows[(rows[name] != ALL) == (name in broken_out)]
         return rows
 
-    def bands(self, group: str = "", level: str = "") -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]] | None:
-        """Give people, sum of risks and cases by band, of the sites that released all of them; None where there is none."""
-        rows = self.of((self.band, group) if group else (self.band,))
+    def bands(self, group: str = "", level: str = "", flagged: str = ""
+              ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]] | None:  # fmt: skip
+        """Give people, sum of risks and cases by band, of the sites that released all of them; None where there is none.
+
+        flagged  a dimension that stands for the bands with two: below the risk from which one acts, and from it on
+        """
+        by, labels = (flagged, ["no", "yes"]) if flagged else (self.band, self.labels)
+        rows = self.of((by, group) if group else (by,))
         rows = rows[rows[group] == level] if group else rows
         parts, inside = [], []
         for site, own in rows.groupby("site", sort=True):
-            everyone, cases = (own[own[self.item] == q].set_index(self.band).reindex(self.labels) for q in (RISK, CASES))
+            everyone, cases = (own[own[self.item] == q].set_index(by).reindex(labels) for q in (RISK, CASES))
             values = np.array([everyone["people"], everyone["sum"], cases["people"]], dtype=float)
             if np.isfinite(values).all():
                 parts.append(values)
@@ -244,10 +250,11 @@ def _decisions(base: dict[str, Any], edges: list[int], n: np.ndarray, y: np.ndar
 
 def _fair(base: dict[str, Any], sums: _Sums, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Give sensitivity and the share admitted of those flagged at the chosen risk, group by group."""
-    place = sums.edges.index(settings["act_at"])
+    flagged = settings.get("flagged", "")
+    place = 1 if flagged else sums.edges.index(settings["act_at"])
     for group in settings["groups"]:
         for level in sorted(set(sums.wide[group]) - {ALL, UNKNOWN}):
-            bands = sums.bands(group, level)
+            bands = sums.bands(group, level, flagged)
             if bands is None:
                 continue
             n, _, y, inside = bands

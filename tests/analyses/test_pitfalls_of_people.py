@@ -143,9 +143,11 @@ def test_risk_is_said_not_to_be_benefit_nor_need():
 def test_groups_that_may_be_overlooked_are_reported_by_themselves():
     """Deprived groups (less use than need) and care homes: never only inside an average."""
     (step,) = RISK.pooled
-    assert {"core20", "care_home", "sex"} <= set(step.settings["groups"])
+    assert {"deprivation", "ethnic", "care_home", "sex"} <= set(step.settings["groups"])
     sets = [set(group) for group in RISK.results["performance"].sets]
-    assert {"core20"} in sets and {"care_home"} in sets
+    assert {"deprivation"} in sets and {"care_home"} in sets
+    assert {"flagged", "deprivation"} in sets and {"flagged", "ethnic"} in sets
     words = page("emergency_admission_risk")
     assert 'report.levels("emergency_admission_risk", "observed over expected", "risk", "care_home"' in words
-    assert all(f'report.fairness("emergency_admission_risk", "{group}", at=20)' in words for group in ("core20", "sex"))
+    for group in ("deprivation", "ethnic", "sex"):
+        assert f'report.fairness("emergency_admission_risk", "{group}", at=20)' in words
