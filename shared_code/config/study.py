@@ -125,12 +125,14 @@ class IndexShown(Strict):
 
     table  results table whose estimates of places are its indicators; empty: its own table of open data
     item, place  dimensions of that table that name the indicator and the place
+    shares  items that are cases over people: one that a site withheld lies within the range of its cases, and is drawn there
     draws  how often it is drawn, where fewer than the index asks for are enough
     """
 
     table: str = ""
     item: str = ""
     place: str = ""
+    shares: list[str] = []
     draws: int | None = Field(None, ge=100)
 
 
@@ -193,6 +195,9 @@ class Analysis(Strict):
                 if table in results:
                     known = mapping(results, table, "dimensions")
                     yield from unknown(("indices", str(name), key), [dimension], known, f"a dimension of {table}")
+            items = mapping(results, table, "dimensions", str(key_of(shown, "item") or ""), "values")
+            shares = [str(item) for item in sequence(key_of(shown, "shares"))] if items else []
+            yield from unknown(("indices", str(name), "shares"), shares, items, "a value of its item")
         for number, step in enumerate(sequence(content.get("pooled"))):
             if mapping(step).get("table") is not None:
                 table = str(step["table"])

@@ -20,7 +20,7 @@ from shared_code import methods
 from shared_code.config.indicators import IndicatorTable
 from shared_code.config.indices import Index
 from shared_code.indices.areas import AreaTable
-from shared_code.indices.scoring import Scored, base_of, score
+from shared_code.indices.scoring import Scored, base_of, ranges, score
 from shared_code.indices.tables import read_table
 from shared_code.indices.uncertainty import Uncertain, has_error, sensitivity, uncertain
 from shared_code.methods.checks import Floats
@@ -168,6 +168,7 @@ def words(index: Index, table: AreaTable, found: Scored, drawn: Uncertain, decla
                            "edition": s.areas.edition} for name, s in sources.items()},
         "with_error": has_error(index, table), "dropped": found.dropped,
         "not_scored": int(found.total.isna().sum()), "imputed": int(found.imputed.sum().sum()),
+        "within_range": int(np.isfinite(ranges(index, table)).all(axis=-1).sum()),
         "median_rank_width": _width(drawn.draws[index.index]),
         "median_rank_width_without_one": _width(drawn.draws[index.index] if drawn.without_one is None else drawn.without_one),
     }  # fmt: skip

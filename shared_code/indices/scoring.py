@@ -14,7 +14,7 @@ from shared_code.indices.areas import AreaTable, with_same_edition
 from shared_code.methods.checks import Floats
 from shared_code.model import Problem, Refused, few
 
-OF = ".of"
+OF, LOWER, UPPER = ".of", ".lower", ".upper"  # columns beside an indicator: its denominator, the range of a withheld value
 FEWEST_PLACES = 5  # in which a component must be scored, for means, deviations and weights
 
 
@@ -99,6 +99,22 @@ def turned(index: Index, values: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=values.index)
 
 
+def ranges(index: Index, table: AreaTable) -> Floats:
+    """Give the range in which a withheld value lies, transformed and turned: (places, indicators, 2); nan where there is none."""
+    frame = table.numbers
+    result = np.full((len(frame), len(index.indicators), 2), np.nan)
+    for column, (name, item) in enumerate(index.indicators.items()):
+        if f"{name}{LOWER}" not in frame:
+            continue
+        best, worst, sign = ends(index, name)
+        with np.errstate(divide="ignore"):
+            both = methods.transformed(frame[[f"{name}{LOWER}", f"{name}{UPPER}"]].to_numpy(float), item.transform)
+        both = np.sort(methods.toward_better(both, [best] * 2, [worst] * 2, [sign] * 2), axis=1)
+        open_ended = frame[name].isna().to_numpy() & np.isfinite(both).all(axis=1)
+        result[open_ended, column] = both[open_ended]
+    return result
+
+
 def ends(index: Index, name: str) -> tuple[float, float, int]:
     """Give the transformed bounds of an indicator (nan where it has none) and its sign."""
     item = index.indicators[name]
@@ -110,24 +126,29 @@ def ends(index: Index, name: str) -> tuple[float, float, int]:
 
 def filled(index: Index, table: AreaTable, rows: pd.DataFrame, times: int, rng: np.random.Generator
            ) -> tuple[Floats, pd.DataFrame, list[str]]:  # fmt: skip
-    """Impute what is missing: (times, places, indicators), which components can be scored, and indicators left out."""
+    """Impute what is missing: (times, places, indicators), which components can be scored, and indicators left out.
+
+    What was withheld and lies in a known range is drawn from that range and does not count as missing.
+    """
     names = list(rows.columns)
     result = np.repeat(rows.to_numpy(float)[None], times, axis=0)
     can = pd.DataFrame(True, index=rows.index, columns=list(index.components))
     dropped: list[str] = []
     context = table.numbers[index.context].to_numpy(float) if index.context else np.zeros((len(rows), 0))
+    limits = ranges(index, table)
     for component in index.components:
         items = index.items_of(component)
         part = rows[items].to_numpy(float)
         if not np.isnan(part).any():
             continue
-        keep, places = methods.scorable(part)
+        within = limits[:, [names.index(name) for name in items]]
+        keep, places = methods.scorable(np.where(np.isfinite(within).all(axis=-1), 0.0, part))
         dropped += [name for name, there in zip(items, keep) if not there]
         kept = [name for name, there in zip(items, keep) if there]
         can[component] = places & bool(kept)
         if kept:
             at = [names.index(name) for name in kept]
-            result[:, :, at] = methods.imputed_areas(part[:, keep], context, rng, times)
+            result[:, :, at] = methods.imputed_areas(part[:, keep], context, rng, times, within[:, keep])
     return result, can, dropped
 
 

@@ -5,7 +5,7 @@ what does not. A value that cannot be given is nan with a `reason`; unusable inp
 that does not end raises ConvergenceError. The formulas are those of METHODS, by section number.
 """
 
-from shared_code.methods.area_imputation import imputed_areas, scorable
+from shared_code.methods.area_imputation import imputed_areas, limits_of_shares, scorable
 from shared_code.methods.area_tables import life_expectancy_table, standardised_table
 from shared_code.methods.bayes import bayesian_random_effects
 from shared_code.methods.before_after import (
@@ -244,6 +244,7 @@ __all__ = [
     "leave_one_out",
     "life_expectancy",
     "life_expectancy_table",
+    "limits_of_shares",
     "mantel_haenszel",
     "mantel_haenszel_ratio",
     "match",

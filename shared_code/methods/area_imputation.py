@@ -10,6 +10,7 @@ from shared_code.methods.checks import Floats, require
 AREAS_MISSING = 0.10  # share of areas an indicator may miss
 ITEMS_MISSING = 0.25  # share of a component's indicators an area may miss; else the component is not scored there
 IMPUTATIONS = 20
+ROUNDS = 50  # of fitting areas and items in turn; with few gaps it settles within ten
 
 
 def scorable(values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -27,6 +28,38 @@ def scorable(values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     keep = gone.mean(axis=0) <= AREAS_MISSING
     share = gone[:, keep].mean(axis=1) if keep.any() else np.ones(len(x))
     return keep, share <= ITEMS_MISSING
+
+
+def limits_of_shares(shares: ArrayLike, cases: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> Floats:
+    """Bound the shares that were not given, from the range in which their numbers of cases are known to lie.
+
+    shares, cases: (areas, items), nan where not given; lower, upper: (areas, items), the range of the cases of a share that
+    was withheld, nan elsewhere. Result: (areas, items, 2), nan where nothing is bounded.
+    What one case adds to a share is one over the people behind it. It is fitted as area times item on the shares that were
+    given (logarithms, least squares), since an area's people of one age go with those of another; the limits are widened by
+    two standard deviations of what the fit leaves. An area of which no share was given has no limits.
+
+    >>> limits = limits_of_shares([[10, 20], [5, np.nan]], [[100, 50], [100, np.nan]], [[np.nan] * 2, [np.nan, 1]],
+    ...                           [[np.nan] * 2, [np.nan, 9]])
+    >>> np.round(limits[1, 1], 2).tolist(), bool(np.isnan(limits[0]).all())  # 0.4 a case, and half as much there
+    ([0.2, 1.8], True)
+    """
+    share, number = np.asarray(shares, dtype=float), np.asarray(cases, dtype=float)
+    low, high = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
+    given = (share > 0) & (number > 0)
+    known = np.where(given, np.log(np.where(given, share, 1) / np.where(given, number, 1)), 0.0)
+    areas, items = np.zeros(len(share)), np.zeros(share.shape[1])
+    by_area, by_item = given.sum(axis=1), given.sum(axis=0)
+    for _ in range(ROUNDS):
+        items = (given * (known - areas[:, None])).sum(axis=0) / np.maximum(by_item, 1)
+        areas = (given * (known - items)).sum(axis=1) / np.maximum(by_area, 1)
+    left = given * (known - items - areas[:, None])
+    freedom = given.sum() - (by_area > 0).sum() - (by_item > 0).sum() + 1
+    spread = np.sqrt((left**2).sum() / freedom) if freedom > 0 else 0.0
+    a_case = np.where((by_area > 0)[:, None] & (by_item > 0), np.exp(items + areas[:, None]), np.nan)
+    limits = np.stack([low * a_case * np.exp(-2 * spread), high * a_case * np.exp(2 * spread)], axis=-1)
+    limits[~np.isnan(share) | ~np.isfinite(limits).all(axis=-1)] = np.nan
+    return limits
 
 
 def imputed_areas(values: ArrayLike, context: ArrayLike, rng: np.random.Generator, times: int = IMPUTATIONS,

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from shared_code import methods
 from shared_code.config.indicators import IndicatorTable
 from shared_code.config.indices import Index
 from shared_code.config.study import IndexShown, Study
 from shared_code.indices import AreaTable, joined, read_table, write_index
+from shared_code.indices.scoring import LOWER, UPPER
 from shared_code.model import Problem, Refused, few
 from shared_code.pooling.inbox import Inbox
 from shared_code.releases.package import digest
@@ -80,8 +82,9 @@ def beside(table: AreaTable, arrived: AreaTable) -> AreaTable:
 def released(inbox: Inbox, stem: str, shown: IndexShown, index: Index, titles: dict[str, str]) -> AreaTable:
     """Give the released estimates of places as a table of indicators: one row per place, `<indicator>` and `<indicator>.se`.
 
-    What a site withheld or could not give is missing, never 0. The district of a place is the title of its site. Raises
-    model.Refused where sites released places of another edition than the index: they are never mixed.
+    What a site withheld or could not give is missing, never 0. Of a share (`shares` of the declaration) whose cases were
+    withheld, `<indicator>.lower` and `.upper` say in which range it lies. The district of a place is the title of its site.
+    Raises model.Refused where sites released places of another edition than the index: they are never mixed.
     """
     cells = inbox.stacked(stem, shown.table)
     if EDITION in cells:
@@ -94,6 +97,7 @@ def released(inbox: Inbox, stem: str, shown: IndexShown, index: Index, titles: d
     given = cells[cells["statistic"].isin(["estimate", "se"])]
     names = given[shown.item].astype(str) + np.where(given["statistic"] == "se", ".se", "")
     wide = given.assign(_name=names).pivot(index=["site", shown.place], columns="_name", values="value").astype(float)
+    wide = wide.join(_within(cells, wide, shown))
     frame = wide.reset_index()
     codes = frame[shown.place].astype(str)
     place = codes.str.extract(r"(\S+)$", expand=False)  # a name and a code, as sites write wards
@@ -101,3 +105,21 @@ def released(inbox: Inbox, stem: str, shown: IndexShown, index: Index, titles: d
     frame["name"] = [text.removesuffix(code).strip() or code for text, code in zip(codes, place)]
     frame["district"] = frame["site"].map(titles).fillna(frame["site"])
     return AreaTable(frame.drop(columns=["site", shown.place]), index.edition, f"what sites released as {stem}.{shown.table}")
+
+
+def _within(cells: pd.DataFrame, wide: pd.DataFrame, shown: IndexShown) -> pd.DataFrame:
+    """Give the range of every share whose cases a site withheld: columns `<indicator>.lower` and `<indicator>.upper`."""
+    items = [name for name in shown.shares if name in wide]
+    if not items:
+        return pd.DataFrame(index=wide.index)
+    behind = cells[cells["statistic"] == "people"]
+
+    def of(column: str) -> pd.DataFrame:
+        found = behind.pivot(index=["site", shown.place], columns=shown.item, values=column)
+        return found.reindex(index=wide.index, columns=items)
+
+    cases, few = of("value").astype(float), of("status") == "withheld"
+    limits = methods.limits_of_shares(wide[items], cases.where(~few), of("lower").astype(float).where(few),
+                                      of("upper").astype(float).where(few))  # fmt: skip
+    return pd.DataFrame({f"{name}{ending}": limits[:, at, side] for at, name in enumerate(items)
+                         for side, ending in enumerate((LOWER, UPPER))}, index=wide.index)  # fmt: skip

@@ -71,6 +71,9 @@ class IndexWords:
                      + (f", and {wide} where one component is left out at random; {known} of the {len(told['indicators'])} "
                         "indicators have a known sampling error, so the wider interval is the one above."
                         if len(told["components"]) > 2 else "."))  # fmt: skip
+        if told["within_range"]:
+            lines.append(f"- Values that sites withheld are drawn within the range of their cases ({told['within_range']} of "
+                         "them), never guessed from other wards and never nought.")  # fmt: skip
         if told["not_scored"]:
             lines.append(f"- {told['not_scored']} wards have no score: too much of it is withheld or missing.")
         return "\n".join(lines)

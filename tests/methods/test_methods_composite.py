@@ -267,3 +267,54 @@ def test_the_logarithm_takes_the_skew_out_of_skewed_positive_values():
     with pytest.raises(ValueError, match="Use log1p"):
         m.transformed([0.0, 1.0], "log")
     assert m.transformed([0.0, np.e - 1], "log1p").tolist() == [0.0, 1.0]
+
+
+def withheld_areas(seed: int, areas: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Make areas with three shares of people of other ages, the numbers of cases, and which of them a threshold of 10 hides."""
+    rng = np.random.default_rng(seed)
+    people = rng.integers(110, 900, areas)[:, None] * np.array([0.6, 0.25, 0.85]) * rng.lognormal(0, 0.08, (areas, 3))
+    hardship = rng.normal(0, 0.35, areas)[:, None]
+    cases = rng.binomial(people.astype(int), np.clip(np.array([0.12, 0.4, 0.08]) * np.exp(hardship), 0, 0.9))
+    return 100 * cases / people, cases.astype(float), (cases > 0) & (cases < 10)
+
+
+def test_a_withheld_share_lies_within_the_range_of_its_cases():
+    inside: list[bool] = []
+    for seed in range(12):
+        truth, cases, hidden = withheld_areas(seed)
+        ends = [np.where(hidden, end, np.nan) for end in (1.0, 9.0)]
+        shares = np.where(hidden | (cases == 0), np.nan, truth)
+        limits = m.limits_of_shares(shares, np.where(hidden, np.nan, cases), *ends)
+        bounded = np.isfinite(limits).all(axis=-1)
+        something = ~np.isnan(shares).all(axis=1)  # an area of which nothing is known has no limits
+        assert (bounded == (hidden & something[:, None])).all()
+        inside += list((limits[bounded, 0] <= truth[bounded]) & (truth[bounded] <= limits[bounded, 1]))
+    assert len(inside) > 60 and np.mean(inside) >= 0.95
+
+
+def test_drawn_within_the_range_a_withheld_share_is_nearer_the_truth_than_by_regression():
+    """Few cases are no accident: regression on the other indicators makes small wards look like those that were not hidden."""
+    apart = {"range": [], "regression": []}
+    for seed in range(12):
+        truth, cases, hidden = withheld_areas(seed)
+        ends = [np.where(hidden, end, np.nan) for end in (1.0, 9.0)]
+        shares = np.where(hidden, np.nan, truth)
+        limits = m.limits_of_shares(shares, np.where(hidden, np.nan, cases), *ends)
+        at = np.isfinite(limits).all(axis=-1)
+        for name, ranges in (("range", limits), ("regression", None)):
+            drawn = m.imputed_areas(shares, np.zeros((len(shares), 0)), np.random.default_rng(seed), 200, ranges).mean(axis=0)
+            apart[name] += list(drawn[at] - truth[at])
+    assert len(apart["range"]) > 60
+    assert np.sqrt(np.mean(np.square(apart["range"]))) < np.sqrt(np.mean(np.square(apart["regression"])))
+
+
+def test_limits_are_exact_where_the_people_behind_the_shares_are():
+    """Area times item without anything left over: the limits are the range of cases over the people."""
+    people = np.outer([100.0, 300, 50], [1.0, 2])
+    cases = np.array([[20.0, 60], [90, 30], [np.nan, 40]])
+    shares = 100 * cases / people
+    low, high = (np.where(np.isnan(cases), end, np.nan) for end in (1.0, 9.0))
+    np.testing.assert_allclose(m.limits_of_shares(shares, cases, low, high)[2, 0], [100 * 1 / 50, 100 * 9 / 50])
+    nothing = m.limits_of_shares(np.where(people == 50, np.nan, shares)[2:], cases[2:], low[2:], high[2:])
+    assert np.isnan(m.limits_of_shares(np.full((1, 2), np.nan), np.full((1, 2), np.nan), [[1.0, 1]], [[9.0, 9]])).all()
+    assert nothing.shape == (1, 2, 2)

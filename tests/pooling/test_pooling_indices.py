@@ -14,6 +14,7 @@ from shared_code.config import Study
 from shared_code.config.indices import Index
 from shared_code.indices import AreaTable, score, uncertain
 from shared_code.indices.output import switches, without
+from shared_code.model import Refused
 from shared_code.pooling.indices import beside, released
 
 TERMS = ("working_age", "later_life", "depression")
@@ -75,12 +76,71 @@ def test_the_same_inbox_gives_the_same_files(indexed: Any):
     assert {path.name: path.read_bytes() for path in (indexed.target / "indices").iterdir()} == first
 
 
-def test_what_is_withheld_is_missing_and_never_a_good_score(indexed: Any):
-    table = wards(1)
-    table.loc[(table["ward"] == "Ward 0 E05001000") & (table["term"] == "depression"), "people"] = 4
-    found = sent(indexed, north=table, south=wards(2), west=wards(3)).set_index("place")
+def counted(site: int, number: int = 12) -> pd.DataFrame:
+    """Make the results of one site whose shares are cases over people; the first ward is small."""
+    rng = np.random.default_rng(site)
+    hardship = rng.normal(0, 0.25, number)
+    people = rng.integers(400, 900, number)
+    people[0] = 90
+    rows = []
+    for n in range(number):
+        for term, share, part in zip(TERMS, (0.18, 0.6, 0.14), (0.6, 0.25, 0.8)):
+            of = int(people[n] * part)
+            cases = round(of * min(share * np.exp(hardship[n] + rng.normal(0, 0.03)), 0.9))
+            cases = 7 if (n, term) == (0, "depression") else max(cases, 10)
+            shown = np.nan if cases < 10 else 1.0  # as the notebook: fewer than 10 cases give no value
+            rows.append({"edition": "2024-05", "ward": f"Ward {n} E05{site:03d}{n:03d}", "term": term,
+                         "estimate": shown * 100 * cases / of, "se": shown * 0.8, "people": cases,
+                         "person_days": 0.0})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_what_is_withheld_is_a_gap_and_never_a_good_score(indexed: Any):
+    """Without `shares` nothing is known of it: a third of the component is missing, and the ward has no score."""
+    found = sent(indexed, north=counted(1), south=counted(2), west=counted(3)).set_index("place")
     assert np.isnan(found.loc["E05001000"].query("level == 'index'")["score"].iloc[0])
-    assert found.query("level == 'index'")["score"].notna().sum() == 23
+    assert found.query("level == 'index'")["score"].notna().sum() == 33
+
+
+def test_a_withheld_share_is_drawn_within_the_range_of_its_cases(indexed: Any):
+    """7 of 72 people: a range of cases is released, and the score lies where these would put it, with its uncertainty."""
+    content = indexed.study.model_dump(mode="json")
+    content["analyses"]["wards_index"]["indices"]["made_up_health"]["shares"] = list(TERMS)
+    indexed.study = Study.model_validate(content)
+    found = sent(indexed, north=counted(1), south=counted(2), west=counted(3))
+    total = found.query("level == 'index'").astype({"lower": float, "upper": float}).set_index("place")
+    assert total["score"].notna().all() and len(total) == 36
+    from shared_code.pooling.inbox import receive
+
+    inbox = receive(indexed.study, indexed.inbox, indexed.expected)
+    shown, index = indexed.study.analyses["wards_index"].indices["made_up_health"], Index.read("made_up_health")
+    table = released(inbox, "wards_index", shown, index, {})
+    low, high = table.numbers.loc["E05001000", ["depression.lower", "depression.upper"]].astype(float)
+    cells = inbox.stacked("wards_index", "index_wards").query("ward == 'Ward 0 E05001000' and term == 'depression'")
+    few = cells[cells["statistic"] == "people"].iloc[0]
+    assert few["status"] == "withheld" and 1 <= few["lower"] < 7 < few["upper"] < 20
+    assert [low, high] == pytest.approx([100 * few["lower"] / 72, 100 * few["upper"] / 72], rel=0.2)
+    small = total.loc["E05001000"]
+    edges = []
+    for value in (low, high):  # the component scored with either end in its place
+        numbers = table.numbers.drop(columns=[c for c in table.numbers if c.endswith((".lower", ".upper"))])
+        numbers.loc["E05001000", "depression"] = value
+        edges.append(score(index, AreaTable(numbers, index.edition)).total["E05001000"])
+    assert min(edges) - 2 < small["score"] < max(edges) + 2
+    widths = (total["upper"] - total["lower"]).drop(index=["E05001000", "E05002000", "E05003000"])
+    assert small["upper"] - small["lower"] > 1.5 * widths.median()
+    assert json.loads((indexed.target / "indices" / "made_up_health.json").read_text("utf-8"))["within_range"] == 3
+    from shared_code.reporting.index_words import IndexWords
+
+    said = IndexWords(indexed.target / "indices", "made_up_health").summary()
+    assert "drawn within the range of their cases (3 of them)" in said
+
+
+def test_a_share_that_is_no_item_of_the_table_is_refused(indexed: Any):
+    content = indexed.study.model_dump(mode="json")
+    content["analyses"]["wards_index"]["indices"]["made_up_health"]["shares"] = ["asthma"]
+    with pytest.raises((Refused, ValueError), match="'asthma' is not a value of its item"):
+        Study.model_validate(content)
 
 
 def test_wards_of_two_editions_are_refused(indexed: Any, message_of: Callable[..., str]):
