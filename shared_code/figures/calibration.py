@@ -24,7 +24,7 @@ def draw(request: Request) -> Drawn:
     along = request.setting("along")
     rows = request.strata
     rows = rows[rows["stratum"].str.startswith(f"{along}=") & rows["measure"].isin([IN_BAND, OBSERVED, PREDICTED])]
-    rows = rows.assign(band=rows["stratum"].str.partition("=")[2])
+    rows = rows.assign(band=rows["stratum"].str.removeprefix(f"{along}="))
     every = _points(rows[rows["scope"] == POOLED])
     if every.empty:
         raise request.why_empty("No band of predicted risk has been released by every site.")

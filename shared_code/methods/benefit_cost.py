@@ -62,14 +62,15 @@ def ratio_readings(saving: float, cost: float, *, saving_months: float, cost_mon
 
 def benefit_cost(events: ArrayLike, log_ratio: ArrayLike, se: ArrayLike, unit_cost: ArrayLike, unit_cv: ArrayLike,
                  cost: float, cost_sd: float, *, later: float = 0.0, shrink: float = 1.0, marginal: float = 1.0,
-                 draws: int = DRAWS, seed: int = 1) -> BenefitCost:  # fmt: skip
+                 correlation: ArrayLike | None = None, draws: int = DRAWS, seed: int = 1) -> BenefitCost:  # fmt: skip
     """Set the value of events avoided against the cost of the service, with everything uncertain drawn many times.
 
     events: of the treated after the start, shape (outcomes,); log_ratio, se: their effect and its standard error;
     unit_cost: pounds; unit_cv: its coefficient of variation; cost, cost_sd: of the service in the months compared.
     Avoided: events x (1 / ratio - 1): negative where events rose. later: effect of an equal time afterwards as a share of
     this one (with a cost for both periods); shrink: factor on the log ratio (0.5: halfway to none); marginal: share of
-    the unit cost that an avoided event frees. Drawn: normal log ratios, gamma unit costs, normal cost.
+    the unit cost that an avoided event frees; correlation: shape (outcomes, outcomes), of the log ratios (none: independent).
+    Drawn: normal log ratios, gamma unit costs, normal cost.
     Method: METHODS 4; Briggs, Sculpher & Claxton 2006. Raises ValueError.
 
     >>> found = benefit_cost([40], [np.log(0.42)], [0.2241], [3500], [0.15], 80_000, 4_000)
@@ -83,9 +84,10 @@ def benefit_cost(events: ArrayLike, log_ratio: ArrayLike, se: ArrayLike, unit_co
             "Leave the outcome out and say so")  # fmt: skip
     require((y >= 0).all() and (s >= 0).all() and (c >= 0).all() and (v >= 0).all() and cost > 0 and cost_sd >= 0, where,
             "a number is below zero, or the service costs nothing", "0 or more", "Correct the settings")  # fmt: skip
+    root = _root(np.eye(len(y)) if correlation is None else np.asarray(correlation, dtype=float), len(y))
     rng = np.random.default_rng(np.random.SeedSequence([seed, len(y)]))
     size = (draws, len(y))
-    logs = (d + s * rng.standard_normal(size)) * shrink
+    logs = (d + s * (rng.standard_normal(size) @ root.T)) * shrink
     cv = np.where(v > 0, v, 1.0)
     prices = np.where(v > 0, rng.gamma(1 / cv**2, c * cv**2, size), c) * marginal
     costs = np.maximum(cost + cost_sd * rng.standard_normal(draws), 1e-9 * cost)
@@ -107,3 +109,11 @@ def benefit_cost(events: ArrayLike, log_ratio: ArrayLike, se: ArrayLike, unit_co
     (low, high), (net_low, net_high) = np.percentile(ratio, ends), np.percentile(net, ends)
     return BenefitCost(point / cost, float(np.median(ratio)), float(low), float(high), point, float(cost), point - cost,
                        float(net_low), float(net_high), float((ratio > 1).mean()), np.array(swing))  # fmt: skip
+
+
+def _root(correlation: Floats, size: int) -> Floats:
+    """Give a matrix whose product with its transpose is a correlation matrix, also where outcomes move together entirely."""
+    values, vectors = np.linalg.eigh(correlation) if correlation.shape == (size, size) else (np.array([-1.0]), None)
+    fits = values.min() > -1e-9 and np.allclose(correlation, correlation.T) and np.allclose(np.diag(correlation), 1)
+    require(fits, "benefit_cost", "the correlations cannot all be true", "A correlation matrix, a row an outcome", "Correct it")
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -136,11 +136,13 @@ def benefit_cost(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str
 
     settings  item, arm, treated, quantity, beside (dimensions and levels as in difference_in_differences), effects (table,
               and its dimension -> level that chooses the estimate of each outcome), unit_costs (outcome -> cost in pounds of
-              one event and cv), service (per_person for the same months, set_up, cv), scenarios (name -> later, shrink,
-              marginal, without_set_up)
-    Effects are the random-effects averages over sites, or the site's own. Outcomes without an estimate are left out
-    and named; all sums are over the same sites. Made from released numbers by the coordinating team; savings are the value
-    of capacity, not cash.
+              one event and cv), part_of (outcome -> the outcome whose events hold its own), service (per_person for the
+              same months, set_up, cv), scenarios (name -> later, shrink, marginal, correlated, without_set_up)
+    Effects are the random-effects averages over sites, or the site's own. Effects on an outcome and on a part of it are drawn
+    together: the part is the whole times the share of it, whose effects are independent, so their correlation is the standard
+    error of the whole over that of the part; `correlated` sets another, 1 is the most there can be. Outcomes without an
+    estimate are left out and named; all sums are over the same sites. Made from released numbers by the coordinating team;
+    savings are the value of capacity, not cash.
     """
     item, arm, a, b = (settings[k] for k in ("item", "arm", "quantity", "beside"))
     effects = settings["effects"]["cells"]
@@ -167,7 +169,24 @@ def benefit_cost(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str
         costs = [settings["unit_costs"][name] for name in names]
         treated = float(people.max())
         for title, scenario in settings["scenarios"].items():
-            yield from _scenario(base, title, dict(scenario or {}), names, (y, d, se), costs, settings["service"], treated)
+            scenario = dict(scenario or {})
+            together = _together(names, se, settings.get("part_of", {}), scenario.pop("correlated", None))
+            plain = not scenario and "correlated" not in (settings["scenarios"][title] or {})
+            scenario = scenario | {"correlation": together}
+            found = yield from _scenario(base, title, scenario, (y, d, se), costs, settings["service"], treated)
+            if plain and scope == POOLED:
+                titles = (declared.dimensions[item].levels() or {}) if declared is not None else {}
+                yield from _inputs(base, [titles.get(name, name) for name in names], treated, found)
+
+
+def _together(names: list[str], se: np.ndarray, part_of: dict[str, str], correlated: float | None) -> np.ndarray:
+    """Give the correlations of log ratios: of a part and its whole, otherwise none."""
+    found = np.eye(len(names))
+    for part, whole in part_of.items():
+        if part in names and whole in names:
+            i, j = names.index(part), names.index(whole)
+            found[i, j] = found[j, i] = min(1.0, se[j] / se[i]) if correlated is None else correlated
+    return found
 
 
 def _sites_with(effects: pd.DataFrame, after: pd.DataFrame, item: str, name: str, members: list[str]) -> set[str]:
@@ -184,8 +203,8 @@ def _worth(effects: pd.DataFrame, after: pd.DataFrame, item: str, name: str, mem
     return float(seen["sum"].sum()), float(found.estimate), float(found.se), float(seen["people"].sum())
 
 
-def _scenario(base: dict[str, Any], title: str, scenario: dict[str, Any], names: list[str], of: tuple[Any, Any, Any],
-              costs: list[dict[str, float]], service: dict[str, float], treated: float) -> Iterator[dict[str, Any]]:  # fmt: skip
+def _scenario(base: dict[str, Any], title: str, scenario: dict[str, Any], of: tuple[Any, Any, Any], costs: list[dict[str, float]],
+              service: dict[str, float], treated: float) -> Generator[dict[str, Any], None, methods.BenefitCost]:  # fmt: skip
     set_up = 0.0 if scenario.pop("without_set_up", False) else service.get("set_up", 0.0)
     periods = 2.0 if "later" in scenario else 1.0  # months 7 to 12 cost as much as the first six
     cost = treated * service["per_person"] * periods + set_up
@@ -199,12 +218,17 @@ def _scenario(base: dict[str, Any], title: str, scenario: dict[str, Any], names:
     yield row | {"measure": "value of events avoided", "estimate": found.saving}
     yield row | {"measure": "cost of the service", "estimate": found.cost}
     yield row | {"measure": "chance that it pays", "scale": "%", "estimate": 100 * found.p_pays}
-    if base["scope"] != POOLED or any(key in scenario for key in ("later", "shrink", "marginal")) or not set_up:
-        return
-    inputs = [f"{what} of {name}" for name in names for what in ("effect", "unit cost")] + ["cost of the service"]
-    for name, (low, high) in zip(inputs, found.swing, strict=True):
-        yield row | {"measure": "benefit-cost ratio over one input", "scale": "ratio", "stratum": f"input={name}",
-                     "estimate": found.deterministic, "lower": min(low, high), "upper": max(low, high)}  # fmt: skip
+    return found
+
+
+def _inputs(base: dict[str, Any], titles: list[str], treated: float, found: methods.BenefitCost) -> Iterator[dict[str, Any]]:
+    """Give the ratio at the ends of one input after the other, the one it hangs on most first."""
+    inputs = [f"{what}: {title}" for title in titles for what in ("effect", "price")] + ["cost of the service"]
+    for at in np.argsort(-np.ptp(found.swing, axis=1), kind="stable"):
+        low, high = sorted(found.swing[at])
+        yield base | {"group": "input", "level": inputs[at], "people": treated, "measure": "benefit-cost ratio over one input",
+                      "scale": "ratio", "estimate": found.deterministic, "lower": low, "upper": high,
+                      "method": "one input at the 2.5th and 97.5th percentile of its draws, the others as estimated"}  # fmt: skip
 
 
 def _without(names: list[str]) -> str:

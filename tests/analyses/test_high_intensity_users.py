@@ -67,7 +67,7 @@ def test_the_page_states_the_power_of_single_services(page):
 def test_what_may_be_seen_is_said_before_outcomes(entry, page):
     """Power stands next to the effect among the findings, before it on the page, and uses nothing that happened after a start."""
     assert entry.findings[1].where["measure"] == "smallest fall to be seen"  # next to the effect
-    assert page.index("What such a study can show at all") < page.index("The service against matched controls")
+    assert page.index("What such a study can show at all") < page.index("Matched people in the service against their controls")
     step = next(s for s in entry.pooled if s.method == "power")
     assert step.settings["started"] == {"table": "deaths", "statistic": "people", "where": {"arm": "treated"}}
 

@@ -91,6 +91,8 @@ def test_an_attendance_that_ends_in_admission_is_paid_for_once():
     (step,) = (s for s in entry.pooled if s.method == "benefit_cost")
     priced = set(step.settings["unit_costs"])
     assert {"ed_attendance", "ed_admission"} <= priced, "or nothing is tested"
+    cannot_change = {"eye_appointment"}
+    assert priced == set(entry.parameters["outcomes"]) - cannot_change, "what rises costs too: every outcome has a price"
     assert not [name for name in priced if "spell" in name or name == "admission"], "the stay would be paid for twice"
     assert "beyond its attendance" in page("high_intensity_users")
 

@@ -368,3 +368,17 @@ def test_a_saving_counts_what_rises_and_never_costs_twice():
     assert shrunk.saving == pytest.approx(4000)
     longer = m.benefit_cost([40], [np.log(0.5)], [0.0], [100], [0.0], 1000, 0.0, later=0.5)
     assert longer.saving == pytest.approx(6000)
+
+
+def test_effects_that_move_together_make_the_worth_less_sure():
+    """Against the variance of a sum by hand; where everything moves as one the errors add up."""
+    y, d, s, price = [40, 20], np.log([0.8, 0.7]), [0.01, 0.02], [100, 300]
+    slope = np.array(y) * np.exp(-d) * price * np.array(s)  # pounds for one standard error of each
+    for rho in (0.0, 0.5, 1.0):
+        together = [[1.0, rho], [rho, 1.0]]
+        found = m.benefit_cost(y, d, s, price, 0.0, 1000, 0.0, correlation=together, draws=200_000)
+        expected = np.sqrt(slope @ np.array(together) @ slope)
+        assert (found.net_upper - found.net_lower) / (2 * 1.959964) == pytest.approx(expected, rel=0.02)
+    for wrong in ([[1.0, 2.0], [2.0, 1.0]], [[1.0]], [[1.0, 0.5], [0.1, 1.0]]):
+        with pytest.raises(ValueError, match="cannot all be true"):
+            m.benefit_cost(y, d, s, price, 0.0, 1000, 0.0, correlation=wrong)

@@ -164,6 +164,42 @@ def test_worth_follows_from_events_effects_and_costs(study):
     assert "without mh_contact" in rows[0]["caution"]  # named, not counted as nothing
 
 
+def test_a_part_moves_with_the_whole_as_far_as_it_is_not_its_own(study):
+    """Admissions among attendances, drawn by thinning: their log ratios correlate as the ratio of their standard errors says."""
+    rng = np.random.default_rng(8)
+    came = rng.poisson(400, (20_000, 2))
+    admitted = rng.binomial(came, 0.3)
+    whole, part = (np.log(n[:, 0] / n[:, 1]) for n in (came, admitted))
+    se = np.array([whole.std(), part.std()])
+    assumed = pooling._together(["ed_attendance", "ed_admission"], se, {"ed_admission": "ed_attendance"}, None)
+    assert assumed[0, 1] == pytest.approx(np.corrcoef(whole, part)[0, 1], abs=0.02) and 0.4 < assumed[0, 1] < 0.7
+    assert pooling._together(["ed_attendance", "ed_admission"], se, {"ed_admission": "ed_attendance"}, 1.0)[1, 0] == 1
+    assert (pooling._together(["ed_attendance"], se[:1], {"ed_admission": "ed_attendance"}, None) == 1).all()
+    step = next(s.settings for s in study.analyses[STEM].pooled if s.target == "benefit and cost")
+    assert step["part_of"] == {"ed_admission": "ed_attendance"}
+
+
+def test_the_input_that_the_ratio_hangs_on_most_stands_first(study):
+    cells = pd.DataFrame([
+        {"site": s, "outcome": o, "arm": "treated", "quantity": "after", "with": "after", "statistic": k, "value": v}
+        for s in "ab" for o, n in (("ed_attendance", 200.0), ("ed_admission", 20.0))
+        for k, v in (("sum", n), ("people", 30.0))])  # fmt: skip
+    effects = pd.DataFrame([
+        {"site": s, "outcome": o, "estimator": "primary", "statistic": k, "value": v} for s in "ab"
+        for o, se in (("ed_attendance", 0.12), ("ed_admission", 0.2)) for k, v in (("estimate", -0.4), ("se", se))])  # fmt: skip
+    step = next(s for s in study.analyses[STEM].pooled if s.target == "benefit and cost")
+    asked = step.settings | {"effects": {"cells": effects, "where": {"estimator": "primary"}}}
+    declared = study.analyses[STEM].results["activity"]
+    rows = list(pooling.benefit_cost(cells, declared, asked, {"pooled": ["a", "b"], "site:a": ["a"]}))
+    inputs = [r for r in rows if r["measure"] == "benefit-cost ratio over one input"]
+    assert inputs[0]["level"] == "effect: ED attendances that end in admission" and {r["scope"] for r in inputs} == {"pooled"}
+    wide = [r["upper"] - r["lower"] for r in inputs]
+    assert wide == sorted(wide, reverse=True) and len(inputs) == 5 and len({r["estimate"] for r in inputs}) == 1
+    whole = [r for r in rows if r["measure"] == "benefit-cost ratio" and r["scope"] == "pooled"]
+    limits = {r["level"]: r["upper"] - r["lower"] for r in whole}
+    assert limits["effects on attendances and admissions as one"] > limits["as estimated"]
+
+
 def test_chi_squares_of_sites_add_up():
     cells = pd.DataFrame({"site": ["a", "b"], "test": "before", "statistic": "estimate", "value": [11.0, 14.0]})
     found = next(iter(joint_test(cells, None, {"item": "test", "df": 11}, {"pooled": ["a", "b"]})))
