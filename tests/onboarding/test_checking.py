@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from shared_code.config import Site, Study
 from shared_code.sources import checking
 from shared_code.sources.checking import check_site
 from shared_code.sources.prepare import prepare
-from shared_code.synthetic import make_extract
 
 ROOT = Path(__file__).parents[2]
 STUDY = Study.read(ROOT / "config" / "study.yaml")
@@ -188,16 +186,6 @@ def test_of_a_large_table_a_part_is_looked_at_and_this_is_said(checked, tmp_path
     told = "\n".join(checked(change, {f"dx.{ending}": ""}).lines())
     assert re.search("rows that were looked at name a person who is not in person", told), told
     assert re.search(r"day holds 'x' \([0-9]+ rows\), which is not a date", told), told
-
-
-def test_a_hundred_thousand_people_take_seconds(tmp_path):
-    site = Site.read("demo_dunmere", ROOT / "config" / "sites")
-    make_extract(site, 100_000, tmp_path / "extract")
-    start = time.process_time()  # of all threads: what else the machine does counts for nothing
-    findings = check_site(site, [STUDY], tmp_path / "extract")
-    took = time.process_time() - start
-    assert findings.good, findings.lines(private=True)
-    assert took < 60, f"{took:.0f} s of processor time"
 
 
 def test_the_verbs(tmp_path, monkeypatch):

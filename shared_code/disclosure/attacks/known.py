@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import highspy
 import numpy as np
 import pandas as pd
-from scipy.optimize import linprog
-from scipy.sparse import coo_matrix, csr_matrix, vstack
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from shared_code.config.study import ResultsTable
@@ -17,6 +17,7 @@ from shared_code.config.study import ResultsTable
 Cell = tuple[str, str, tuple[str, ...]]  # table, statistic, levels in the order of the declared dimensions
 Tables = Mapping[str, tuple[ResultsTable, pd.DataFrame]]
 TOLERANCE = 1e-6
+PRIMAL = 4  # of HiGHS: the simplex method that walks on when only the question changes
 MOST_SOLVED = 4_000  # linear programmes; beyond them only the equations one by one are used
 
 
@@ -95,21 +96,34 @@ class Known:
         return self
 
     def _programme(self, matrix: csr_matrix, low: np.ndarray, high: np.ndarray, members: np.ndarray, wanted: list[int]) -> None:
-        upper = np.isfinite(high)
-        lower = np.isfinite(low)
-        both = vstack([matrix[upper], -matrix[lower]])
-        limits = np.concatenate([high[upper], -low[lower]])
-        ranges = [(self.lower[i], None if math.isinf(self.upper[i]) else self.upper[i]) for i in members]
+        """Ask for both ends of every number that is wanted; each question walks on from the answer to the last one."""
+        model = highspy.HighsLp()
+        model.num_col_, model.num_row_ = len(members), matrix.shape[0]
+        model.col_cost_ = np.zeros(len(members))
+        model.col_lower_, model.col_upper_ = np.array(self.lower)[members], np.array(self.upper)[members]
+        model.row_lower_, model.row_upper_ = low, high
+        model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        model.a_matrix_.start_, model.a_matrix_.index_ = matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32)
+        model.a_matrix_.value_ = matrix.data
+        solver = highspy.Highs()
+        for option, value in (("output_flag", False), ("threads", 1), ("solver", "simplex"), ("simplex_strategy", PRIMAL)):
+            solver.setOptionValue(option, value)
+        solver.passModel(model)
         place = {i: p for p, i in enumerate(members)}
         for i in wanted:
-            goal = np.zeros(len(members))
-            goal[place[i]] = 1.0
-            least = linprog(goal, both, limits, bounds=ranges, method="highs")
-            most = linprog(-goal, both, limits, bounds=ranges, method="highs")
-            if least.status == 0:
-                self.lower[i] = max(self.lower[i], math.ceil(least.fun - TOLERANCE))
-            if most.status == 0:
-                self.upper[i] = min(self.upper[i], math.floor(-most.fun + TOLERANCE))
+            for sign in (1.0, -1.0):
+                solver.changeColCost(place[i], sign)
+                solver.run()
+                if solver.getModelStatus() == highspy.HighsModelStatus.kUnknown:  # it lost its way: begin anew
+                    solver.clearSolver()
+                    solver.run()
+                if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
+                    end = sign * solver.getInfo().objective_function_value
+                    if sign > 0:
+                        self.lower[i] = max(self.lower[i], math.ceil(end - TOLERANCE))
+                    else:
+                        self.upper[i] = min(self.upper[i], math.floor(end + TOLERANCE))
+            solver.changeColCost(place[i], 0.0)
 
     def _one_by_one(self, matrix: csr_matrix, low: np.ndarray, high: np.ndarray) -> None:
         """Use each equation by itself, again and again, until none says more (whole numbers throughout)."""
