@@ -26,7 +26,7 @@ SETTINGS: dict[str, tuple[set[str], set[str]]] = {
     "availability": (set(), set()),
     "intervals": ({"measure"}, {"rows", "group", "by", "items", "published", "line", "note", "levels"}),
     "event_study": ({"along", "against"}, set()),
-    "curves": ({"along"}, {"measure", "measures", "group", "item", "levels", "same"}),
+    "curves": ({"along"}, {"measure", "measures", "group", "item", "levels", "same", "lowest"}),
     "pairs": ({"table"}, {"targets"}),
     "lever": (set(), set()),
     "ward_map": ({"index"}, {"items", "boundaries", "hexagons"}),

@@ -24,7 +24,8 @@ def draw(request: Request) -> Drawn:
 
     settings  along (the dimension whose levels are the horizontal axis), measure and group, levels (at most 4; all ranked ones),
               or measures (at most 4, of everyone);
-              item (one item), same (a place on the axis: an arrow shows where the first line is as high as the last is there)
+              item (one item), lowest (values below are not shown, and a note says so),
+              same (a place on the axis: an arrow shows where the first line is as high as the last is there)
     """
     along, group, measures = request.setting("along"), request.setting("group", EVERYONE), request.setting("measures", [])
     line = "measure" if measures else "level"
@@ -46,10 +47,13 @@ def draw(request: Request) -> Drawn:
     present = [level for level in levels if level in set(rows[line])]
     keys = [Key("band", titles[level], *style.SERIES[levels.index(level)]) for level in present]
     gone = [titles[level] for level in levels if level not in present]
-    notes = [" ".join(n for n in (without, f"Without results: {words.listed(gone)}." if gone else "") if n)]
+    lowest = request.setting("lowest")
+    cut = lowest is not None and rows["estimate"].min() < lowest
+    hidden = f"Values below {words.number(lowest, '')} are not shown." if cut else ""
+    notes = [" ".join(n for n in (without, f"Without results: {words.listed(gone)}." if gone else "", hidden) if n)]
     page = Page(request.figure.caption, subtitle, HEIGHT + 0.62, notes, keys)
     axes = page.axes(style.MARGIN + EDGE, 0.12, style.WIDTH - 2 * style.MARGIN - EDGE - 0.1, HEIGHT)
-    _axes(axes, rows)
+    _axes(axes, rows, lowest)
     for level in present:
         mine, (colour, marker) = rows[rows[line] == level], style.SERIES[levels.index(level)]
         axes.fill_between(mine["at"], mine["lower"], mine["upper"], color=colour, alpha=0.16, linewidth=0, zorder=2)
@@ -75,11 +79,12 @@ def position(level: str) -> float:
     return (low + float(found[2]) + 1) / 2 if found[2] else low + 5 if found[3] else low
 
 
-def _axes(axes: Axes, rows: pd.DataFrame) -> None:
+def _axes(axes: Axes, rows: pd.DataFrame, lowest: float | None = None) -> None:
     low, high = rows["at"].min(), rows["at"].max()
     room = 0.03 * (high - low or 1)
     top = float(rows[["estimate", "upper"]].max().max())
     least = min(0.0, float(rows["estimate"].min()))
+    least = least if lowest is None else max(least, lowest)
     axes.set(xlim=(low - room, high + room), ylim=(1.06 * least, 1.06 * (top or 1)))
     axes.grid(axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True))

@@ -14,16 +14,18 @@ FLAGGED, SENSITIVITY, PPV = "flagged", "sensitivity", "admitted of those flagged
 AT_RANDOM = "a band is divided as if its people were taken at random"
 
 
-def by_band(base: dict[str, Any], labels: Sequence[str], n: np.ndarray, p: np.ndarray, y: np.ndarray) -> Iterator[dict[str, Any]]:
+def by_band(base: dict[str, Any], labels: Sequence[str], edges: Sequence[float], n: np.ndarray, p: np.ndarray, y: np.ndarray
+            ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Give, band by band of predicted risk, the mean predicted risk, the share with the outcome (Wilson), and how many are in it.
 
-    labels: names of the bands, lowest first. n, p, y: people, sum of risks and cases of each, shape (bands,). All in per cent.
+    labels, edges: names and lower edges of the bands, lowest first. n, p, y: people, sum of risks and cases of each, shape
+    (bands,). All in per cent. Sums and people are rounded for release; a mean that would lie outside its band is put at its end.
     """
-    for label, people, total, cases in zip(labels, n, p, y, strict=True):
+    for label, low, high, people, total, cases in zip(labels, edges, [*edges[1:], 100], n, p, y, strict=True):
         row = base | {"stratum": f"band={label}", "scale": "%", "people": float(people), "events": float(cases)}
         yield row | {"measure": IN_BAND, "estimate": 100 * float(people / n.sum())}
         if people > 0:
-            yield row | {"measure": PREDICTED, "estimate": 100 * float(total / people)}
+            yield row | {"measure": PREDICTED, "estimate": float(np.clip(100 * total / people, low, high))}
             yield row | {"measure": OBSERVED} | _share(cases, people)
 
 

@@ -54,7 +54,7 @@ def risk_performance(cells: pd.DataFrame, declared: ResultsTable, settings: dict
         whole = base | {"people": n.sum(), "events": y.sum(), "sites": inside}
         yield from _ranking(whole, sums, n, y, own if scope != POOLED else None)
         yield from _recalibration(whole, n, p, y, own if scope != POOLED else None)
-        yield from by_band(whole, sums.labels, n, p, y)
+        yield from by_band(whole, sums.labels, sums.edges, n, p, y)
         yield from _decisions(whole, sums.edges, n, y, settings)
         yield from at_capacity(whole, n, y, settings.get("capacity", []))
         yield from _fair(whole, sums, settings)

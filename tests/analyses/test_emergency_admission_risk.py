@@ -91,7 +91,16 @@ def test_sums_say_what_the_people_say(scored, pooled):
             assert one(pooled, measure, group=group, level=level)["estimate"] == pytest.approx(value), (group, level, measure)
 
 
-def test_bands_and_capacity_say_what_the_people_say(scored, pooled):
+def rows_of(shown, times: float) -> dict[str, float]:
+    """Give the mean predicted risk of every band where rounding has made the sums of risks so many times what they were."""
+    tables, cells = shown.tables(STEM), shown.cells(STEM)["performance"]
+    cells.loc[(cells["statistic"] == "sum") & (cells["band"] != "all"), "value"] *= times
+    step = shown.study.analyses[STEM].pooled[0]
+    rows = risk_performance(cells, shown.study.analyses[STEM].results["performance"], step.settings, {"pooled": list(tables)})
+    return {row["stratum"].partition("=")[2]: row["estimate"] for row in rows if row["measure"] == "predicted in the band"}
+
+
+def test_bands_and_capacity_say_what_the_people_say(shown, scored, pooled):
     """Mean predicted and observed risk of every band; the few at the highest risk, between what random and full ranking find."""
     everyone = pd.concat(scored.values())
     p, y = everyone["risk"].to_numpy(), everyone["outcome"].to_numpy()
@@ -101,6 +110,9 @@ def test_bands_and_capacity_say_what_the_people_say(scored, pooled):
                     "people in the band": inside.mean()}  # fmt: skip
         for measure, value in expected.items():
             assert one(pooled, measure, stratum=f"band={band}")["estimate"] == pytest.approx(100 * value), (band, measure)
+    released = rows_of(shown, 2.0)
+    for band, low, high in (("40-44", 40, 45), ("45+", 45, 100)):
+        assert low <= released[band] <= high, "rounding takes no mean out of its band"
     top = p >= 0.45
     for share in (1, 2, 5):
         row, many = one(pooled, "sensitivity", stratum=f"capacity={share}"), share / 100 * len(p)

@@ -23,6 +23,14 @@ def test_the_arrow_is_said_in_words(made, draw, tmp_path):
     assert "1 (most deprived) is as high at 55.0 as 5 (least deprived) is at 65.0" in alt
 
 
+def test_what_lies_below_the_lowest_value_is_left_out_and_a_note_says_so(made, draw, tmp_path):
+    study, pooled = made.everything(tmp_path)
+    study.analyses["one"].figures["curves"].model_extra["lowest"] = 5
+    assert "are not shown" not in " ".join(draw(study, pooled, "curves").notes)
+    study.analyses["one"].figures["curves"].model_extra["lowest"] = 22
+    assert "Values below 22.0 are not shown." in " ".join(draw(study, pooled, "curves").notes)
+
+
 def test_nothing_to_draw_is_said(made, draw, tmp_path):
     study, pooled = made.everything(tmp_path)
     study.analyses["one"].figures["curves"].model_extra["measure"] = "something else"
