@@ -32,15 +32,14 @@ class Report(RiskTables):
     """Give a page the numbers of one study, as they were staged beside it."""
 
     def in_short(self) -> str:
-        """Write the first sentence of every analysis that has one, with a link to its page; who departs from a plan says so."""
+        """Write the first sentence of every analysis that has one, with a link to its page."""
         first = {stem: self.findings(stem, 1) for stem in self.study["analyses"]}
-        apart = {stem: " It departs from its plan." if self.deviated(stem) else "" for stem in first}
-        return "\n".join(f"{line}{apart[stem]} [{self.entry(stem)['title']}]({stem}.qmd)" for stem, line in first.items() if line)
+        return "\n".join(f"{line} [{self.entry(stem)['title']}]({stem}.qmd)" for stem, line in first.items() if line)
 
     def findings(self, stem: str, most: int | None = None) -> str:
         """Write the sentences of the summary, each with its number, interval and sites; `most`: only the first ones."""
         lines = [sentence(self, stem, finding) for finding in self.entry(stem)["findings"][:most]]
-        return "\n".join([*(self.deviated(stem) if most is None else []), *lines])
+        return "\n".join([*lines, *(self.deviated(stem) if most is None else [])])
 
     def figure(self, name: str, label: str = "") -> str:
         """Place a figure with its caption, alternative text, and links to the picture and its numbers."""

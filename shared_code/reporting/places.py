@@ -37,9 +37,10 @@ class PlaceTables(Staged):
         return pd.read_csv(path, dtype=str, keep_default_na=False)
 
     def deviated(self, stem: str) -> list[str]:
-        """Say in one line each how an analysis departs from its plan, for the top of its page."""
+        """Say in one line each how an analysis departs from its plan or the methods it follows, for its page."""
         found = self._deviations()
-        return [f"- **Departs from its plan** ({row['site'] or 'all sites'}, {row['date']}): {row['what']}. {row['effect']}."
+        return [f"- **Departs from its plan or its methods** ({row['site'] or 'all sites'}, {row['date']}): {row['what']}. "
+                f"{row['effect']}."
                 for _, row in found[found["analysis"] == stem].iterrows()]  # fmt: skip
 
     def gaps(self, stem: str, items: str) -> str:

@@ -144,8 +144,8 @@ def test_an_index_is_signed_with_its_declaration_and_its_indicators(tmp_path):
 
 def test_a_deviation_shows_in_the_plan_and_in_the_report(tmp_path):
     stem = "shielded_people"
-    entry = STUDY.analyses[stem].model_copy(update={"deviations": [LATE]})
-    study = STUDY.model_copy(update={"analyses": {**STUDY.analyses, stem: entry}})
+    none = {name: one.model_copy(update={"deviations": []}) for name, one in STUDY.analyses.items()}
+    study = STUDY.model_copy(update={"analyses": {**none, stem: none[stem].model_copy(update={"deviations": [LATE]})}})
     site = sites_of("demonstration")[0]
     own = site.model_copy(update={"deviations": {stem: [LATE.model_copy(update={"what": "Remote contacts are not coded"})]}})
     text = plan_page.plan_markdown(study, stem, [own])
@@ -163,7 +163,43 @@ def test_a_deviation_shows_in_the_plan_and_in_the_report(tmp_path):
     pd.DataFrame(columns=["analysis", "scope", "stratum"]).to_csv(tmp_path / "data" / "results.csv", index=False)
     report = Report(tmp_path)
     assert "Remote contacts are not coded" in report.deviations() and "No deviation" in report.deviations("life_expectancy")
-    assert [line.count("Departs from its plan") for line in report.deviated(stem)] == [1, 1]
+    assert [line.count("Departs from its plan or its methods") for line in report.deviated(stem)] == [1, 1]
+
+
+def test_what_is_known_to_depart_from_the_methods_is_recorded():
+    """A plan that follows the specification in all but some points names them; each says what it may change."""
+    listed = departures(STUDY, {})
+    assert set(listed["analysis"]) >= {"social_progress_index", "life_expectancy", "emergency_admission_risk", "shielded_people"}
+    for _, one in listed.iterrows():
+        assert one["what"] in plan_page.plan_markdown(STUDY, one["analysis"]), one["what"]
+    risk = STUDY.analyses["emergency_admission_risk"]
+    assert len(risk.models["admission"].terms) == 5 and "five predictors" in risk.deviations[0].what
+    bands = STUDY.analyses["long_term_conditions"].results["conditions"].dimensions["age"].bands
+    assert len(bands) == 7 and "seven bands" in STUDY.analyses["long_term_conditions"].deviations[0].what
+    index, said = Index.read("ward_social_progress"), " ".join(d.what for d in STUDY.analyses["social_progress_index"].deviations)
+    few = {spec.title for name, spec in index.components.items() if len(index.items_of(name)) < 3}
+    assert few == {"Room to live", "Basic education", "Choice of home", "Advanced education"} and "one or two indicators" in said
+    assert STUDY.analyses["social_progress_index"].indices["fuel_poverty_over_time"].draws == 1000 and "1,000 times" in said
+
+
+def test_the_report_leaves_every_plan_where_partners_find_it(tmp_path, monkeypatch):
+    from shared_code.cli import reporting
+    from shared_code.config import rooms
+
+    monkeypatch.setattr(reporting, "PAGES", ROOT / "reports")
+    monkeypatch.setattr("shared_code.rendering.render", lambda staged, target, parameters: "nobody")
+    stems = ["life_expectancy", "locality_funding"]
+    study = STUDY.model_copy(update={"analyses": {stem: STUDY.analyses[stem] for stem in stems}})
+    monkeypatch.chdir(tmp_path)
+    for folder in (rooms.pooled(study.study), rooms.figures(study.study), Path("config") / "sites"):
+        folder.mkdir(parents=True)
+    old = rooms.plans(study.study) / "gone.html"
+    old.parent.mkdir(parents=True)
+    old.write_text("of an analysis that is no more", "utf-8")
+    assert "rendered by nobody" in reporting.report(study)
+    assert sorted(path.stem for path in rooms.plans(study.study).iterdir()) == stems
+    page = (rooms.plans(study.study) / "life_expectancy.html").read_text("utf-8")
+    assert digests.signed(study, "life_expectancy") in page and "national tenths of deprivation" in page
 
 
 def test_the_command_writes_html_that_needs_nothing_else(tmp_path):
