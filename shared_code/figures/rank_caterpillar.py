@@ -85,7 +85,10 @@ def _notes(numbers: IndexNumbers, rows: pd.DataFrame) -> list[str]:
     certain = len(numbers.words["with_error"])
     all_items = len(numbers.words["indicators"])
     which = "every indicator" if certain == all_items else f"{certain} of {all_items} indicators (the others came without one)"
-    width = f"The median interval spans {numbers.words['median_rank_width']:.0f} ranks."
+    width = f"The median interval spans {numbers.words['median_rank_width']:.0f} ranks"
+    wider = numbers.words["median_rank_width_without_one"]
+    many = len(numbers.words["components"]) > 2
+    width += f", and {wider:.0f} where a component is left out at random as well." if many else "."
     said = [f"Drawn: the sampling error of {which}, gaps, and weights. {width}"]
     grouped = int(rows["grouped"].sum())
     if grouped:

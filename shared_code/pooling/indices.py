@@ -75,6 +75,10 @@ def beside(table: AreaTable, arrived: AreaTable) -> AreaTable:
         wrong = f"{len(strange)} places that sites released are not in {table.name}: {few(strange, 3)}"
         problem = Problem(arrived.name, wrong, f"places of {table.name}", "Correct the lookup of the site")
         raise Refused("The released places", [problem])
+    twice = [name for name in arrived.numbers if name in table.numbers and name not in ("name", "district")]
+    if twice:
+        wrong = f"{few(twice)} is in {table.name} and among what sites released: it would count twice"
+        raise Refused("The released places", [Problem(arrived.name, wrong, "each indicator once", "Leave one of them out")])
     both = joined(table, replace(arrived, numbers=arrived.numbers.drop(columns=["name", "district"])))
     return replace(table, numbers=both.numbers.loc[table.numbers.index], name=both.name)
 

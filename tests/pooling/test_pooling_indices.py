@@ -225,6 +225,8 @@ def test_releases_stand_beside_open_data_of_the_same_places(message_of: Callable
     assert both.numbers["illness"].isna().sum() == 2 and (both.numbers["district"] == "Here").all()
     other = AreaTable(sent, "ward 2017-12", "releases")
     assert "is of ward 2024-05 and releases of ward 2017-12" in message_of(beside, data, other)
+    twice = sent.rename(columns={"illness": "damp", "illness.se": "damp.se"})
+    assert "damp is in open data and among what sites released" in message_of(beside, data, AreaTable(twice, "ward 2024-05", "r"))
     made_up = sent.rename(index={codes[0]: "E05999999"})
     assert "E05999999" in message_of(beside, data, AreaTable(made_up, "ward 2024-05", "releases"))
     item = {"more_is": "worse", "best": 0, "worst": 100}
