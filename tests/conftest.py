@@ -22,6 +22,21 @@ if (SHARED / "data").is_dir():  # open data beside the checkout are used like an
     os.environ.setdefault("COHORTIUM_OPEN_DATA", str(SHARED / "data"))
 
 
+TOGETHER = {"synthetic", "published", "quality", "open_data", "linkage"}  # folders whose tests share what takes long to make
+TOGETHER_BY_FILE = {"analyses", "pooling"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run tests that share what takes long to make, a demonstration or an extract, in one process: it is made once."""
+    for item in items:
+        folder = item.path.parent.name
+        if folder in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(folder))
+        elif folder in TOGETHER_BY_FILE:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def at_the_root():
     """Notebooks, protocols and codelists are named from the project's folder."""

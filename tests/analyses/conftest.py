@@ -26,14 +26,6 @@ from shared_code.synthetic import make_extract
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of a file in one process: what they share, a demonstration of some size, is made once."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @dataclass
 class Made:
     """Hold one made-up site: its truth and its prepared tables."""

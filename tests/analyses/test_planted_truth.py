@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from test_social_progress_index import planted_shares
 
 from shared_code.methods import onset_quantile
+from tests.analyses.test_social_progress_index import planted_shares
 
 PEOPLE = 20_000
 
