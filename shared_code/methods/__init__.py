@@ -15,6 +15,7 @@ from shared_code.methods.before_after import (
     common_difference,
     difference_in_differences,
     difference_in_differences_of_sets,
+    e_value,
     holm,
     set_sums,
 )
@@ -218,6 +219,7 @@ __all__ = [
     "difference_in_differences_of_sets",
     "distance_from_target",
     "dobson_rate",
+    "e_value",
     "egger_p",
     "egger_test",
     "empirical_bayes",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, stdtr
 
 from shared_code import methods
+
+E_VALUE, E_LIMIT = "E-value", "E-value of the limit nearer to 1"
 
 
 def adjusted(rows: Iterable[dict[str, Any]], primary: str | None, measure: str, scope: str = "pooled") -> list[dict[str, Any]]:
@@ -27,6 +29,19 @@ def adjusted(rows: Iterable[dict[str, Any]], primary: str | None, measure: str, 
         for row, value in zip(family, methods.holm([_p(row) for row in family]), strict=True):
             row["p_adjusted"] = float(value)
     return rows
+
+
+def e_values(rows: list[dict[str, Any]], primary: str | None, measure: str, scope: str = "pooled") -> Iterator[dict[str, Any]]:
+    """Say of every ratio of the primary outcome how strong unrecorded confounding would have to be to explain it away."""
+    kept = ("item", "group", "level", "sex", "scope", "scale", "people", "events", "sites", "sites_excluded")
+    for row in rows:
+        ends = [float(row.get(name) or np.nan) for name in ("estimate", "lower", "upper")]
+        if row["measure"] == measure and row["scope"] == scope and row["item"] == primary and row["scale"] == "ratio" \
+                and np.isfinite(ends).all():  # fmt: skip
+            base = {name: row[name] for name in kept if name in row} | {"method": "VanderWeele and Ding 2017"}
+            whole, limit = methods.e_value(ends[0], ends[1], ends[2])
+            yield base | {"measure": E_VALUE, "estimate": whole}
+            yield base | {"measure": E_LIMIT, "estimate": limit}
 
 
 def _p(row: dict[str, Any]) -> float:

@@ -16,7 +16,7 @@ from shared_code.methods.bayes import PRIOR_SD, PRIOR_TAU
 from shared_code.methods.checks import normal_quantile
 from shared_code.pooling import cautions
 from shared_code.pooling.gather import WHY_EMPTY
-from shared_code.pooling.many_outcomes import adjusted
+from shared_code.pooling.many_outcomes import adjusted, e_values
 from shared_code.pooling.moderators import SiteEffects, across_sites
 from shared_code.pooling.results import APART, BAYES, COMMON, OWN, RANDOM, WITHOUT_ONE
 
@@ -40,14 +40,16 @@ def meta_analysis(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
               identity (default); prior: sd of the mean effect and tau (scale of the half-normal of how much sites differ), or
               item -> these two. On the scales log and logit it is 2 and 0.5 where nothing is said; cumulative, kinds,
               moderators, small_sites: see moderators.across_sites; primary (the item that the study is about: the p values
-              of the others are adjusted for how many they are)
+              of the others are adjusted for how many they are, and its ratio has an E-value)
     Yields, per item and combination of the other dimensions, the estimate of every site with its weight, the random-effects
     average (REML, Hartung-Knapp with floor) with prediction interval, tau2 and its limits, Q, I2 and H2, the common effect,
     and the average without each site in turn (scope loso:<name>). Two sites give a common effect, their difference and no
     tau2. Up to five sites have a Bayesian average beside it. Each average says whether the sites agree. A site whose
     estimate is withheld or could not be computed is named in sites_excluded, never counted as 0.
     """
-    yield from adjusted(_every_effect(cells, declared, settings, scopes), settings.get("primary"), RANDOM)
+    rows = adjusted(_every_effect(cells, declared, settings, scopes), settings.get("primary"), RANDOM)
+    yield from rows
+    yield from e_values(rows, settings.get("primary"), RANDOM)
 
 
 def _every_effect(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
