@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
+from shared_code import methods
 from shared_code.config.results import ResultsTable, year_before
 from shared_code.model import ALL
 from shared_code.pooling.policy import AGAINST, ROLLING, ratio_of, series_of
@@ -19,8 +22,14 @@ def policy_groups(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
     settings  item, along (dimension of stretches, named by their first month), group, rolling, comparator, at (the stretch of the
               policy; it is compared with the one a year before)
     Everybody together, and every level of every dimension that is broken out by itself. Only sites that sent all numbers of a
-    comparison are in it; events that repeat in a person widen the intervals.
+    comparison are in it; events that repeat in a person widen the intervals. The p values of the groups, all services of the
+    table together, are adjusted for how many they are (Holm 1979): among many groups some stand out by chance.
     """
+    yield from _allowing_for_many([*_compared(cells, declared, settings, scopes)])
+
+
+def _compared(cells: pd.DataFrame, declared: ResultsTable, settings: dict[str, Any], scopes: dict[str, list[str]]
+              ) -> Iterator[dict[str, Any]]:  # fmt: skip
     item, along, group = settings["item"], settings["along"], settings["group"]
     stretch = str(settings["at"])
     before = year_before(stretch)
@@ -38,6 +47,20 @@ def policy_groups(cells: pd.DataFrame, declared: ResultsTable, settings: dict[st
                 if other is not None:
                     row = base | {"comparator": settings["comparator"]}
                     yield ratio_of(row, AGAINST, [rolling, other], members, [stretch], [before])
+
+
+def _allowing_for_many(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the pooled comparisons of groups, not those of everybody, p values that allow for how many they are."""
+    families: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["scope"] == "pooled" and row["stratum"] and row.get("se", np.nan) > 0:
+            families.setdefault(row["measure"], []).append(row)
+    for family in families.values():
+        logs = [np.log(row["estimate"] if row["scale"] == "ratio" else 1 + row["estimate"] / 100) for row in family]
+        p = [2 * ndtr(-abs(value) / row["se"]) for value, row in zip(logs, family, strict=True)]
+        for row, value in zip(family, methods.holm(p), strict=True):
+            row["p_adjusted"] = float(value)
+    return rows
 
 
 def _strata(rows: pd.DataFrame, declared: ResultsTable) -> Iterator[tuple[str, pd.DataFrame]]:

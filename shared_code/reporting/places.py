@@ -14,7 +14,7 @@ RULES = {"by heads": "allocation, weight of need 0.0", "by need": "allocation, w
          "proposed": "allocation, proposed", "with a floor": "allocation, with a floor",
          "at a pace": "allocation, at a pace"}  # fmt: skip
 
-
+SMALL = 0.05  # adjusted p value below which a group stands out
 DEVIATIONS = Path("data") / "deviations.csv"
 
 
@@ -248,10 +248,14 @@ class PlaceTables(Staged):
             return "No interval is given here."
         outside = int(((rows["lower"] > nothing) | (rows["upper"] < nothing)).sum())
         n, stand = len(rows), f"{outside} {'does' if outside == 1 else 'do'}"
+        tested, labels = rows.dropna(subset=["p_adjusted"]), self.entry(stem)["labels"]
+        left = [f"{(own['p_adjusted'] < SMALL).sum()} of {len(own)} groups in {labels.get(item, item).lower()}"
+                for item, own in tested.groupby("item", sort=False)]  # fmt: skip
         return (
             f"**{n} intervals are looked at here**, of groups that share people. If none differed from "
             f"{number(nothing, decimals)}, about {number(0.05 * n)} of {n} such intervals would leave it out by chance; {stand}. "
-            "The intervals are not widened for this: one group that stands out alone is a question for next year and no finding."
+            f"With p values adjusted for how many groups there are (Holm) there remain {'; '.join(left) or 'none'}. "
+            "What stands out only before that is a question for next year and no finding."
         )
 
     def _by_group(self, stem: str, measure: str) -> pd.DataFrame:

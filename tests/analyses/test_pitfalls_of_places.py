@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from shared_code.config import Study, sites_of
 from shared_code.config.editions import Editions
@@ -15,6 +16,7 @@ from shared_code.config.indicators import IndicatorTable
 from shared_code.config.indices import Index
 from shared_code.indices import AreaTable
 from shared_code.indices.editions import lookup_of
+from shared_code.methods import holm
 from shared_code.reporting.places import PlaceTables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,16 +167,20 @@ def test_a_table_of_many_groups_says_how_many_were_looked_at_and_how_many_stand_
     rng = np.random.default_rng(7)
     base = {"analysis": "a", "measure": "ratio of ratios", "scope": "pooled", "item": "ed"}
     logs = rng.normal(0, 0.1, 200)
-    rows = [base | {"stratum": f"group={i}", "estimate": np.exp(x), "lower": np.exp(x - 0.196), "upper": np.exp(x + 0.196)}
-            for i, x in enumerate(logs)]  # fmt: skip
-    withheld = base | {"stratum": "group=w", "estimate": np.nan, "lower": np.nan, "upper": np.nan}
-    monthly = [base | {"item": "gp", "measure": m, "stratum": "", "estimate": 2.0, "lower": 1.9, "upper": 2.1}
+    p = holm(2 * norm.sf(np.abs(logs) / 0.1))
+    rows = [base | {"stratum": f"group={i}", "estimate": np.exp(x), "lower": np.exp(x - 0.196), "upper": np.exp(x + 0.196),
+                    "p_adjusted": p[i]} for i, x in enumerate(logs)]  # fmt: skip
+    nothing = dict.fromkeys(("estimate", "lower", "upper", "p_adjusted"), np.nan)
+    withheld = base | {"stratum": "group=w"} | nothing
+    monthly = [base | nothing | {"item": "gp", "measure": m, "stratum": "", "estimate": 2.0, "lower": 1.9, "upper": 2.1}
                for m in ("change, naive", "ratio of ratios")]  # fmt: skip
     report = PlaceTables.__new__(PlaceTables)
-    report.__dict__ |= {"results": pd.DataFrame([*rows, withheld, *monthly])}
+    report.__dict__ |= {"results": pd.DataFrame([*rows, withheld, *monthly]),
+                        "study": {"analyses": {"a": {"labels": {"ed": "Attendances"}}}}}  # fmt: skip
     outside = int((np.abs(logs) > 0.196).sum())
     told = report.looked_at("a")
     assert "**200 intervals" in told and "about 10.0 of 200" in told and f"{outside} do." in told and 3 <= outside <= 19
+    assert "there remain 0 of 200 groups in attendances" in told, "and none of them once it is allowed for"
     page = (ROOT / "reports" / "shielded_people.qmd").read_text("utf-8")
     assert page.count("report.looked_at(") == page.count("report.designs_by_group(") == 2
 

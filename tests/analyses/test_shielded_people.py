@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from picking import one
+from scipy.stats import norm
+from statsmodels.stats.multitest import multipletests
 
 from shared_code import measures
 from shared_code.config import Study
@@ -106,6 +108,19 @@ def test_what_changes_for_everybody_on_the_same_day_is_no_effect_of_the_policy()
     alone, against = found["change, rolling cohorts"], found["ratio of ratios"]
     assert alone["estimate"] == pytest.approx(50) and alone["lower"] > 20
     assert against["estimate"] == pytest.approx(1) and against["lower"] < 1 < against["upper"]
+
+
+def test_p_values_of_groups_allow_for_how_many_they_are(pooled):
+    """By statsmodels: all groups of both services together, everybody left out."""
+    for measure in ("ratio of ratios", "change, rolling cohorts"):
+        rows = pooled[(pooled["measure"] == measure) & (pooled["scope"] == "pooled")]
+        groups = rows[rows["stratum"] != ""]
+        logs = np.log(groups["estimate"] if measure == "ratio of ratios" else 1 + groups["estimate"] / 100)
+        adjusted = multipletests(2 * norm.sf(np.abs(logs) / groups["se"]), method="holm")[1]
+        assert len(groups) == 14 and rows.loc[rows["stratum"] == "", "p_adjusted"].isna().all()
+        np.testing.assert_allclose(groups["p_adjusted"].astype(float), adjusted)
+        assert (groups.loc[groups["item"] == "ed", "p_adjusted"] > 0.05).all(), "nothing was planted there"
+        assert (groups.loc[groups["item"] == "seen", "p_adjusted"] < 0.05).sum() >= 2, "what was planted is still found"
 
 
 def test_groups_add_up_and_are_part_of_the_months(shown):
