@@ -247,7 +247,7 @@ def run_tests(arguments: list[str], everything: bool) -> int:
         if subprocess.run([str(PYTHON), "-m", "ruff", "check", "--quiet", "."], env=environment()).returncode:
             print("The style check failed; the lines above say where.", file=sys.stderr)
             return 1
-        chosen = ["-n", "2", "--dist", "loadgroup", *long]
+        chosen = ["-n", "2", "--dist", "loadscope", *long]
     return subprocess.run([str(PYTHON), "-m", "pytest", "-q", *chosen], env=environment()).returncode
 
 

@@ -23,18 +23,26 @@ if (SHARED / "data").is_dir():  # open data beside the checkout are used like an
 
 
 TOGETHER = {"synthetic", "published", "quality", "open_data", "linkage"}  # folders whose tests share what takes long to make
-TOGETHER_BY_FILE = {"analyses", "pooling"}
+DEMONSTRATED = {"test_demonstration", "test_inbox", "test_canary"}  # files that share one whole demonstration
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests that share what takes long to make, a demonstration or an extract, in one process: it is made once."""
-    for item in items:
-        folder = item.path.parent.name
-        if folder in TOGETHER:
-            item.add_marker(pytest.mark.xdist_group(folder))
-        elif folder in TOGETHER_BY_FILE:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+def work_unit(nodeid: str) -> str:
+    """Name what runs in one process, so that what its tests share is made once: a file, or a folder."""
+    path = Path(nodeid.partition("::")[0])
+    if path.parent.name in TOGETHER:
+        return path.parent.name
+    return "demonstration" if path.stem in DEMONSTRATED else path.as_posix()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out tests to processes by work unit (marks of groups are not seen by xdist 3.8 under pytest 9.2)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByWorkUnit(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return work_unit(nodeid)
+
+    return ByWorkUnit(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -15,7 +15,6 @@ import pytest
 from shared_code.linkage.nhs_number import check_digit
 from shared_code.releases.attacks.canaries import Finder
 
-pytestmark = pytest.mark.xdist_group("demonstration")
 PEOPLE = 2_000
 NAMING = ("NHS_NUMBER", "NAME", "POSTCODE", "DOB", "NOTE")
 PEOPLE_THERE = ("analyst", "reviewer")

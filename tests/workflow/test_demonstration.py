@@ -20,7 +20,6 @@ from shared_code.releases.cells import from_csv
 ROOT = Path(__file__).parents[2]
 STUDY = Study.read(ROOT / "config" / "study.yaml")
 SITES = {site.site: site for site in sites_of("demonstration", ROOT / "config" / "sites") if site.made_up}
-pytestmark = pytest.mark.xdist_group("demonstration")
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,6 @@ import shutil
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.xdist_group("demonstration")
-
 
 @pytest.fixture
 def coordination(demonstration, tmp_path):

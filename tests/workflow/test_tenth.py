@@ -17,7 +17,6 @@ STEM, SITE = "asthma_by_area", "millbrook"
 DEMO = ["demo_ashvale", "demo_carrowby"]  # the small study has two sites to begin with
 KEPT = ["long_term_conditions", "data_quality"]  # one question, and the quality that it asks for
 PEOPLE = 2_000  # so few that some fifths of deprivation are not there: the ratio of men to women is looked at
-pytestmark = pytest.mark.xdist_group("tenth")
 
 
 def files(folder: Path) -> dict[str, bytes]:
