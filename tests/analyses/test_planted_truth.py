@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,9 @@ PEOPLE = 20_000
 
 @pytest.fixture(scope="session")
 def whole(demonstration):
-    return demonstration(PEOPLE)
+    made = demonstration(PEOPLE)
+    made.pool = functools.cache(made.pool)  # every test reads the same results
+    return made
 
 
 def one(results: pd.DataFrame, scope: str = "pooled", **where: str) -> pd.Series:
