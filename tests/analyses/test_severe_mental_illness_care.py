@@ -189,6 +189,24 @@ def test_crises_by_hand(two):
     assert everyone["events_squared"] > everyone["events"] > 0
 
 
+def test_who_died_is_in_the_denominators_for_the_time_lived(two):
+    """Pitfall (survivors only): the alive on the last day have no deaths at all, and other crises than all who were followed."""
+    for made in two.sites:
+        tables = two.tables(STEM)[made.site.site]
+        onset = measures.nth_condition(made.prepared, codelists.load("long_term_conditions/2026-11"), PERIOD.end, 1,
+                                       "severe_mental_illness")  # fmt: skip
+        both = measures.with_and_without(measures.follow_up(made.prepared, PERIOD, (18, 75), wash_in=0), onset)
+        ill = both[both["group"] == "with"]
+        known = ill[ill["core20"] != "Unknown"]
+        days, dead = known["leave"] - known["entry"], known["died"]
+        crisis = tables["crisis"].set_index("core20").loc["all"]
+        assert days[dead].sum() > 0, "somebody died, or nobody could be forgotten"
+        assert crisis["person_days"] == days.sum() > days[~dead].sum()
+        assert tables["deaths"]["person_days"].sum() == (ill["leave"] - ill["entry"]).sum()
+        survivors = measures.deaths_in_all(ill[~ill["died"]], "with")
+        assert survivors["events"].sum() == 0 < tables["deaths"]["events"].sum()
+
+
 def test_poisson_limits_of_crises_would_be_too_narrow(pooled):
     """Pitfall: contacts of the same person are not independent."""
     row = one(pooled, measure="rate", group="everyone", item="crisis")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from shared_code import methods
+from shared_code.config import Study
 from shared_code.config.study import ResultsTable
 from shared_code.pooling.expected import recorded_expected
 
+CONFIG = Path(__file__).parents[2] / "config"
 DECLARED = ResultsTable.model_validate({
     "title": "x", "layout": "counts", "sets": [["group", "sex", "age"]], "dimensions": {
         "item": {"label": "Item", "values": {"found": "Found", "other": "Other"}},
@@ -76,6 +80,30 @@ def test_people_who_are_younger_are_expected_to_have_fewer():
     assert crude[0] < 0.5 * crude[1]
     for level in ("a", "b", "all"):
         assert found.loc["pooled", level, "recorded over expected"]["estimate"] == pytest.approx(0.7, abs=0.005)
+
+
+def test_two_ratios_to_expectation_are_never_set_against_each_other():
+    """Pitfall: two groups alike at every age and sex have different ratios, for each is with the expectation of its own people.
+
+    The excess is among the young, and one group is younger. Standardised directly the two are equal; the results hold no
+    comparison of the ratios, nor does any figure of the study show them beside each other.
+    """
+    people = np.array([8000, 500, 8000, 500, 1000, 4000, 1000, 4000])
+    shares = np.tile([0.2, 0.6, 0.4, 0.5], 2)  # twice the given rates below 65, and equal to them above
+    table = released(people, (people * shares).astype(int), "s")
+    found = results(cells(table), "s")
+    ratios = [found.loc["pooled", level, "recorded over expected"]["estimate"] for level in "ab"]
+    assert ratios[0] / ratios[1] > 1.3, "or nobody would be misled"
+    weights = people[:4] + people[4:]
+    direct = [np.average(part["cases"] / part["people"], weights=weights) for _, part in table.groupby("group")]
+    assert direct[0] == pytest.approx(direct[1])
+    assert set(found["comparator"].dropna()) == {"given rates"}
+    assert set(found.index.get_level_values("measure")) == {"recorded over expected", "expected and not recorded"}
+    for study in (Study.read(path) for path in sorted(CONFIG.glob("study*.yaml"))):
+        drawn = [figure for entry in study.analyses.values() for figure in entry.figures.values()]
+        assert not [f for f in drawn if "recorded over expected" in str(f.model_extra)]
+    page = (CONFIG.parent / "reports" / "core20plus5_profile.qmd").read_text("utf-8")
+    assert "the lines are not compared with each other" in page
 
 
 def test_a_withheld_number_is_neither_nought_nor_forgotten():
