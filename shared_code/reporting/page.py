@@ -106,12 +106,13 @@ class Report(RiskTables):
         return pipe_table(without_empty(pd.DataFrame(table)), right=("Estimate", "Bounds", what, size, "Sites"))
 
     def measures(self, stem: str, measures: list[str], item: str | list[str], decimals: int = 1, **where: str) -> str:
-        """Tabulate several pooled measures of one item or several below each other, with their scale; totals first."""
+        """Tabulate several pooled measures of one item, or several in the order given, with their scale; totals first."""
         labels, items, table = self.entry(stem)["labels"], [item] if isinstance(item, str) else item, []
         for name in measures:
             chosen = self.rows(stem, measure=name, **where)
             chosen = chosen[chosen["item"].isin(items)]
-            for _, row in chosen.assign(total=chosen["group"] != "everyone").sort_values("total", kind="stable").iterrows():
+            order = {"total": chosen["group"] != "everyone", "asked": chosen["item"].map(items.index)}
+            for _, row in chosen.assign(**order).sort_values(["total", "asked"], kind="stable").iterrows():
                 title = self.title_of(stem, row["item"]) if len(items) > 1 else ""
                 level = "all" if row["group"] == "everyone" else labels.get(f"{row['group']}:{row['level']}", row["level"])
                 told = name if len(measures) > 1 else f"{title}, {level}" if title and level != "all" else title or level

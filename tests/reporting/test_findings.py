@@ -69,7 +69,7 @@ def test_what_makes_the_groups_unlike_stands_with_the_effect(report, p, far, par
                    row(far, measure="covariates that differ by 0.1 or more", item="", group="sample", level="after"),
                    ).findings(STEM, 1)  # fmt: skip
     assert ("before anybody was referred (p = 0.014)" in words) == parted
-    assert ("Balance is not met, for after matching 3 of the covariates" in words) == unbalanced
+    assert ("After matching, 3 of the covariates still differ" in words) == unbalanced
     assert "Not given" not in words
 
 
