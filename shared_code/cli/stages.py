@@ -81,10 +81,9 @@ def close_room(name: str) -> Path:
 
 def analyse(name: str, stem: str, study_file: Path, study: Study, run: Any = None) -> str:
     """Run one notebook on one site's prepared tables; run is how, where it is not by a kernel of its own."""
-    from shared_code.cli.quality import quality_before
+    from shared_code.config.minimum_quality import missed
     from shared_code.config.study import QUALITY
     from shared_code.execution import run_notebook
-    from shared_code.quality import record
 
     study.analysis(stem)
     site = Site.read(name)
@@ -93,8 +92,10 @@ def analyse(name: str, stem: str, study_file: Path, study: Study, run: Any = Non
     close_room(name)
     results = rooms.results(name, study.study) / stem
     shutil.rmtree(results, ignore_errors=True)
-    reasons = record.missed(study, results.parent, stem)
+    reasons = missed(study, results.parent, stem)
     if reasons:
+        from shared_code.quality import record
+
         record.write_not_run(results, rooms.notebook(name, study.study, stem), stem, reasons)
         return f"Did not run {stem} for {name}: below the minimum quality ({'; '.join(reasons)})."
     parameters = {"study": study_file.as_posix(), "prepared": rooms.prepared(name).as_posix(),
@@ -102,6 +103,9 @@ def analyse(name: str, stem: str, study_file: Path, study: Study, run: Any = Non
     run = run or run_notebook
     run(Path("notebooks") / f"{stem}.ipynb", rooms.notebook(name, study.study, stem), parameters, ROOT)
     if stem == QUALITY:
+        from shared_code.cli.quality import quality_before
+        from shared_code.quality import record
+
         checks = record.write_quality(study, results, rooms.prepared(name), quality_before(name, study))["checks"].values()
         say = {word: sum(check["verdict"] == word for check in checks) for word in ("stop", "look")}
         return (f"Ran {stem} for {name}: {say['stop']} checks say stop, {say['look']} say look; {results / record.WORDS} "

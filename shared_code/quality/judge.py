@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from shared_code.config.study import Period, Study
+from shared_code.config.minimum_quality import Finding
+from shared_code.config.study import Period
 from shared_code.measures.cohort import areas
 from shared_code.measures.prepared import Prepared
 from shared_code.methods import poisson_interval
@@ -26,28 +25,6 @@ AREAS_IN_ENGLAND = {"IoD2019": 32_844, "IoD2025": 33_755}
 FEWEST_AREAS = 30  # below this an even spread over ten deciles may be chance
 TOO_EVEN = 0.005  # chance that areas drawn at random are spread so evenly over the deciles
 NO_RELEASE = Moved(np.nan, "there is no earlier release of other data to compare with")
-TOLD_FROM = 100  # rows from which a share may be told outside the site, in whole per cent
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Hold what one check found at a site.
-
-    share    faulty rows of all rows judged (for months: of months; list: distance from 1; drift: PSI); nan: not assessed
-    faulty, rows   the numbers behind it; people: distinct people affected. They stay at the site
-    """
-
-    check: str
-    verdict: str
-    share: float = np.nan
-    faulty: float = np.nan
-    rows: float = np.nan
-    people: float = np.nan
-    reason: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Give plain values; a number that is not there is nothing."""
-        return {name: v if isinstance(v, str) else None if np.isnan(v) else float(v) for name, v in asdict(self).items()}
 
 
 def judge(tables: Mapping[str, pd.DataFrame], prepared: Prepared, period: Period,
@@ -213,30 +190,3 @@ def evenness(deciles: pd.Series) -> float:
         seen = values.value_counts().reindex(range(1, groups + 1), fill_value=0)
         chances.append(float(stats.chi2.cdf(((seen - len(values) / groups) ** 2 / (len(values) / groups)).sum(), groups - 1)))
     return min(chances)
-
-
-def below_minimum(study: Study, found: Mapping[str, Finding]) -> dict[str, list[str]]:
-    """Say for each analysis which of its minimum quality a site misses: stem -> reasons, in words that may leave the site.
-
-    A share is told in whole per cent, and only where it rests on many rows and on 10 people or more.
-    """
-    missed: dict[str, list[str]] = {}
-    for stem, entry in study.analyses.items():
-        for name, least in entry.minimum_quality.items():
-            finding, title = found[name], CHECKS[name].title
-            title = title[0].lower() + title[1:] if not title[1].isupper() else title
-            asked = f"fewer than {100 * least.fewer_faults_than:.0f} % asked for"
-            if finding.verdict == NOT_ASSESSED:
-                if least.not_assessed == "leave out":
-                    missed.setdefault(stem, []).append(f"{title}: not assessed ({finding.reason})")
-            elif finding.share >= least.fewer_faults_than:
-                told = _may_be_told(finding, CHECKS[name], study.disclosure.threshold)
-                missed.setdefault(stem, []).append(f"{title}: {f'{100 * finding.share:.0f} %, ' if told else ''}{asked}")
-    return missed
-
-
-def _may_be_told(finding: Finding, check: Check, threshold: int) -> bool:
-    if check.kind in ("received", "national"):
-        return True  # months and areas, not people
-    some = finding.people if check.kind in ("complete", "valid", "plausible", "linked") else finding.faulty
-    return bool(finding.rows >= TOLD_FROM and some >= threshold and finding.rows - finding.faulty >= threshold)

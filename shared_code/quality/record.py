@@ -9,12 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from shared_code.config.minimum_quality import FILE, Finding, below_minimum
 from shared_code.config.study import QUALITY, Study
 from shared_code.measures.prepared import Prepared
 from shared_code.model.checks import CHECKS, LOOK, NOT_ASSESSED, PASS, STOP
-from shared_code.quality.judge import Finding, below_minimum, judge
+from shared_code.quality.judge import judge
 
-FILE, WORDS, NOT_RUN = "quality.json", "quality.txt", "not_run.json"
+WORDS, NOT_RUN = "quality.txt", "not_run.json"
 TABLES = ("faults", "months", "registered", "cohort", "linked")
 LEAVING = ("national", "drift")  # kinds whose verdict no released table can show: the word leaves with the release
 
@@ -61,26 +62,6 @@ def _shown(name: str, share: float) -> str:
     return f"{share:.2f}" if CHECKS[name].index else f"{100 * share:.1f} %"
 
 
-def missed(study: Study, results: Path, stem: str) -> list[str]:
-    """Say which of its minimum quality an analysis misses at a site, in words that may leave; empty when it may run.
-
-    results  folder of the site's results, in which data_quality has run. Where it has not, that is the reason.
-    """
-    if not study.analysis(stem).minimum_quality:
-        return []
-    path = results / QUALITY / FILE
-    if not path.is_file():
-        return ["the quality of the data was not measured"]
-    known = json.loads(path.read_text("utf-8"))["checks"]
-    return below_minimum(study, {name: _finding(known.get(name), name) for name in CHECKS}).get(stem, [])
-
-
-def _finding(known: dict[str, Any] | None, name: str) -> Finding:
-    if known is None:
-        return Finding(name, "not assessed", reason="the record of quality is older than this check")
-    return Finding(**{key: float("nan") if value is None else value for key, value in known.items()})
-
-
 def write_not_run(results: Path, notebook: Path, stem: str, reasons: list[str]) -> None:
     """Leave in place of results and of the executed notebook why an analysis did not run."""
     results.mkdir(parents=True)
@@ -100,4 +81,4 @@ def leaving(results: Path) -> dict[str, str]:
     return {name: known[name]["verdict"] for name in known if name in CHECKS and CHECKS[name].kind in LEAVING}
 
 
-__all__ = ["FILE", "NOT_RUN", "WORDS", "in_words", "leaving", "missed", "write_not_run", "write_quality"]
+__all__ = ["NOT_RUN", "WORDS", "in_words", "leaving", "write_not_run", "write_quality"]

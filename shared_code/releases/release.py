@@ -15,6 +15,7 @@ import pandas as pd
 from shared_code import disclosure
 from shared_code.config import digests
 from shared_code.config.agreement import at_places
+from shared_code.config.minimum_quality import missed
 from shared_code.config.plan import Plan
 from shared_code.config.site import PublishedTable, Site
 from shared_code.config.study import Policy, Study
@@ -45,7 +46,7 @@ def release(site: Site, study: Study, results: Path, target: Path, prepared: Pat
     """
     problems: list[Problem] = []
     unprotected = {}
-    below = {stem: why for stem in analyses_run(site, study) if (why := record.missed(study, results, stem))}
+    below = {stem: why for stem in analyses_run(site, study) if (why := missed(study, results, stem))}
     for stem in [stem for stem in analyses_run(site, study) if stem not in below]:
         for name, declared in study.analyses[stem].results.items():
             path = results / stem / f"{name}.parquet"

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from shared_code.config import Site, Study
+from shared_code.config.minimum_quality import missed
 from shared_code.measures.prepared import Prepared
 from shared_code.model import Refused
 from shared_code.model.checks import CHECKS
@@ -69,7 +70,7 @@ def sent(gated, measured, signing: Any, tmp_path_factory) -> Path:
             mine["faults"] = broken(tables["faults"], SNOMED, 0.2)
         save(folder / name / "results" / "data_quality", mine)
         record.write_quality(gated, folder / name / "results" / "data_quality", prepared)
-        reasons = record.missed(gated, folder / name / "results", "illness")
+        reasons = missed(gated, folder / name / "results", "illness")
         if reasons:
             record.write_not_run(folder / name / "results" / "illness", folder / name / "illness.ipynb", "illness", reasons)
         else:
@@ -131,8 +132,8 @@ def test_the_words_of_the_report_name_what_was_raised(sent):
 
 
 def test_without_a_measurement_nothing_is_let_through(gated, tmp_path):
-    assert record.missed(gated, tmp_path, "illness") == ["the quality of the data was not measured"]
-    assert record.missed(gated, tmp_path, "data_quality") == []
+    assert missed(gated, tmp_path, "illness") == ["the quality of the data was not measured"]
+    assert missed(gated, tmp_path, "data_quality") == []
 
 
 def test_a_check_that_was_not_assessed_leaves_out_unless_it_may_stay(gated, measured, tmp_path):
@@ -141,7 +142,7 @@ def test_a_check_that_was_not_assessed_leaves_out_unless_it_may_stay(gated, meas
     faults.loc[faults["check"] == SNOMED, ["people", "rows", "people_failing", "rows_failing"]] = 0
     save(tmp_path / "data_quality", tables | {"faults": faults})
     record.write_quality(gated, tmp_path / "data_quality", prepared)
-    assert record.missed(gated, tmp_path, "illness") == [
+    assert missed(gated, tmp_path, "illness") == [
         "SNOMED CT codes that fail their check digit (Verhoeff): not assessed (there are no rows to judge)"]  # linkage may stay
 
 
@@ -183,7 +184,7 @@ def test_few_people_are_never_told_in_a_reason(gated, measured, tmp_path):
     faults.loc[faults["check"] == SNOMED, ["people", "rows", "people_failing", "rows_failing"]] = [40, 110, 7, 22]
     save(tmp_path / "data_quality", tables | {"faults": faults})
     record.write_quality(strict, tmp_path / "data_quality", prepared)
-    [reason] = record.missed(strict, tmp_path, "illness")
+    [reason] = missed(strict, tmp_path, "illness")
     assert reason.endswith("(Verhoeff): fewer than 5 % asked for")
 
 
