@@ -33,7 +33,7 @@ def measure(site: str, repeats: int = 3) -> dict[str, Any]:
     """Return the median seconds of each analysis that ran at a site: {stem: {'step': …, 'code': …}}."""
     study, able = Study.read(Path(STUDY)), Site.read(site)
     done = sorted(path.name for path in rooms.results(site, study.study).iterdir())
-    done = [stem for stem in done if able.can_run(study.analyses[stem])]
+    done = [stem for stem in done if stem in study.analyses and able.can_run(study.analyses[stem])]
     found = {}
     for stem in done:
         runs: dict[str, list[float]] = {"step": [], "code": []}
