@@ -25,6 +25,7 @@ MOST_ROUNDS, FIRST_ROUNDS = 200, 30  # of a search; of one that did not ask firs
 ROUNDS_UNASKED = 8  # of a small part, before it is asked what no pattern can protect: most are done by then
 MOST_ASKED = 60_000  # unknowns; in larger parts it takes longer to ask first than to try
 ALL = 10**9  # failing numbers
+MOST_CLEANING = 5_000  # programmes (a site of 20,000 people needs some 150); what is not shown again by then stays withheld
 CUTS_AT_ONCE = 2  # failing numbers of one component that are looked into in a round
 SPARE = 1e-9  # of what a cut asks for, lost in adding up
 
@@ -231,7 +232,7 @@ def _cleaned(system: System, withheld: np.ndarray, start: np.ndarray, cuts: list
         order = candidates[np.lexsort((candidates, -system.cost[candidates]))]
         first = np.unique(found.components[order], return_index=True)[1]
         tried = order[np.sort(first)]
-        if not len(tried):
+        if not len(tried) or solved > MOST_CLEANING:
             return withheld, solved
         kept[tried] = True
         groups = [_shown_with(followed, withheld, t) for t in tried.tolist()]
