@@ -102,6 +102,23 @@ def test_what_turns_out_not_to_be_needed_is_shown_again(table):
 
 
 @steady
+@given(TABLES, st.integers(-1, 12))
+def test_showing_again_may_end_at_any_time_and_the_pattern_is_safe(table, most):
+    """Whatever the number of questions after which it ends; the more are asked, the less stays withheld."""
+    system, _ = system_of(table)
+    start = system.closed(system.primary)
+    everything = system.closed(np.isfinite(system.cost) | start)
+    if not outsider(system, everything).safe:
+        return
+    whole = search._cleaned(system, everything, start, [], Points(system))[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "MOST_CLEANING", most)
+        kept, programmes = search._cleaned(system, everything, start, [], Points(system))
+    assert outsider(system, kept).safe and (kept >= whole).all() and (kept <= everything).all()
+    assert most >= 0 or (programmes == 0 and (kept == everything).all())
+
+
+@steady
 @given(TABLES, st.lists(st.integers(0, 40), max_size=10))
 def test_the_greedy_search_fails_only_where_no_pattern_is_safe(table, fixed):
     """Some numbers left before and cannot be withheld: where everything else withheld is safe, a pattern is found."""
