@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import nbformat
+from one_process import run_cells
 
 from shared_code import disclosure, figures, measures, methods  # noqa: F401 (what notebooks import is warm)
 from shared_code.config import Site, Study, rooms
@@ -60,13 +60,9 @@ def _in_child(stem: str, site: str) -> float:
 def _run(stem: str, site: str, answer: Any) -> None:
     with tempfile.TemporaryDirectory() as results, open(os.devnull, "w") as nothing:
         sys.stdout = nothing
-        names: dict[str, Any] = {"display": lambda *shown: None}
+        parameters = {"study": STUDY, "prepared": str(rooms.prepared(site)), "results": f"{results}/{stem}"}
         start = time.perf_counter()
-        for cell in nbformat.read(f"notebooks/{stem}.ipynb", 4).cells:
-            if cell.cell_type == "code":
-                exec(compile(cell.source, cell["id"], "exec"), names)
-            if cell["id"] == "parameters":
-                names |= {"study": STUDY, "prepared": str(rooms.prepared(site)), "results": f"{results}/{stem}"}
+        run_cells(Path("notebooks") / f"{stem}.ipynb", Path(results) / "not_written.ipynb", parameters, Path())
         answer.send(time.perf_counter() - start)
 
 

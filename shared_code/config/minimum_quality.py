@@ -14,6 +14,7 @@ from typing import Any
 
 from shared_code.config.study import QUALITY, Study
 from shared_code.model.checks import CHECKS, NOT_ASSESSED, Check
+from shared_code.model.words import lower_first
 
 FILE = "quality.json"  # in the results of the analysis data_quality
 TOLD_FROM = 100  # rows from which a share may be told outside the site, in whole per cent
@@ -68,8 +69,7 @@ def below_minimum(study: Study, found: Mapping[str, Finding]) -> dict[str, list[
     missed: dict[str, list[str]] = {}
     for stem, entry in study.analyses.items():
         for name, least in entry.minimum_quality.items():
-            finding, title = found[name], CHECKS[name].title
-            title = title[0].lower() + title[1:] if not title[1].isupper() else title
+            finding, title = found[name], lower_first(CHECKS[name].title)
             asked = f"fewer than {100 * least.fewer_faults_than:.0f} % asked for"
             if finding.verdict == NOT_ASSESSED:
                 if least.not_assessed == "leave out":

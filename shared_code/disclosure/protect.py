@@ -87,15 +87,21 @@ def _found(system: System, policy: Policy, easier: System, past: bool) -> tuple[
     what earlier releases tell of large numbers, and the range that follows.
     """
     for told, whole, apart in _attempts(system, policy, easier, past):
-        for again in (True, False) if system.again.any() else (False,):
-            try:
-                return told, *_chosen(whole, policy, apart, again)
-            except NoPattern as failure:
-                nothing = failure
+        try:
+            return told, *_chosen(whole, policy, apart)
+        except NoPattern as failure:
+            nothing = failure
     raise nothing
 
 
 def _attempts(system: System, policy: Policy, easier: System, past: bool) -> Iterator[tuple[int, System, System]]:
+    for told, whole, apart in _with_what_is_told(system, policy, easier, past):
+        yield told, whole, apart
+        if whole.again.any():
+            yield told, *(replace(one, again=np.zeros(one.size, bool)) for one in (whole, apart))
+
+
+def _with_what_is_told(system: System, policy: Policy, easier: System, past: bool) -> Iterator[tuple[int, System, System]]:
     yield 0, system, easier
     if past:
         relaxed, told = without_known(system, policy.threshold)
@@ -103,17 +109,13 @@ def _attempts(system: System, policy: Policy, easier: System, past: bool) -> Ite
             yield told, relaxed, without_known(easier, policy.threshold)[0]
 
 
-def _chosen(system: System, policy: Policy, easier: System, again: bool) -> tuple[Audit, Pattern, Ranges]:
+def _chosen(system: System, policy: Policy, easier: System) -> tuple[Audit, Pattern, Ranges]:
     """Find what is withheld, and the ranges that say so; gives the audit of the small numbers by themselves as well.
 
     easier  the same numbers with fewer relations. What it needs is found first, and is often all: then the system itself,
             whose parts hang together, is audited and not searched.
-    again   begin with what the last release withheld
     """
-    if easier.size == system.size:
-        begin = system.again if again else None
-    else:
-        begin = _begun(easier, system, policy, again)
+    begin = _last_time(system) if easier.size == system.size else _begun(easier, system, policy)
     look, pattern, points = _pattern(system, policy, begin, ask=easier.size == system.size)
     return look, pattern, publish(system, pattern.withheld, policy, look, points)
 
@@ -127,7 +129,12 @@ def _pattern(system: System, policy: Policy, begin: np.ndarray | None = None, as
     return look, choose(system, suspects, points, begin, ask), points
 
 
-def _begun(easier: System, system: System, policy: Policy, again: bool) -> np.ndarray:
+def _last_time(system: System) -> np.ndarray | None:
+    """Give what the last release withheld and is the same, or None where that is nothing: the search begins there."""
+    return system.again if system.again.any() else None
+
+
+def _begun(easier: System, system: System, policy: Policy) -> np.ndarray:
     """Select what the easier system needs: without withholding what stands behind many rows if it can, else with it.
 
     Raises NoPattern where nothing is found that protects it: a pattern that is safe in the system is safe in it as well.
@@ -136,7 +143,7 @@ def _begun(easier: System, system: System, policy: Policy, again: bool) -> np.nd
     for number, at in easier.cells.items():
         to[at[at >= 0]] = system.cells[number][at >= 0]
     several = (to >= 0) & (np.bincount(to[to >= 0], minlength=system.size) > 1)[to]
-    begin = easier.again if again else None
+    begin = _last_time(easier)
     try:
         withheld = _pattern(replace(easier, cost=np.where(several, np.inf, easier.cost)), policy, begin)[1].withheld
     except NoPattern:

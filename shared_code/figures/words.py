@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared_code.model.words import lower_first as lower_first
+
 MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
           "November", "December"]  # fmt: skip
 LONGEST = 600  # characters of a description
@@ -92,16 +94,6 @@ def sentence(text: str) -> str:
     """
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
-
-
-def lower_first(text: str) -> str:
-    """Put a title inside a sentence; abbreviations keep their capitals.
-
-    >>> lower_first("Heart failure"), lower_first("COPD")
-    ('heart failure', 'COPD')
-    """
-    first = text.split()[0] if text.split() else ""
-    return text if first[1:].lower() != first[1:] else text[:1].lower() + text[1:]
 
 
 def description(sentences: Sequence[str]) -> str:

@@ -18,7 +18,6 @@ def adjusted(rows: Iterable[dict[str, Any]], primary: str | None, measure: str, 
 
     rows     of the results table, kept in their order     primary  the outcome that the study is about; None: nothing is adjusted
     measure  the one that is adjusted; estimates of the same group, level and stratum belong together
-    Ratios are tested on the logarithm; Student's distribution where a row has degrees of freedom.
     """
     rows, families = list(rows), {}  # type: ignore[var-annotated]
     for row in rows if primary is not None else ():
@@ -26,9 +25,17 @@ def adjusted(rows: Iterable[dict[str, Any]], primary: str | None, measure: str, 
         if row["measure"] == measure and row["scope"] == scope and row["item"] != primary and se is not None and se > 0:
             families.setdefault((row["group"], row["level"], row.get("stratum", "")), []).append(row)
     for family in families.values():
-        for row, value in zip(family, methods.holm([_p(row) for row in family]), strict=True):
-            row["p_adjusted"] = float(value)
+        allow_for_many(family)
     return rows
+
+
+def allow_for_many(family: list[dict[str, Any]]) -> None:
+    """Give the rows of one family, each with an estimate and se, p values adjusted for how many they are (Holm 1979).
+
+    Ratios and changes in % are tested on the logarithm; Student's distribution where a row has degrees of freedom.
+    """
+    for row, value in zip(family, methods.holm([_p(row) for row in family]), strict=True):
+        row["p_adjusted"] = float(value)
 
 
 def e_values(rows: list[dict[str, Any]], primary: str | None, measure: str, scope: str = "pooled") -> Iterator[dict[str, Any]]:
@@ -45,6 +52,12 @@ def e_values(rows: list[dict[str, Any]], primary: str | None, measure: str, scop
 
 
 def _p(row: dict[str, Any]) -> float:
-    effect = np.log(row["estimate"]) if row["scale"] == "ratio" else row["estimate"]
+    match row["scale"]:
+        case "ratio":
+            effect = np.log(row["estimate"])
+        case "% change":
+            effect = np.log1p(row["estimate"] / 100)
+        case _:
+            effect = row["estimate"]
     far, df = -abs(effect / row["se"]), row.get("df")
     return float(2 * (ndtr(far) if df is None or not np.isfinite(df) else stdtr(df, far)))

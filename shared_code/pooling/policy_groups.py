@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
-from shared_code import methods
 from shared_code.config.results import ResultsTable, year_before
 from shared_code.model import ALL
+from shared_code.pooling.many_outcomes import allow_for_many
 from shared_code.pooling.policy import AGAINST, ROLLING, ratio_of, series_of
 
 
@@ -56,10 +55,7 @@ def _allowing_for_many(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if row["scope"] == "pooled" and row["stratum"] and row.get("se", np.nan) > 0:
             families.setdefault(row["measure"], []).append(row)
     for family in families.values():
-        logs = [np.log(row["estimate"] if row["scale"] == "ratio" else 1 + row["estimate"] / 100) for row in family]
-        p = [2 * ndtr(-abs(value) / row["se"]) for value, row in zip(logs, family, strict=True)]
-        for row, value in zip(family, methods.holm(p), strict=True):
-            row["p_adjusted"] = float(value)
+        allow_for_many(family)
     return rows
 
 

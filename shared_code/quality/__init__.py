@@ -1,6 +1,5 @@
 """Quality: is a site's linked data complete, valid, plausible, linked and timely enough for an analysis?"""
 
-from shared_code.config.minimum_quality import Finding, below_minimum
 from shared_code.quality.codes import snomed_valid
 from shared_code.quality.faults import faults
 from shared_code.quality.judge import evenness, judge, list_ratios
@@ -10,7 +9,6 @@ from shared_code.quality.profile import against_population, coding_depth, cohort
 from shared_code.quality.since import drift, psi
 
 __all__ = [
-    "Finding", "against_population", "below_minimum", "by_month", "coding_depth", "cohort", "drift", "evenness", "faults",
-    "flow", "judge", "lags", "linked", "list_ratios", "missing_months", "observed_days", "observed_share", "psi", "receipt",
-    "snomed_valid", "unusual",
+    "against_population", "by_month", "coding_depth", "cohort", "drift", "evenness", "faults", "flow", "judge", "lags", "linked",
+    "list_ratios", "missing_months", "observed_days", "observed_share", "psi", "receipt", "snomed_valid", "unusual",
 ]  # fmt: skip

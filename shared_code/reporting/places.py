@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from shared_code.model.words import lower_first
 from shared_code.reporting.staged import Staged
 from shared_code.reporting.words import estimate, estimate_or_bounds, interval, number, pipe_table, share
 
@@ -63,7 +64,7 @@ class PlaceTables(Staged):
                    else "not given" for level in pair},
                 "Difference, points": estimate(gap), "Bounds": interval(gap["bound_lower"], gap["bound_upper"]),
                 "Ratio": estimate(found["ratio"], 2),
-                "People to close the gap": number(found["people to close the gap"]["estimate"], 0),
+                "People to close the gap": estimate(found["people to close the gap"], 0),
                 "Withheld": share(gap["withheld_share"]), "Sites": int(gap["n_sites"]),
             })  # fmt: skip
         return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:] if table else ())
@@ -249,7 +250,7 @@ class PlaceTables(Staged):
         outside = int(((rows["lower"] > nothing) | (rows["upper"] < nothing)).sum())
         n, stand = len(rows), f"{outside} {'does' if outside == 1 else 'do'}"
         tested, labels = rows.dropna(subset=["p_adjusted"]), self.entry(stem)["labels"]
-        left = [f"{(own['p_adjusted'] < SMALL).sum()} of {len(own)} groups in {labels.get(item, item).lower()}"
+        left = [f"{(own['p_adjusted'] < SMALL).sum()} of {len(own)} groups in {lower_first(labels.get(item, item))}"
                 for item, own in tested.groupby("item", sort=False)]  # fmt: skip
         return (
             f"**{n} intervals are looked at here**, of groups that share people. If none differed from "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from shared_code.model.checks import CHECKS, KINDS, LOOK, NOT_ASSESSED, PASS, SOURCES, STOP
+from shared_code.model.words import lower_first
 from shared_code.reporting.words import estimate, number, pipe_table
 
 WORST_FIRST = [STOP, LOOK, PASS, NOT_ASSESSED]
@@ -35,9 +36,8 @@ def raised(told: pd.DataFrame) -> str:
     lines = []
     for row in found.assign(order=order).sort_values(["order", "title", "check"]).to_dict("records"):
         size = f": {number(row['share'], 1)} %" if row["share"] == row["share"] else ""
-        words = row["words"] if row["words"][1].isupper() else row["words"][0].lower() + row["words"][1:]
         why = f" ({row['reason']})" if row["reason"] else ""
-        lines.append(f"- {SIGNS[row['verdict']]}: {row['title']}, {words}{size}{why}.")
+        lines.append(f"- {SIGNS[row['verdict']]}: {row['title']}, {lower_first(row['words'])}{size}{why}.")
     return "\n".join(lines) + "\n"
 
 

@@ -44,12 +44,13 @@ class RiskTables(PlaceTables):
                     })
         return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:]) if table else NOTHING
 
-    def fairness(self, stem: str, group: str, at: float) -> str:
+    def fairness(self, stem: str, group: str) -> str:
         """Tabulate of every level of a group: observed over expected, cases found from a risk on, and their share."""
         labels, rows = self.entry(stem)["labels"], self.rows(stem, group=group)
+        at = rows["measure"].str.extract(rf"^{SENSITIVITY} from (\S+) %$", expand=False).dropna().max()  # one is declared
         shown = {"Observed over expected": ("observed over expected", 2),
-                 "Of its cases found, %": (f"{SENSITIVITY} from {at:g} %", 1),
-                 "Cases of those offered it, %": (f"{PPV} from {at:g} %", 1)}  # fmt: skip
+                 "Of its cases found, %": (f"{SENSITIVITY} from {at} %", 1),
+                 "Cases of those offered it, %": (f"{PPV} from {at} %", 1)}  # fmt: skip
         table = []
         for level, part in rows[rows["measure"].isin([measure for measure, _ in shown.values()])].groupby("level", sort=True):
             one = part.set_index("measure")

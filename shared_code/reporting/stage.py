@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def study_record(study: Study) -> dict[str, Any]:
             "analyses": analyses}  # fmt: skip
 
 
-def stage(study: Study, pages: Path, pooled: Path, figures: Path, target: Path, sites: Iterable[Site] = ()) -> None:
+def stage(study: Study, pages: Path, pooled: Path, figures: Path, target: Path, sites: Sequence[Site] = ()) -> None:
     """Put the report of a study together in a folder, with the plan of every analysis beside the pages.
 
     pages    reports/     pooled, figures   what pool and draw wrote     target   replaced, unless it is `pages` itself

@@ -176,11 +176,11 @@ def test_a_table_of_many_groups_says_how_many_were_looked_at_and_how_many_stand_
                for m in ("change, naive", "ratio of ratios")]  # fmt: skip
     report = PlaceTables.__new__(PlaceTables)
     report.__dict__ |= {"results": pd.DataFrame([*rows, withheld, *monthly]),
-                        "study": {"analyses": {"a": {"labels": {"ed": "Attendances"}}}}}  # fmt: skip
+                        "study": {"analyses": {"a": {"labels": {"ed": "ED attendances"}}}}}  # fmt: skip
     outside = int((np.abs(logs) > 0.196).sum())
     told = report.looked_at("a")
     assert "**200 intervals" in told and "about 10.0 of 200" in told and f"{outside} do." in told and 3 <= outside <= 19
-    assert "there remain 0 of 200 groups in attendances" in told, "and none of them once it is allowed for"
+    assert "there remain 0 of 200 groups in ED attendances" in told, "and none of them once it is allowed for"
     page = (ROOT / "reports" / "shielded_people.qmd").read_text("utf-8")
     assert page.count("report.looked_at(") == page.count("report.designs_by_group(") == 2
 

@@ -168,6 +168,6 @@ def test_the_easier_system_is_searched_first_and_gives_what_it_needs():
     frames = {"t": GUARDS["counts"](frame, said, policy)}
     plain, easier = (build({"t": (said, frame)}, frames, policy, apart=apart) for apart in (False, True))
     assert easier.size > plain.size
-    found = _begun(easier, plain, policy, again=False)
+    found = _begun(easier, plain, policy)
     assert found.sum() == 2 and found[plain.cells["t", "cases"][[2]]].all()
     assert set(np.flatnonzero(found)) <= set(plain.cells["t", "cases"][[2, 3, 5]].tolist())

@@ -8,11 +8,13 @@ import re
 import pytest
 
 from shared_code.figures import calibration, change, gradient, style, words
+from shared_code.model import words as shared_words
 
 KINDS = ["ratios", "gradient", "caterpillar", "trend", "change"]
 
 
-@pytest.mark.parametrize("module", [calibration, change, gradient, style, words], ids=lambda m: m.__name__.rsplit(".", 1)[1])
+@pytest.mark.parametrize("module", [calibration, change, gradient, style, words, shared_words],
+                         ids=lambda m: m.__name__.partition(".")[2])
 def test_examples_in_the_code_are_true(module):
     assert doctest.testmod(module).failed == 0
 

@@ -13,13 +13,13 @@ import pytest
 import yaml
 
 from shared_code.config import Site, Study
-from shared_code.config.minimum_quality import missed
+from shared_code.config.minimum_quality import below_minimum, missed
 from shared_code.measures.prepared import Prepared
 from shared_code.model import Refused
 from shared_code.model.checks import CHECKS
 from shared_code.pooling.pool import pool
 from shared_code.pooling.receiving import take_in
-from shared_code.quality import below_minimum, drift, record
+from shared_code.quality import drift, record
 from shared_code.quality.judge import Finding, judge
 from shared_code.releases.release import release
 from shared_code.reporting import quality_words

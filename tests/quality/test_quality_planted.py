@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shared_code.quality import below_minimum
+from shared_code.config.minimum_quality import below_minimum
 
 
 def test_a_clean_site_raises_nothing(clean, findings):
