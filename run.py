@@ -40,7 +40,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="run the demonstration")
-    demo.add_argument("--people", type=int, default=20_000, help="people at each made-up site (500 to 1,000,000)")
+    demo.add_argument("--people", type=int, default=20_000, help="people at each made-up site (500 to 1,000,000); far fewer than "
+                      "20,000 take longer: nearly every number is small and has to be protected")
     demo.add_argument("--cores", default="all", help="how many processors to use")
     test = commands.add_parser("test", help="run the tests")
     test.add_argument("--all", action="store_true", help="also the tests that run whole demonstrations")

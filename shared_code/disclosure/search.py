@@ -7,12 +7,10 @@ shown again. Every choice is made in a fixed order, so the same numbers give the
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from shared_code.disclosure.audit import Audit, Finding, audit
 from shared_code.disclosure.covering import ZERO_COSTS, cheapest
@@ -22,6 +20,7 @@ from shared_code.disclosure.system import IMPLICIT, System
 
 EXACT_CELLS = 400
 MOST_ROUNDS, FIRST_ROUNDS = 200, 30  # of a search; of one that did not ask first what no pattern can protect
+ROUNDS_TO_TWICE = 5  # of a search that goes on: after so many more it asks for twice as much; what is too much is shown again
 ROUNDS_UNASKED = 8  # of a small part, before it is asked what no pattern can protect: most are done by then
 MOST_ASKED = 60_000  # unknowns; in larger parts it takes longer to ask first than to try
 ALL = 10**9  # failing numbers
@@ -36,6 +35,14 @@ class NoPattern(ValueError):
     def __init__(self, unknowns: list[int]):
         super().__init__(f"{len(unknowns)} numbers cannot be protected")
         self.unknowns = unknowns
+
+
+class Unfinished(NoPattern):
+    """A search used up its rounds; holds what it withheld, its last audit and its cuts."""
+
+    def __init__(self, withheld: np.ndarray, found: Audit, cuts: list[Cut]):
+        super().__init__([finding.unknown for finding in found.findings])
+        self.withheld, self.found, self.cuts = withheld, found, cuts
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ def choose(system: System, suspects: np.ndarray | None = None, points: Points | 
     first = outsider(system, start, only=suspects, points=points)
     if first.safe:
         return Pattern(start, True, first.programmes)
-    parts = _parts(system)
+    parts = system.parts()
     failing = sorted({int(parts[f.unknown]) for f in first.findings})
     cells = np.bincount(parts[system.kind != IMPLICIT], minlength=parts.max() + 1)
     small = [p for p in failing if cells[p] <= EXACT_CELLS]
@@ -88,8 +95,13 @@ def _searched(system: System, start: np.ndarray, first: Audit, points: Points, s
     searched  the unknowns of these parts     ask  look for what no pattern can protect at once, unless the parts are very large
     """
     if not ask or searched.sum() > MOST_ASKED:
-        with contextlib.suppress(NoPattern):  # what cannot be protected may have called for more and more, in vain
+        try:
             return _greedy(system, start, first, points, FIRST_ROUNDS)
+        except Unfinished as so_far:  # what cannot be protected may have called for more and more, in vain
+            if all_withheld(system, start, only=np.isin(np.arange(system.size), so_far.unknowns)).safe:
+                return _greedy(system, so_far.withheld, so_far.found, points, begun=FIRST_ROUNDS, every=so_far.cuts)
+        except NoPattern:
+            pass
     return _greedy(_without_hopeless(system, start, searched), start, first, points)
 
 
@@ -140,27 +152,14 @@ def _narrowest(found: Audit) -> list[Finding]:
     return chosen
 
 
-def _parts(system: System) -> np.ndarray:
-    """Number the parts of the system that have no relation with each other."""
-    m, n = system.matrix.shape
-    rows = np.repeat(np.arange(m), np.diff(system.matrix.indptr))
-    extra = np.arange(len(system.parent))
-    a = np.concatenate([rows, m + n + extra, m + n + extra])
-    b = np.concatenate([system.matrix.indices + m, system.parent + m, system.child + m])
-    size = m + n + len(extra)
-    graph = sparse.csr_matrix((np.ones(len(a)), (a, b)), (size, size))
-    return connected_components(graph, directed=False)[1][m : m + n]
+def _greedy(system: System, withheld: np.ndarray, found: Audit, points: Points, rounds: int = MOST_ROUNDS, begun: int = 0,
+            every: Sequence[Cut] = ()) -> tuple[np.ndarray, list[Cut], int]:  # fmt: skip
+    """Withhold more until the audit passes, covering what each round finds by what loses least; gives the cuts as well.
 
-
-def _greedy(system: System, withheld: np.ndarray, found: Audit, points: Points, rounds: int = MOST_ROUNDS
-            ) -> tuple[np.ndarray, list[Cut], int]:  # fmt: skip
-    """Withhold more until the audit passes, covering what each round finds by what loses least; gives the cuts as well."""
-    solved = 0
-    every: list[Cut] = []
-    for number in range(rounds):
-        if number:
-            found = outsider(system, withheld, since=found, points=points)
-            solved += found.programmes
+    found   the audit of `withheld`     begun, every   rounds and cuts of the search that this one goes on with
+    """
+    solved, every = 0, list(every)
+    for number in range(begun, rounds):
         if found.safe:
             return withheld, every, solved
         cutter = Cutter(system, withheld)
@@ -172,18 +171,22 @@ def _greedy(system: System, withheld: np.ndarray, found: Audit, points: Points, 
                 hopeless.append(finding.unknown)
         if hopeless:
             raise NoPattern(hopeless)
-        chosen = _cover(system, withheld, cuts)
+        chosen = _cover(system, withheld, cuts, 2.0 ** ((number - begun) // ROUNDS_TO_TWICE) if begun else 1.0)
         withheld = withheld.copy()
         withheld[sorted(chosen)] = True
         withheld = system.closed(withheld)
         every += cuts
-    raise NoPattern([f.unknown for f in found.findings])
+        found = outsider(system, withheld, since=found, points=points)
+        solved += found.programmes
+    if found.safe:
+        return withheld, every, solved
+    raise Unfinished(withheld, found, every)
 
 
-def _cover(system: System, withheld: np.ndarray, cuts: list[Cut]) -> set[int]:
-    """Choose unknowns that fulfil all cuts, by the least loss per unit gained."""
+def _cover(system: System, withheld: np.ndarray, cuts: list[Cut], times: float = 1.0) -> set[int]:
+    """Choose unknowns that fulfil all cuts, or so many times what they ask for, by the least loss per unit gained."""
     chosen: set[int] = set()
-    missing = [c.short for c in cuts]
+    missing = [times * c.short for c in cuts]
     where: dict[int, list[int]] = {}
     for number, cut in enumerate(cuts):
         for unknown in cut.gain:

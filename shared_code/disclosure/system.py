@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from shared_code.model.units import DAYS_A_YEAR
 
@@ -101,6 +102,17 @@ class System:
     @property
     def size(self) -> int:
         return len(self.truth)
+
+    def parts(self) -> np.ndarray:
+        """Number the parts of the system that have no relation with each other."""
+        m, n = self.matrix.shape
+        rows = np.repeat(np.arange(m), np.diff(self.matrix.indptr))
+        extra = np.arange(len(self.parent))
+        a = np.concatenate([rows, m + n + extra, m + n + extra])
+        b = np.concatenate([self.matrix.indices + m, self.parent + m, self.child + m])
+        size = m + n + len(extra)
+        graph = sparse.csr_matrix((np.ones(len(a)), (a, b)), (size, size))
+        return connected_components(graph, directed=False)[1][m : m + n]
 
     def closed(self, withheld: np.ndarray) -> np.ndarray:
         """Add everything that is withheld together with what is withheld."""

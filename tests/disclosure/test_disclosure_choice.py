@@ -21,7 +21,6 @@ from shared_code.disclosure.search import (
     _cover,
     _may_be_shown,
     _narrowest,
-    _parts,
     _shown_with,
     _weight,
     all_withheld,
@@ -146,7 +145,7 @@ def test_the_two_narrowest_of_each_component_are_looked_into():
 
 def test_parts_have_no_relation_with_each_other():
     s = numbers([1] * 7, {0: 5, 1: 5}, rows=[[1, 1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0, 0]])
-    parts = _parts(s)
+    parts = s.parts()
     assert [sorted(np.flatnonzero(parts == p).tolist()) for p in dict.fromkeys(parts.tolist())] == [[0, 1, 5], [2, 3, 4], [6]]
 
 

@@ -119,9 +119,12 @@ def test_showing_again_may_end_at_any_time_and_the_pattern_is_safe(table, most):
 
 
 @steady
-@given(TABLES, st.lists(st.integers(0, 40), max_size=10))
-def test_the_greedy_search_fails_only_where_no_pattern_is_safe(table, fixed):
-    """Some numbers left before and cannot be withheld: where everything else withheld is safe, a pattern is found."""
+@given(TABLES, st.lists(st.integers(0, 40), max_size=10), st.sampled_from([None, 1, 2]), st.sampled_from([1, 5]))
+def test_the_greedy_search_fails_only_where_no_pattern_is_safe(table, fixed, rounds, slowly):
+    """Some numbers left before and cannot be withheld: where everything else withheld is safe, a pattern is found.
+
+    Also by a search that asks only after so many rounds what no pattern can protect, and goes on where that is not it.
+    """
     system, at = system_of(table)
     cost = system.cost.copy()
     cost[[u for i, u in enumerate(at.values()) if i in fixed and not system.primary[u]]] = np.inf
@@ -136,11 +139,27 @@ def test_the_greedy_search_fails_only_where_no_pattern_is_safe(table, fixed):
         withheld = system.closed((np.isfinite(cost) & withheld & ~np.isin(np.arange(system.size), failing)) | start)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "EXACT_CELLS", 0)
+        patch.setattr(search, "FIRST_ROUNDS", rounds)
+        patch.setattr(search, "ROUNDS_TO_TWICE", slowly)
         if withheld is None:
             with pytest.raises(NoPattern):
-                choose(system)
+                choose(system, ask=rounds is None)
         else:
-            assert outsider(system, choose(system).withheld).safe
+            assert outsider(system, choose(system, ask=rounds is None).withheld).safe
+
+
+def test_a_search_that_is_not_done_goes_on_where_it_is(monkeypatch):
+    """Only what still fails is asked about, not everything; what it withheld by then stays withheld until it is cleaned up."""
+    system, _ = system_of([[4, 36, 60, 25], [22, 5, 17, 30], [31, 6, 48, 3], [12, 9, 40, 28]])
+    monkeypatch.setattr(search, "EXACT_CELLS", 0)
+    monkeypatch.setattr(search, "FIRST_ROUNDS", 1)
+    asked, begun = [], []
+    all_withheld, greedy = search.all_withheld, search._greedy
+    monkeypatch.setattr(search, "all_withheld", lambda s, w, only: asked.append(only.sum()) or all_withheld(s, w, only=only))
+    monkeypatch.setattr(search, "_greedy", lambda s, w, *a, **k: begun.append(w.sum()) or greedy(s, w, *a, **k))
+    assert outsider(system, choose(system, ask=False).withheld).safe
+    assert len(asked) == 1 and 1 <= asked[0] < system.size / 4
+    assert len(begun) == 2 and begun[1] > begun[0]
 
 
 def test_bands_of_other_tables_add_no_unknowns():
