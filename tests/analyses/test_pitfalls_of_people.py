@@ -152,4 +152,4 @@ def test_groups_that_may_be_overlooked_are_reported_by_themselves():
     words = page("emergency_admission_risk")
     assert 'report.levels("emergency_admission_risk", "observed over expected", "risk", "care_home"' in words
     for group in ("deprivation", "ethnic", "sex"):
-        assert f'report.fairness("emergency_admission_risk", "{group}", at=20)' in words
+        assert f'report.fairness("emergency_admission_risk", "{group}")' in words
