@@ -7,7 +7,6 @@ shown again. Every choice is made in a fixed order, so the same numbers give the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,11 +37,11 @@ class NoPattern(ValueError):
 
 
 class Unfinished(NoPattern):
-    """A search used up its rounds; holds what it withheld, its last audit and its cuts."""
+    """A search used up its rounds; holds what it withheld, its last audit, its cuts and the number of its programmes."""
 
-    def __init__(self, withheld: np.ndarray, found: Audit, cuts: list[Cut]):
+    def __init__(self, withheld: np.ndarray, found: Audit, cuts: list[Cut], solved: int):
         super().__init__([finding.unknown for finding in found.findings])
-        self.withheld, self.found, self.cuts = withheld, found, cuts
+        self.withheld, self.found, self.cuts, self.solved = withheld, found, cuts, solved
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def _searched(system: System, start: np.ndarray, first: Audit, points: Points, s
             return _greedy(system, start, first, points, FIRST_ROUNDS)
         except Unfinished as so_far:  # what cannot be protected may have called for more and more, in vain
             if all_withheld(system, start, only=np.isin(np.arange(system.size), so_far.unknowns)).safe:
-                return _greedy(system, so_far.withheld, so_far.found, points, begun=FIRST_ROUNDS, every=so_far.cuts)
+                return _greedy(system, so_far.withheld, so_far.found, points, so_far=so_far)
         except NoPattern:
             pass
     return _greedy(_without_hopeless(system, start, searched), start, first, points)
@@ -152,14 +151,14 @@ def _narrowest(found: Audit) -> list[Finding]:
     return chosen
 
 
-def _greedy(system: System, withheld: np.ndarray, found: Audit, points: Points, rounds: int = MOST_ROUNDS, begun: int = 0,
-            every: Sequence[Cut] = ()) -> tuple[np.ndarray, list[Cut], int]:  # fmt: skip
+def _greedy(system: System, withheld: np.ndarray, found: Audit, points: Points, rounds: int = MOST_ROUNDS,
+            so_far: Unfinished | None = None) -> tuple[np.ndarray, list[Cut], int]:  # fmt: skip
     """Withhold more until the audit passes, covering what each round finds by what loses least; gives the cuts as well.
 
-    found   the audit of `withheld`     begun, every   rounds and cuts of the search that this one goes on with
+    found   the audit of `withheld`     so_far   the search that this one goes on with, asking for more and more
     """
-    solved, every = 0, list(every)
-    for number in range(begun, rounds):
+    solved, every = (so_far.solved, list(so_far.cuts)) if so_far else (0, [])
+    for number in range(rounds):
         if found.safe:
             return withheld, every, solved
         cutter = Cutter(system, withheld)
@@ -171,7 +170,7 @@ def _greedy(system: System, withheld: np.ndarray, found: Audit, points: Points, 
                 hopeless.append(finding.unknown)
         if hopeless:
             raise NoPattern(hopeless)
-        chosen = _cover(system, withheld, cuts, 2.0 ** ((number - begun) // ROUNDS_TO_TWICE) if begun else 1.0)
+        chosen = _cover(system, withheld, cuts, 2.0 ** (number // ROUNDS_TO_TWICE) if so_far else 1.0)
         withheld = withheld.copy()
         withheld[sorted(chosen)] = True
         withheld = system.closed(withheld)
@@ -180,7 +179,7 @@ def _greedy(system: System, withheld: np.ndarray, found: Audit, points: Points, 
         solved += found.programmes
     if found.safe:
         return withheld, every, solved
-    raise Unfinished(withheld, found, every)
+    raise Unfinished(withheld, found, every, solved)
 
 
 def _cover(system: System, withheld: np.ndarray, cuts: list[Cut], times: float = 1.0) -> set[int]:

@@ -45,9 +45,9 @@ class RiskTables(PlaceTables):
         return pipe_table(pd.DataFrame(table), right=tuple(table[0])[1:]) if table else NOTHING
 
     def fairness(self, stem: str, group: str) -> str:
-        """Tabulate of every level of a group: observed over expected, cases found from a risk on, and their share."""
+        """Tabulate of every level of a group: observed over expected, and cases found from the declared risk (`act_at`) on."""
         labels, rows = self.entry(stem)["labels"], self.rows(stem, group=group)
-        at = rows["measure"].str.extract(rf"^{SENSITIVITY} from (\S+) %$", expand=False).dropna().max()  # one is declared
+        at = self.entry(stem)["parameters"]["act_at"]
         shown = {"Observed over expected": ("observed over expected", 2),
                  "Of its cases found, %": (f"{SENSITIVITY} from {at} %", 1),
                  "Cases of those offered it, %": (f"{PPV} from {at} %", 1)}  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 
 import numpy as np
 import pandas as pd
@@ -15,13 +14,6 @@ from shared_code.measures.event_days import WIDE, Events, day_number
 from shared_code.measures.matched_controls import PROFILE, covariates, digest_of
 from shared_code.measures.rolling_rule import spans
 from shared_code.model import Refused
-
-END = dt.date(2022, 1, 1)
-RULE = {"programme": "hiu", "recruitment": ("2020-06-01", "2021-06-30"), "least": 3}
-
-
-def day(text):
-    return day_number(dt.date.fromisoformat(text))
 
 
 @pytest.fixture(scope="module")
